@@ -1,0 +1,228 @@
+//! Replays a plan.
+//!
+//! [`Executor::predict`], [`Executor::push_row`] and [`Executor::step`] run the same steps in the
+//! same order and give the same bits. Nothing here panics, recurses or allocates; the loops are
+//! bounded by the number of steps.
+
+use crate::model::{Elements, Model, Plan, RowBytes, Step};
+use crate::window::{Call, Span};
+
+/// The memory that a model runs in: `N` bytes, aligned for every element type. Put it in a static
+/// or on the stack; two models that do not run at once can share one that fits the larger.
+///
+/// ```
+/// use microception::executor::Arena;
+/// let arena = Arena::<1024>::new();
+/// assert_eq!(size_of_val(&arena), 1024);
+/// ```
+#[derive(Debug, Clone)]
+#[repr(C, align(16))]
+pub struct Arena<const N: usize>([u8; N]);
+
+impl<const N: usize> Arena<N> {
+    /// An arena of zeros.
+    pub const fn new() -> Arena<N> {
+        Arena([0; N])
+    }
+
+    /// The bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+impl<const N: usize> Default for Arena<N> {
+    fn default() -> Self {
+        Arena::new()
+    }
+}
+
+/// Why [`Executor::over`] refused the memory it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ArenaError {
+    /// Shorter than the plan needs.
+    TooSmall {
+        /// Bytes that the plan needs.
+        needed: usize,
+    },
+    /// The first byte does not lie on a multiple of 4.
+    Misaligned,
+}
+
+/// What one [`Executor::step`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Progress {
+    /// It ran this layer.
+    Ran {
+        /// Index of the layer.
+        layer: usize,
+    },
+    /// Nothing ran: the next step needs an input row, see [`Executor::push_row`].
+    NeedsRow {
+        /// Index of the row, from 0.
+        row: usize,
+    },
+    /// Nothing ran: the output is complete.
+    Done,
+}
+
+/// Runs a model in an arena.
+///
+/// After the last input row of a frame the output is complete; the next row begins the next
+/// frame. The example stands in the [crate's documentation](crate).
+#[derive(Debug)]
+pub struct Executor<'a, M> {
+    model: M,
+    arena: &'a mut [u8],
+    /// Index of the next step.
+    next: usize,
+    /// Where the next step's addresses begin.
+    cursor: usize,
+}
+
+impl<'a, M: Model> Executor<'a, M> {
+    /// An executor over an arena whose size is checked when the program is compiled.
+    ///
+    /// ```compile_fail
+    /// # use microception::{executor::{Arena, Executor}, model::{Model, Plan}, window::Call};
+    /// # struct Large;
+    /// # impl Model for Large {
+    /// #     type Input = u8; type Output = i8; type Frame = [u8; 1]; type Row = [u8; 1];
+    /// #     const ARENA_BYTES: usize = 64;
+    /// #     fn plan(&self) -> Plan<'_> { unreachable!() }
+    /// #     fn run(&self, _: usize, _: Call<'_>) {}
+    /// # }
+    /// let mut arena = Arena::<60>::new();
+    /// Executor::new(Large, &mut arena); // Large::ARENA_BYTES is 64
+    /// ```
+    pub fn new<const N: usize>(model: M, arena: &'a mut Arena<N>) -> Self {
+        const {
+            assert!(N >= M::ARENA_BYTES, "the arena is smaller than the model's ARENA_BYTES");
+        }
+        Executor { model, arena: arena.bytes(), next: 0, cursor: 0 }
+    }
+
+    /// An executor over memory whose size is known only at run time, of which it uses
+    /// `arena_bytes`.
+    ///
+    /// # Errors
+    /// When the memory is shorter, or not aligned to 4 bytes.
+    pub fn over(model: M, arena: &'a mut [u8], arena_bytes: usize) -> Result<Self, ArenaError> {
+        if arena.as_ptr().align_offset(4) != 0 {
+            return Err(ArenaError::Misaligned);
+        }
+        match arena.get_mut(..arena_bytes) {
+            Some(arena) => Ok(Executor { model, arena, next: 0, cursor: 0 }),
+            None => Err(ArenaError::TooSmall { needed: arena_bytes }),
+        }
+    }
+
+    /// Runs the whole frame `[row][column][channel]` and returns the output
+    /// `[row][column][channel]`, which stays until the next row is pushed. Rows pushed before are
+    /// forgotten.
+    pub fn predict(&mut self, frame: &M::Frame) -> &[M::Output] {
+        self.reset();
+        let frame: &[u8] = bytemuck::must_cast_slice(frame.elements());
+        let row_bytes = self.input_row_bytes();
+        let mut rows = frame.chunks_exact(row_bytes.max(1));
+        while let Some(step) = self.upcoming() {
+            if self.is_input(&step) {
+                let Some(row) = rows.next() else { break };
+                self.run(&step, row);
+            } else {
+                self.run(&step, &[]);
+            }
+        }
+        self.output()
+    }
+
+    /// Takes one input row `[column][channel]`, runs every step that it makes possible, and
+    /// returns the output when it is complete. After that, the next row begins a new frame.
+    pub fn push_row(&mut self, row: &M::Row) -> Option<&[M::Output]> {
+        self.begin_row(row);
+        while let Progress::Ran { .. } = self.step() {}
+        self.upcoming().is_none().then(|| self.output())
+    }
+
+    /// Takes one input row without running more than its own step; [`step`](Executor::step) does
+    /// the rest. Does nothing while steps are left that need no row.
+    pub fn begin_row(&mut self, row: &M::Row) {
+        if self.upcoming().is_none() {
+            self.reset();
+        }
+        if let Some(step) = self.upcoming().filter(|step| self.is_input(step)) {
+            self.run(&step, bytemuck::must_cast_slice(row.elements()));
+        }
+    }
+
+    /// Runs one step, if it needs no input row.
+    pub fn step(&mut self) -> Progress {
+        match self.upcoming() {
+            None => Progress::Done,
+            Some(step) if self.is_input(&step) => Progress::NeedsRow { row: usize::from(step.row) },
+            Some(step) => {
+                self.run(&step, &[]);
+                Progress::Ran { layer: usize::from(step.layer) }
+            }
+        }
+    }
+
+    /// Forgets the rows pushed so far.
+    pub fn reset(&mut self) {
+        self.next = 0;
+        self.cursor = 0;
+    }
+
+    /// The output `[row][column][channel]`; what it holds before it is complete is unspecified.
+    pub fn output(&self) -> &[M::Output] {
+        let plan = self.model.plan();
+        let from = usize::from(plan.output).wrapping_mul(plan.unit);
+        let bytes = self.arena.get(from..from.wrapping_add(plan.output_bytes)).unwrap_or(&[]);
+        bytemuck::try_cast_slice(bytes).unwrap_or(&[])
+    }
+
+    /// The step that runs next.
+    pub fn upcoming(&self) -> Option<Step> {
+        self.model.plan().steps.get(self.next).copied()
+    }
+
+    /// The arena as it is now: on the host, to look at intermediate rows.
+    pub fn arena(&self) -> &[u8] {
+        self.arena
+    }
+
+    fn is_input(&self, step: &Step) -> bool {
+        usize::from(step.layer) < self.model.plan().inputs
+    }
+
+    fn input_row_bytes(&self) -> usize {
+        self.model.plan().rows.first().map_or(0, |rows| rows.inputs[0] as usize)
+    }
+
+    /// Runs `step`, the next one; an input step reads `row`.
+    fn run(&mut self, step: &Step, row: &[u8]) {
+        let Plan { rows, addresses, unit, .. } = self.model.plan();
+        let layer = usize::from(step.layer);
+        let bytes = rows.get(layer).copied().unwrap_or(RowBytes { inputs: [0; 2], output: 0, scratch: 0 });
+        let [first_lines, second_lines] = step.lines.map(usize::from);
+        let addresses = addresses.get(self.cursor..).unwrap_or(&[]);
+        let (first, addresses) = addresses.split_at_checked(first_lines).unwrap_or_default();
+        let (second, addresses) = addresses.split_at_checked(second_lines).unwrap_or_default();
+        let address = |index: usize| addresses.get(index).map_or(0, |&address| usize::from(address).wrapping_mul(unit));
+        let output = Span { address: address(0), length: (bytes.output as usize).wrapping_mul(usize::from(step.rows)) };
+        let scratch = Span { address: address(1), length: bytes.scratch as usize };
+        let line_bytes = bytes.inputs.map(|bytes| bytes as usize);
+        let first_tap = isize::from(step.first);
+        let mut call = Call::over(self.arena, [first, second], unit, line_bytes, first_tap, output, scratch);
+        if !row.is_empty() {
+            call = call.reading(row);
+        }
+        call.row = usize::from(step.row);
+        call.rows = usize::from(step.rows);
+        self.model.run(layer, call);
+        self.next = self.next.wrapping_add(1);
+        self.cursor = self.cursor.wrapping_add(first_lines).wrapping_add(second_lines).wrapping_add(2);
+    }
+}

@@ -1,0 +1,95 @@
+//! The mean of each channel over the places of a window that exist. int8 follows
+//! AVERAGE_POOL_2D: input and output have one scale, and the mean is rounded to nearest, ties
+//! away from zero.
+
+use super::Geometry;
+use crate::window::{Call, Window};
+
+/// A pool's window.
+#[derive(Debug, Clone, Copy)]
+pub struct AveragePool {
+    /// Pool size as the kernel, and widths.
+    pub geometry: Geometry,
+}
+
+/// Makes rows `[column][channel]`. Scratch: one i32 per channel.
+///
+/// ```
+/// use microception::layers::{Geometry, average_pool};
+/// use microception::window::Call;
+/// let geometry = Geometry { width: 2, channels: 1, output_width: 1, kernel: [1, 2], stride: [2, 2], dilation: [1, 1], left: 0 };
+/// let (mut output, mut sums) = ([0u8], [0u32]);
+/// let layer = average_pool::AveragePool { geometry };
+/// average_pool::int8(&layer, Call::on_lines(&[3, 4], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut sums), 1));
+/// assert_eq!(output, [4]);
+/// ```
+pub fn int8(layer: &AveragePool, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i8, i8>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let mut pixels = output.chunks_exact_mut(usize::from(layer.geometry.channels).max(1));
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+            sums.fill(0);
+            let places = each_place(&layer.geometry, &window, row, column, |pixel| {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum = sum.wrapping_add(i32::from(value));
+                }
+            });
+            for (output, &sum) in output.iter_mut().zip(&*sums) {
+                *output = rounded_mean(sum, places) as i8;
+            }
+        }
+    }
+}
+
+/// As [`int8`], in f32. Scratch: none; sums are kept in the output.
+pub fn f32(layer: &AveragePool, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, _) = call.unary::<f32, f32>();
+    let mut pixels = output.chunks_exact_mut(usize::from(layer.geometry.channels).max(1));
+    for row in 0..rows {
+        for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+            sums.fill(0.0);
+            let places = each_place(&layer.geometry, &window, row, column, |pixel| {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += value;
+                }
+            });
+            for sum in sums {
+                *sum /= places as f32;
+            }
+        }
+    }
+}
+
+/// `sum / places`, rounded to nearest, ties away from zero; 0 for no places.
+#[inline]
+pub(crate) fn rounded_mean(sum: i32, places: i32) -> i32 {
+    let half = if sum > 0 { places / 2 } else { -(places / 2) };
+    sum.wrapping_add(half).checked_div(places).unwrap_or(0)
+}
+
+/// Calls `place` for the input pixels `[channel]` that exist under an output pixel's window;
+/// returns how many.
+#[inline]
+fn each_place<T: bytemuck::Pod>(
+    geometry: &Geometry,
+    window: &Window<'_, T>,
+    row: usize,
+    column: usize,
+    mut place: impl FnMut(&[T]),
+) -> i32 {
+    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    let mut places = 0i32;
+    for tap in 0..vertical {
+        let line = geometry.line(window, row, tap);
+        for tap in 0..horizontal {
+            if let Some(pixel) = geometry.pixel(line, column, tap) {
+                place(pixel);
+                places = places.wrapping_add(1);
+            }
+        }
+    }
+    places
+}

@@ -1,0 +1,104 @@
+//! Every output reads every input of a flat tensor.
+//!
+//! Weights are `[output][input]`. The layer consumes its input row by row and keeps running sums
+//! in its scratch, so that the rows of a flattened image need not stay; the step that consumes
+//! the last row makes the output. int8 follows FULLY_CONNECTED of the TensorFlow Lite 8-bit
+//! specification.
+
+use super::cut;
+use crate::quantized::{Channel, Range};
+use crate::simd;
+use crate::window::Call;
+
+/// A dense layer in f32.
+#[derive(Debug, Clone, Copy)]
+pub struct F32<'a> {
+    /// Inputs in all, over all rows.
+    pub inputs: u32,
+    /// `[output][input]`.
+    pub weights: &'a [f32],
+    /// Per output.
+    pub bias: &'a [f32],
+    /// The range that the fused activation leaves.
+    pub clamp: [f32; 2],
+}
+
+/// A dense layer in int8.
+#[derive(Debug, Clone, Copy)]
+pub struct Int8<'a> {
+    /// Inputs in all, over all rows.
+    pub inputs: u32,
+    /// `[output][input]`.
+    pub weights: &'a [i8],
+    /// Per output.
+    pub channels: &'a [Channel],
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
+/// Consumes rows; with the last one, makes the output `[output]`. Scratch: one f32 per output,
+/// kept from step to step.
+///
+/// ```
+/// use microception::layers::dense;
+/// use microception::window::Call;
+/// let layer = dense::F32 { inputs: 2, weights: &[1.0, 2.0, 3.0, 4.0], bias: &[0.5, 0.0], clamp: [f32::MIN, f32::MAX] };
+/// let (mut output, mut sums) = ([0.0f32; 2], [0.0f32; 2]);
+/// let [output_bytes, sums] = [&mut output, &mut sums].map(|slice| bytemuck::cast_slice_mut(slice));
+/// dense::f32(&layer, Call::on_lines(bytemuck::cast_slice(&[10.0f32, 1.0]), 1, 0, output_bytes, sums, 1));
+/// assert_eq!(output, [12.5, 34.0]);
+/// ```
+pub fn f32(layer: &F32<'_>, call: Call<'_>) {
+    let (row, inputs) = (call.row, layer.inputs as usize);
+    let (window, output, sums) = call.unary::<f32, f32>();
+    let sums: &mut [f32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    if row == 0 {
+        super::copy(sums, layer.bias);
+    }
+    for (index, line) in window.iter().enumerate() {
+        let consumed = row.wrapping_add(index).wrapping_mul(line.len());
+        for (sum, weights) in sums.iter_mut().zip(layer.weights.chunks_exact(inputs.max(1))) {
+            *sum = simd::dot_f32(weights.get(consumed..).unwrap_or(&[]), line, *sum);
+        }
+    }
+    for (output, &sum) in output.iter_mut().zip(&*sums) {
+        *output = cut(sum, layer.clamp);
+    }
+}
+
+/// Consumes rows; with the last one, makes the output `[output]`. Scratch: one i32 per output,
+/// kept from step to step.
+///
+/// ```
+/// use microception::layers::dense;
+/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::window::Call;
+/// let layer = dense::Int8 {
+///     inputs: 2,
+///     weights: &[1, 2],
+///     channels: &[Channel { bias: 4, factor: Factor { multiplier: 1 << 30, shift: 0 } }],
+///     range: Range { zero_point: 1, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut sums) = ([0u8], [0u32]);
+/// dense::int8(&layer, Call::on_lines(&[10, 3], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut sums), 1));
+/// assert_eq!(output, [11]);
+/// ```
+pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
+    let (row, inputs) = (call.row, layer.inputs as usize);
+    let (window, output, sums) = call.unary::<i8, i8>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    if row == 0 {
+        for (sum, channel) in sums.iter_mut().zip(layer.channels) {
+            *sum = channel.bias;
+        }
+    }
+    for (index, line) in window.iter().enumerate() {
+        let consumed = row.wrapping_add(index).wrapping_mul(line.len());
+        for (sum, weights) in sums.iter_mut().zip(layer.weights.chunks_exact(inputs.max(1))) {
+            *sum = simd::dot_i8(weights.get(consumed..).unwrap_or(&[]), line, *sum);
+        }
+    }
+    for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
+        *output = layer.range.requantize(sum, channel.factor);
+    }
+}

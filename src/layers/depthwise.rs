@@ -1,0 +1,164 @@
+//! Convolution of each channel by itself: the spatial half of a separable convolution.
+//!
+//! Weights are `[vertical][horizontal][output channel]`; output channel `c * multiplier + m`
+//! reads input channel `c`. int8 follows DEPTHWISE_CONV_2D of the TensorFlow Lite 8-bit
+//! specification. With a 1x1 window it is a scale and shift per channel.
+
+use bytemuck::Pod;
+
+use super::{Geometry, cut};
+use crate::quantized::{Channel, Range};
+use crate::window::{Call, Window};
+
+/// A depthwise convolution in f32.
+#[derive(Debug, Clone, Copy)]
+pub struct F32<'a> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// `[vertical][horizontal][output channel]`.
+    pub weights: &'a [f32],
+    /// Per output channel.
+    pub bias: &'a [f32],
+    /// The range that the fused activation leaves.
+    pub clamp: [f32; 2],
+}
+
+/// A depthwise convolution in int8.
+#[derive(Debug, Clone, Copy)]
+pub struct Int8<'a> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// `[vertical][horizontal][output channel]`.
+    pub weights: &'a [i8],
+    /// Per output channel.
+    pub channels: &'a [Channel],
+    /// What a padded place holds: the input's zero point.
+    pub padding: i8,
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
+/// Makes rows `[column][output channel]`. Scratch: none; sums are kept in the output.
+///
+/// ```
+/// use microception::layers::{Geometry, depthwise};
+/// use microception::window::Call;
+/// // two channels, a horizontal difference of neighbours each
+/// let geometry = Geometry { width: 3, channels: 2, output_width: 2, kernel: [1, 2], stride: [1, 1], dilation: [1, 1], left: 0 };
+/// let layer = depthwise::F32 { geometry, weights: &[-1.0, -1.0, 1.0, 1.0], bias: &[0.0; 2], clamp: [f32::MIN, f32::MAX] };
+/// let line: [f32; 6] = [1.0, 10.0, 2.0, 30.0, 4.0, 60.0];
+/// let mut output = [0.0f32; 4];
+/// depthwise::f32(&layer, Call::on_lines(bytemuck::cast_slice(&line), 1, 0, bytemuck::cast_slice_mut(&mut output), &mut [], 1));
+/// assert_eq!(output, [1.0, 20.0, 2.0, 30.0]);
+/// ```
+pub fn f32(layer: &F32<'_>, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, _) = call.unary::<f32, f32>();
+    let output_channels = layer.bias.len().max(1);
+    let mut pixels = output.chunks_exact_mut(output_channels);
+    for row in 0..rows {
+        for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+            super::copy(sums, layer.bias);
+            each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
+                if let Some(pixel) = pixel {
+                    let multiplier = multiplier(&layer.geometry, output_channels);
+                    let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
+                    for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
+                        for (sum, &weight) in sums.iter_mut().zip(weights) {
+                            *sum += value * weight;
+                        }
+                    }
+                }
+            });
+            for sum in sums {
+                *sum = cut(*sum, layer.clamp);
+            }
+        }
+    }
+}
+
+/// Makes rows `[column][output channel]`. Scratch: one i32 per output channel.
+///
+/// ```
+/// use microception::layers::{Geometry, depthwise};
+/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::window::Call;
+/// // the sum of three neighbours, same padding, zero point 0
+/// let layer = depthwise::Int8 {
+///     geometry: Geometry { width: 3, channels: 1, output_width: 3, kernel: [1, 3], stride: [1, 1], dilation: [1, 1], left: 1 },
+///     weights: &[1, 1, 1],
+///     channels: &[Channel { bias: 0, factor: Factor { multiplier: 1 << 30, shift: 1 } }],
+///     padding: 0,
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut scratch) = ([0u8; 3], [0u32]);
+/// depthwise::int8(&layer, Call::on_lines(&[1, 2, 3], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
+/// assert_eq!(output, [3, 6, 5]);
+/// ```
+pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i8, i8>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let output_channels = layer.channels.len().max(1);
+    let mut pixels = output.chunks_exact_mut(output_channels);
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+            for (sum, channel) in sums.iter_mut().zip(layer.channels) {
+                *sum = channel.bias;
+            }
+            each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
+                match (pixel, multiplier(&layer.geometry, output_channels)) {
+                    (Some(pixel), 1) => {
+                        for ((sum, &value), &weight) in sums.iter_mut().zip(pixel).zip(weights) {
+                            *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                        }
+                    }
+                    (Some(pixel), multiplier) => {
+                        let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
+                        for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
+                            for (sum, &weight) in sums.iter_mut().zip(weights) {
+                                *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                            }
+                        }
+                    }
+                    (None, _) => {
+                        for (sum, &weight) in sums.iter_mut().zip(weights) {
+                            *sum = sum.wrapping_add(i32::from(layer.padding) * i32::from(weight));
+                        }
+                    }
+                }
+            });
+            for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
+                *output = layer.range.requantize(sum, channel.factor);
+            }
+        }
+    }
+}
+
+/// Output channels per input channel, at least one.
+#[inline]
+fn multiplier(geometry: &Geometry, output_channels: usize) -> usize {
+    output_channels.checked_div(usize::from(geometry.channels)).unwrap_or(1).max(1)
+}
+
+/// Calls `tap` for every tap of one output pixel, with the input pixel `[channel]` (`None` on
+/// padding) and the weights `[output channel]`.
+#[inline]
+fn each_tap<T: Pod>(
+    geometry: &Geometry,
+    window: &Window<'_, T>,
+    row: usize,
+    column: usize,
+    weights: &[T],
+    output_channels: usize,
+    mut tap: impl FnMut(Option<&[T]>, &[T]),
+) {
+    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    let mut weights = weights.chunks_exact(output_channels.max(1));
+    for vertical in 0..vertical {
+        let line = geometry.line(window, row, vertical);
+        for (horizontal, weights) in (0..horizontal).zip(&mut weights) {
+            tap(geometry.pixel(line, column, horizontal), weights);
+        }
+    }
+}

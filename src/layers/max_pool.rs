@@ -1,0 +1,60 @@
+//! The largest value of each channel in a window. Padded places do not take part (the course's
+//! slides fill them with zeros; Keras and TensorFlow Lite ignore them, and so do we). int8 and
+//! f32 alike: input and output have one scale.
+
+use super::Geometry;
+use crate::window::Call;
+
+/// A pool's window.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxPool {
+    /// Pool size as the kernel, and widths.
+    pub geometry: Geometry,
+}
+
+/// Makes rows `[column][channel]`. Scratch: none.
+///
+/// The course's example:
+///
+/// ```
+/// use microception::layers::{Geometry, max_pool};
+/// use microception::window::Call;
+/// let geometry = Geometry { width: 2, channels: 1, output_width: 1, kernel: [2, 2], stride: [2, 2], dilation: [1, 1], left: 0 };
+/// let mut output = [0u8];
+/// let lines: [u8; 8] = [4, 7, 0, 0, 4, 2, 0, 0];
+/// let layer = max_pool::MaxPool { geometry: Geometry { width: 4, ..geometry } };
+/// max_pool::int8(&layer, Call::on_lines(&lines, 2, 0, &mut output, &mut [], 1));
+/// assert_eq!(output, [7]);
+/// ```
+pub fn int8(layer: &MaxPool, call: Call<'_>) {
+    pool(layer, call, i8::MIN);
+}
+
+/// As [`int8`], in f32.
+pub fn f32(layer: &MaxPool, call: Call<'_>) {
+    pool(layer, call, f32::NEG_INFINITY);
+}
+
+#[inline]
+fn pool<T: bytemuck::Pod + PartialOrd>(layer: &MaxPool, call: Call<'_>, least: T) {
+    let geometry = &layer.geometry;
+    let rows = call.rows;
+    let (window, output, _) = call.unary::<T, T>();
+    let mut pixels = output.chunks_exact_mut(usize::from(geometry.channels).max(1));
+    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
+            output.fill(least);
+            for tap in 0..vertical {
+                let line = geometry.line(&window, row, tap);
+                for tap in 0..horizontal {
+                    for (largest, &value) in output.iter_mut().zip(geometry.pixel(line, column, tap).unwrap_or(&[])) {
+                        if value > *largest {
+                            *largest = value;
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

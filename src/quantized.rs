@@ -1,0 +1,109 @@
+//! Fixed-point arithmetic as the TensorFlow Lite 8-bit quantization specification and LiteRT's
+//! reference kernels have it: a real factor is a 31-bit mantissa and a shift, and a product is
+//! rounded twice, first to the mantissa's 31 bits, then by the shift.
+
+/// The high half of `2 * a * b`, rounded to nearest, ties towards positive infinity; the one
+/// product that does not fit (both -2^31) gives 2^31 - 1.
+///
+/// ```
+/// use microception::quantized::doubling_high_product;
+/// assert_eq!(doubling_high_product(1000, 1 << 30), 500);
+/// assert_eq!(doubling_high_product(i32::MIN, i32::MIN), i32::MAX);
+/// ```
+#[inline]
+pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
+    let rounded = (a as i64 * b as i64 + (1 << 30)) >> 31;
+    if rounded > i32::MAX as i64 { i32::MAX } else { rounded as i32 }
+}
+
+/// `x / 2^exponent`, rounded to nearest, ties away from zero. `exponent` is 0 to 31.
+///
+/// ```
+/// use microception::quantized::rounding_shift;
+/// assert_eq!(rounding_shift(5, 1), 3);
+/// assert_eq!(rounding_shift(-5, 1), -3);
+/// assert_eq!(rounding_shift(-6, 2), -2);
+/// ```
+#[inline]
+pub const fn rounding_shift(x: i32, exponent: u32) -> i32 {
+    let mask = (1i32 << (exponent & 31)).wrapping_sub(1);
+    let threshold = (mask >> 1) + (x < 0) as i32;
+    (x >> (exponent & 31)) + ((x & mask) > threshold) as i32
+}
+
+/// A real factor `multiplier / 2^31 * 2^shift`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Factor {
+    /// Mantissa in units of 2^-31: 2^30 to 2^31 - 1, or 0.
+    pub multiplier: i32,
+    /// Power of two: -31 to 30.
+    pub shift: i8,
+}
+
+impl Factor {
+    /// `x` times the factor, rounded twice as the specification has it. Wraps where the shift to
+    /// the left overflows, which quantized models do not reach.
+    ///
+    /// ```
+    /// use microception::quantized::Factor;
+    /// let half = Factor { multiplier: 1 << 30, shift: 0 };
+    /// assert_eq!(half.of(7), 4);
+    /// ```
+    #[inline]
+    pub const fn of(self, x: i32) -> i32 {
+        if self.shift <= 0 {
+            rounding_shift(doubling_high_product(x, self.multiplier), (-(self.shift as i32)) as u32)
+        } else {
+            doubling_high_product(x.wrapping_mul(1i32 << (self.shift as u32 & 31)), self.multiplier)
+        }
+    }
+}
+
+/// What an output channel adds to its accumulator, and the factor that takes the accumulator to
+/// the output's scale. 12 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Channel {
+    /// The trained bias, with `-input zero point * sum of the channel's weights` folded in, so
+    /// that kernels multiply stored values as they are. A padded place then counts as the
+    /// input's zero point.
+    pub bias: i32,
+    /// `input scale * weight scale / output scale`.
+    pub factor: Factor,
+}
+
+/// Where int8 results lie: the output's zero point, and the range that the fused activation leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Range {
+    /// The stored value that stands for zero.
+    pub zero_point: i32,
+    /// Least and greatest stored value: -128 and 127, or less where an activation cuts.
+    pub clamp: [i8; 2],
+}
+
+impl Range {
+    /// The stored value of an accumulator: scaled, moved to the zero point, cut.
+    ///
+    /// ```
+    /// use microception::quantized::{Factor, Range};
+    /// let range = Range { zero_point: -10, clamp: [-10, 127] };
+    /// assert_eq!(range.requantize(80, Factor { multiplier: 1 << 30, shift: -1 }), 10);
+    /// assert_eq!(range.requantize(-80, Factor { multiplier: 1 << 30, shift: -1 }), -10);
+    /// ```
+    #[inline]
+    pub fn requantize(&self, accumulator: i32, factor: Factor) -> i8 {
+        saturate(factor.of(accumulator).wrapping_add(self.zero_point), self.clamp)
+    }
+}
+
+/// `value`, brought into a range of int8.
+///
+/// ```
+/// assert_eq!(microception::quantized::saturate(300, [-128, 100]), 100);
+/// ```
+#[inline]
+pub fn saturate(value: i32, [least, greatest]: [i8; 2]) -> i8 {
+    value.min(i32::from(greatest)).max(i32::from(least)) as i8
+}

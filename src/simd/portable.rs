@@ -1,0 +1,35 @@
+//! The inner loops in plain Rust: what every other form must equal.
+
+/// `accumulator + sum(weights[i] * values[i])` over the shorter of the two, wrapping.
+///
+/// ```
+/// assert_eq!(microception::simd::portable::dot_i8(&[1, -2], &[100, 50], 7), 7);
+/// ```
+#[inline]
+pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
+    let products = weights.iter().zip(values).map(|(&weight, &value)| i32::from(weight) * i32::from(value));
+    products.fold(accumulator, i32::wrapping_add)
+}
+
+/// `accumulator + sum(weights[i] * values[i])` over the shorter of the two, in four interleaved
+/// partial sums, so that a long sum rounds less and an FPU's pipeline stays full.
+///
+/// ```
+/// assert_eq!(microception::simd::portable::dot_f32(&[1.0, -2.0], &[100.0, 50.0], 7.0), 7.0);
+/// ```
+#[inline]
+pub fn dot_f32(weights: &[f32], values: &[f32], accumulator: f32) -> f32 {
+    let mut sums = [accumulator, 0.0, 0.0, 0.0];
+    let (weight_quads, weight_rest) = weights.as_chunks::<4>();
+    let (value_quads, value_rest) = values.as_chunks::<4>();
+    for (weights, values) in weight_quads.iter().zip(value_quads) {
+        for ((sum, weight), value) in sums.iter_mut().zip(weights).zip(values) {
+            *sum += weight * value;
+        }
+    }
+    for ((sum, weight), value) in sums.iter_mut().zip(weight_rest).zip(value_rest) {
+        *sum += weight * value;
+    }
+    let [a, b, c, d] = sums;
+    (a + b) + (c + d)
+}
