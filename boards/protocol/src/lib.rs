@@ -1,0 +1,60 @@
+//! The serial protocol between the host command and the firmware of a board, defined once for both.
+//!
+//! The host asks, the board answers; nothing is sent unasked. A [`Packet`] carries one
+//! [`Request`] or [`Reply`] and a tag that the answer repeats, so that an answer that comes too
+//! late is never taken for another's. On the line a packet is a *frame*: the packet in postcard's
+//! encoding, a CRC-32 (little endian), COBS, and a zero byte on either side. See [`frame`].
+//!
+//! No request carries more than [`CHUNK`] bytes of a tensor, so that the board needs one buffer of
+//! [`FRAME_BYTES`] and the row that is being filled, whatever the size of the model. The board takes
+//! no further byte off the line until it has answered, so the host sends the next request only after
+//! the answer: a serial port without flow control loses nothing.
+//!
+//! # Requests
+//!
+//! | request | answer | meaning |
+//! | --- | --- | --- |
+//! | [`Info`](Request::Info) | [`Info`](Reply::Info) | what runs there; refused when the versions differ |
+//! | [`Input`](Request::Input) | [`Taken`](Reply::Taken) | the next bytes of a frame; offset 0 begins a new one, each full row is computed at once |
+//! | [`Output`](Request::Output) | [`Output`](Reply::Output) | a piece of the output tensor |
+//! | [`Top`](Request::Top) | [`Top`](Reply::Top) | the best elements of the output, dequantized |
+//! | [`Label`](Request::Label) | [`Label`](Reply::Label) | the name of a class |
+//! | [`Bench`](Request::Bench) | [`Step`](Reply::Step) for each step, then [`Bench`](Reply::Bench) | ticks of each step and of a whole inference, and its stack |
+//!
+//! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
+//! is dropped, changes nothing, and is answered by [`Fault::BadFrame`] with tag 0, which no
+//! request uses; sending the same request again, under a new tag, is always safe.
+//!
+//! # Versions
+//!
+//! [`VERSION`] changes with any change to a message. [`Request::Info`] is the first variant and
+//! [`Fault::UnknownVersion`] the first fault of the first reply in every version, so that each side
+//! understands a refusal.
+//!
+//! # Example
+//!
+//! ```
+//! use microception_protocol::{FRAME_BYTES, Packet, Request, frame::{Receiver, encode}};
+//!
+//! let packet = Packet { tag: 7, body: Request::Input { offset: 0, bytes: &[0, 1, 2] } };
+//! let mut line = [0; FRAME_BYTES];
+//! let frame = encode(&packet, &mut line)?;
+//!
+//! let mut receiver = Receiver::new();
+//! let (last, rest) = frame.split_last().unwrap();
+//! assert!(rest.iter().all(|&byte| receiver.push::<Packet<Request<'_>>>(byte).is_none()));
+//! assert_eq!(receiver.push(*last), Some(Ok(packet)));
+//! # Ok::<(), microception_protocol::frame::TooLong>(())
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod frame;
+mod message;
+
+pub use frame::{FRAME_BYTES, PACKET_BYTES};
+pub use message::{
+    CHUNK, Class, Element, Fault, Info, NAME_BYTES, Packet, Quantization, RANK, Reply, Request, TOP, Tick, VERSION,
+    clip,
+};

@@ -1,0 +1,270 @@
+//! The messages.
+
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
+
+/// The version of the messages. Both sides must speak the same.
+pub const VERSION: u16 = 1;
+
+/// The most bytes of a tensor that one message carries.
+pub const CHUNK: usize = 256;
+
+/// The most bytes of a name; longer ones are clipped, see [`clip`].
+pub const NAME_BYTES: usize = 64;
+
+/// The most axes of a shape.
+pub const RANK: usize = 4;
+
+/// The most classes of [`Reply::Top`].
+pub const TOP: usize = 5;
+
+/// A request or a reply, and the tag that pairs them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Packet<T> {
+    /// Chosen by the host, 1 to 255; the answer repeats it.
+    pub tag: u8,
+    /// The message.
+    pub body: T,
+}
+
+/// What the host asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Request<'a> {
+    /// What runs there. Answered by [`Reply::Info`], or by [`Fault::UnknownVersion`].
+    Info {
+        /// The [`VERSION`] that the host speaks.
+        version: u16,
+    },
+    /// The next bytes of the input frame `[row][column][channel]`, in the model's own input type,
+    /// little endian. Pieces need not end where rows do.
+    Input {
+        /// How many bytes of the frame came before; 0 begins a new frame.
+        offset: u32,
+        /// At most [`CHUNK`] bytes.
+        bytes: &'a [u8],
+    },
+    /// A piece of the output tensor, once the whole frame was taken.
+    Output {
+        /// Where the piece begins, in bytes.
+        offset: u32,
+    },
+    /// The best elements of the output, best first.
+    Top {
+        /// How many, at most [`TOP`].
+        count: u8,
+    },
+    /// The name of a class.
+    Label {
+        /// Its index in the output.
+        index: u16,
+    },
+    /// Runs inferences and measures them. Every row is the one that was pushed last, zeros
+    /// before the first.
+    Bench,
+}
+
+/// What the board answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Reply<'a> {
+    /// The request was not carried out.
+    Error(Fault),
+    /// What runs here.
+    #[serde(borrow)]
+    Info(Info<'a>),
+    /// The bytes were taken, and the rows that they completed were computed.
+    Taken {
+        /// How many bytes of the frame were taken so far.
+        next: u32,
+        /// Whether the output is complete.
+        complete: bool,
+    },
+    /// A piece of the output tensor `[row][column][channel]`, in the model's own output type,
+    /// little endian.
+    Output {
+        /// Where the piece begins, in bytes.
+        offset: u32,
+        /// [`CHUNK`] bytes, or fewer at the end of the tensor.
+        bytes: &'a [u8],
+    },
+    /// The best elements of the output, best first; of equal ones the one with the lower index.
+    Top(Vec<Class, TOP>),
+    /// The name of a class.
+    Label(&'a str),
+    /// One step of a measured inference.
+    Step {
+        /// Counts the steps from 0.
+        index: u32,
+        /// The layer that the step belongs to.
+        layer: u16,
+        /// Ticks that it took, without the [overhead](Reply::Bench::overhead) of measuring.
+        ticks: u32,
+    },
+    /// The end of a measurement.
+    Bench {
+        /// How many [`Reply::Step`] went before.
+        steps: u32,
+        /// Ticks of one inference in one go, from its first row to its output, without the overhead
+        /// of measuring.
+        ticks: u32,
+        /// Ticks that one measurement of nothing takes.
+        overhead: u32,
+        /// Bytes of stack that one inference needs; `None` where the board can't tell.
+        stack_bytes: Option<u32>,
+    },
+}
+
+/// What a board is and what runs on it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Info<'a> {
+    /// The [`VERSION`] that the board speaks.
+    pub version: u16,
+    /// The board.
+    pub board: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// Extents of the input, channels last, without the batch; those past [`RANK`] are left out.
+    pub input_shape: Vec<u32, RANK>,
+    /// Extents of the output.
+    pub output_shape: Vec<u32, RANK>,
+    /// Element type of the input.
+    pub input: Element,
+    /// Element type of the output.
+    pub output: Element,
+    /// What the input's elements stand for.
+    pub input_quantization: Quantization,
+    /// What the output's elements stand for.
+    pub output_quantization: Quantization,
+    /// Bytes of one input frame.
+    pub frame_bytes: u32,
+    /// Bytes of one input row.
+    pub row_bytes: u32,
+    /// Bytes of the output tensor.
+    pub output_bytes: u32,
+    /// Bytes of arena, scratch included.
+    pub arena_bytes: u32,
+    /// Bytes of weights.
+    pub weight_bytes: u32,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Layers of the plan; the [`layer`](Reply::Step::layer) of a step is below it.
+    pub layers: u16,
+    /// How many classes have a label.
+    pub labels: u16,
+    /// What one tick is.
+    pub tick: Tick,
+}
+
+/// The element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Element {
+    /// Pixels, 0 to 255.
+    U8,
+    /// Quantized to eight bits.
+    I8,
+    /// IEEE single precision.
+    F32,
+}
+
+impl Element {
+    /// Bytes of one element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Element::U8 | Element::I8 => 1,
+            Element::F32 => 4,
+        }
+    }
+}
+
+/// How stored numbers stand for real ones: `real = scale * (stored - zero_point)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantization {
+    /// Real value of one step; 1 where nothing is quantized.
+    pub scale: f32,
+    /// The stored value that stands for zero; 0 where nothing is quantized.
+    pub zero_point: i32,
+}
+
+/// What a board counts when it measures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tick {
+    /// Cycles of the core.
+    Cycle {
+        /// The core's clock, per second.
+        hz: u32,
+    },
+    /// A timer's ticks. In an emulator whose clock follows the instructions, that counts them.
+    Time {
+        /// Per second.
+        hz: u32,
+    },
+}
+
+/// One element of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Class {
+    /// Its index.
+    pub index: u16,
+    /// Its real value.
+    pub value: f32,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fault {
+    /// The board speaks another version.
+    UnknownVersion {
+        /// The version that it speaks.
+        board: u16,
+    },
+    /// A frame arrived damaged and was dropped: its CRC, COBS or postcard encoding does not hold,
+    /// or it was longer than [`FRAME_BYTES`](crate::FRAME_BYTES). The tag of this answer is 0.
+    BadFrame,
+    /// The piece does not follow the one before.
+    UnexpectedOffset {
+        /// The offset that would: the bytes of the frame taken so far.
+        expected: u32,
+    },
+    /// The piece goes beyond the end of the frame, or holds nothing.
+    WrongLength {
+        /// The most bytes that would have fitted.
+        room: u32,
+    },
+    /// There is no output yet: the frame is not complete.
+    NoOutput,
+    /// An index or offset beyond the end.
+    OutOfRange {
+        /// What it must stay below.
+        end: u32,
+    },
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Fault::UnknownVersion { board } => write!(
+                formatter,
+                "the board speaks protocol version {board}, this command version {VERSION}: flash the firmware of this version"
+            ),
+            Fault::BadFrame => formatter.write_str("a frame arrived damaged"),
+            Fault::UnexpectedOffset { expected } => {
+                write!(formatter, "the board expected the piece of the frame that begins at byte {expected}")
+            }
+            Fault::WrongLength { room } => {
+                write!(formatter, "the piece does not fit the frame, of which {room} bytes are missing")
+            }
+            Fault::NoOutput => formatter.write_str("there is no output before a whole frame was sent"),
+            Fault::OutOfRange { end } => write!(formatter, "out of range: there are only {end}"),
+        }
+    }
+}
+
+impl core::error::Error for Fault {}
+
+/// `name`, cut to at most [`NAME_BYTES`] bytes between two characters.
+pub fn clip(name: &str) -> &str {
+    let mut end = name.len().min(NAME_BYTES);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
