@@ -16,7 +16,7 @@ pub enum F32 {
 }
 
 /// A function in int8: the answer to the stored value `v` stands at index `v + 128`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8<'a> {
     /// The answers for -128 to 127.
     pub table: &'a [i8; 256],

@@ -6,14 +6,14 @@ use crate::quantized::{Factor, Range};
 use crate::window::Call;
 
 /// A sum in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32 {
     /// The range that the fused activation leaves.
     pub clamp: [f32; 2],
 }
 
 /// A sum in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8 {
     /// Zero points of the inputs.
     pub zero_points: [i32; 2],

@@ -17,7 +17,7 @@ use crate::simd;
 use crate::window::{Call, Window};
 
 /// A convolution in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32<'a> {
     /// Window and widths.
     pub geometry: Geometry,
@@ -30,7 +30,7 @@ pub struct F32<'a> {
 }
 
 /// A convolution in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,

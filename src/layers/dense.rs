@@ -11,7 +11,7 @@ use crate::simd;
 use crate::window::Call;
 
 /// A dense layer in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32<'a> {
     /// Inputs in all, over all rows.
     pub inputs: u32,
@@ -24,7 +24,7 @@ pub struct F32<'a> {
 }
 
 /// A dense layer in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8<'a> {
     /// Inputs in all, over all rows.
     pub inputs: u32,

@@ -11,7 +11,7 @@ use crate::quantized::{Channel, Range};
 use crate::window::{Call, Window};
 
 /// A depthwise convolution in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32<'a> {
     /// Window and widths.
     pub geometry: Geometry,
@@ -24,7 +24,7 @@ pub struct F32<'a> {
 }
 
 /// A depthwise convolution in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,

@@ -6,7 +6,7 @@ use crate::quantized::{Factor, Range};
 use crate::window::Call;
 
 /// A mean in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32 {
     /// Channels of a pixel.
     pub channels: u16,
@@ -15,7 +15,7 @@ pub struct F32 {
 }
 
 /// A mean in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8 {
     /// Channels of a pixel.
     pub channels: u16,

@@ -6,7 +6,7 @@ use super::Geometry;
 use crate::window::Call;
 
 /// A pool's window.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MaxPool {
     /// Pool size as the kernel, and widths.
     pub geometry: Geometry,

@@ -9,14 +9,14 @@ use crate::quantized::{doubling_high_product, rounding_shift, saturate};
 use crate::window::Call;
 
 /// A softmax in f32.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct F32 {
     /// Channels of a pixel.
     pub channels: u16,
 }
 
 /// A softmax in int8.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Int8 {
     /// Channels of a pixel.
     pub channels: u16,

@@ -1,0 +1,223 @@
+//! Runs a graph on the host with the very runtime that runs on the target: the same kernels,
+//! the same executor, a plan of the same form.
+
+use microception::executor::Executor;
+use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
+use microception::layers::{add, input, softmax};
+use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
+use microception::window::Call;
+
+use crate::error::Error;
+use crate::graph::{Element, Graph, TensorId};
+use crate::lower::{self, Kernel, WindowF32, WindowInt8};
+use crate::plan::{self, LayerRows, Plan, Strategy};
+
+/// A graph with its kernels and its plan, ready to run. Frames and outputs are bytes of the
+/// model's own element types, `[row][column][channel]`.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    network: Network,
+    plan: Plan,
+    /// Of 8-byte words, so that every element type is aligned.
+    arena: Vec<u64>,
+    frame_bytes: usize,
+}
+
+/// Kernels and the runtime's form of a plan: what a generated module holds in statics.
+#[derive(Debug, Clone)]
+struct Network {
+    kernels: Vec<Kernel>,
+    rows: Vec<RowBytes>,
+    steps: Vec<Step>,
+    addresses: Vec<u16>,
+    unit: usize,
+    output: u16,
+    output_bytes: usize,
+    /// Per layer, for [`Machine::tensor`].
+    layers: Vec<LayerRows>,
+}
+
+impl Machine {
+    /// Lowers and plans a graph that has gone through the [passes](crate::passes).
+    ///
+    /// # Errors
+    /// When the graph can't be lowered or planned.
+    pub fn new(graph: &Graph, strategy: Strategy) -> Result<Machine, Error> {
+        let layers = lower::rows(graph)?;
+        let output = lower::output(graph)?;
+        let plan = plan::plan(&layers, output, strategy)?;
+        let (steps, addresses) = plan.to_runtime();
+        let rows = row_bytes(graph, &layers)?;
+        let frame_bytes =
+            rows.first().map_or(0, |rows| rows.inputs[0] as usize) * layers.first().map_or(0, |layer| layer.rows);
+        let output_bytes = layers[output].rows * layers[output].row_bytes;
+        let network = Network {
+            kernels: lower::kernels(graph)?,
+            rows,
+            steps,
+            addresses,
+            unit: plan.unit,
+            output: (plan.output / plan.unit) as u16,
+            output_bytes,
+            layers,
+        };
+        let arena = vec![0; plan.arena_bytes.div_ceil(8)];
+        Ok(Machine { network, plan, arena, frame_bytes })
+    }
+
+    /// The plan that it replays.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
+
+    /// Bytes of the output.
+    pub fn output_bytes(&self) -> usize {
+        self.network.output_bytes
+    }
+
+    /// Runs one frame and returns the output.
+    ///
+    /// # Errors
+    /// When the frame has not the model's length.
+    pub fn run(&mut self, frame: &[u8]) -> Result<Vec<u8>, Error> {
+        if frame.len() != self.frame_bytes {
+            return Err(Error::model(format!(
+                "a frame of {} bytes, where the model takes {}",
+                frame.len(),
+                self.frame_bytes
+            )));
+        }
+        Ok(self.executor()?.predict(frame).to_vec())
+    }
+
+    /// An executor over this machine's arena, to push rows or run single steps.
+    ///
+    /// # Errors
+    /// Never for a machine made by [`Machine::new`].
+    pub fn executor(
+        &mut self,
+    ) -> Result<Executor<'_, impl Model<Input = u8, Output = u8, Frame = [u8], Row = [u8]> + '_>, Error> {
+        let arena = bytemuck::cast_slice_mut(&mut self.arena);
+        Executor::over(&self.network, arena, self.plan.arena_bytes)
+            .map_err(|error| Error::model(format!("the arena does not serve its own plan: {error:?}")))
+    }
+
+    /// A tensor's bytes after [`run`](Machine::run), under a plan that keeps it
+    /// ([`Strategy::Everything`]); `None` where the plan has none of it.
+    pub fn tensor(&self, graph: &Graph, tensor: TensorId) -> Option<&[u8]> {
+        let layer = graph.maker(tensor)?;
+        let step = self.plan.steps.iter().find(|step| step.layer == layer && step.rows > 0)?;
+        let rows = &self.network.layers[layer];
+        let arena: &[u8] = bytemuck::cast_slice(&self.arena);
+        arena.get(step.output..step.output + rows.rows * rows.row_bytes)
+    }
+}
+
+/// The lengths in bytes that the runtime needs of every layer.
+///
+/// # Errors
+/// When a row is longer than 32 bits count.
+pub fn row_bytes(graph: &Graph, layers: &[LayerRows]) -> Result<Vec<RowBytes>, Error> {
+    layers
+        .iter()
+        .zip(&graph.layers)
+        .map(|(rows, layer)| {
+            let narrow = |bytes: usize| {
+                u32::try_from(bytes)
+                    .map_err(|_| Error::layer(&rows.name, format!("a row of {bytes} bytes is too long")))
+            };
+            let mut inputs = [0; 2];
+            for (bytes, &input) in inputs.iter_mut().zip(&rows.inputs) {
+                *bytes = narrow(layers[input].row_bytes)?;
+            }
+            if let crate::graph::Operator::Input { element, .. } = &layer.operator {
+                inputs[0] = narrow(graph.tensor(layer.output).shape.row_elements() * element.bytes())?;
+            }
+            Ok(RowBytes { inputs, output: narrow(rows.row_bytes)?, scratch: narrow(rows.scratch_bytes)? })
+        })
+        .collect()
+}
+
+/// What the caller hands over, and what comes out.
+pub fn elements(graph: &Graph) -> (Element, Element) {
+    let input = match graph.layers.first().map(|layer| &layer.operator) {
+        Some(crate::graph::Operator::Input { element, .. }) => *element,
+        _ => Element::F32,
+    };
+    let output = graph.outputs.first().map_or(Element::F32, |&output| graph.tensor(output).element);
+    (input, output)
+}
+
+impl Model for &Network {
+    type Input = u8;
+    type Output = u8;
+    type Frame = [u8];
+    type Row = [u8];
+    // Known only at run time; `Executor::over` is told.
+    const ARENA_BYTES: usize = usize::MAX;
+
+    fn plan(&self) -> RuntimePlan<'_> {
+        RuntimePlan {
+            inputs: 1,
+            rows: &self.rows,
+            steps: &self.steps,
+            addresses: &self.addresses,
+            unit: self.unit,
+            output: self.output,
+            output_bytes: self.output_bytes,
+        }
+    }
+
+    fn run(&self, layer: usize, call: Call<'_>) {
+        match &self.kernels[layer] {
+            Kernel::InputCopy => input::copy(call),
+            Kernel::InputCentre => input::centre(call),
+            Kernel::InputLookup(table) => input::lookup(table, call),
+            Kernel::InputRescale(rescale) => input::rescale(rescale, call),
+            Kernel::ConvF32(layer) => {
+                let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
+                conv::f32(&conv::F32 { geometry, weights, bias, clamp }, call);
+            }
+            Kernel::ConvInt8(layer) => {
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
+                conv::int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+            }
+            Kernel::DepthwiseF32(layer) => {
+                let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
+                depthwise::f32(&depthwise::F32 { geometry, weights, bias, clamp }, call);
+            }
+            Kernel::DepthwiseInt8(layer) => {
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
+                depthwise::int8(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
+            }
+            Kernel::DenseF32 { inputs, weights, bias, clamp } => {
+                dense::f32(&dense::F32 { inputs: *inputs, weights, bias, clamp: *clamp }, call);
+            }
+            Kernel::DenseInt8 { inputs, weights, channels, range } => {
+                dense::int8(&dense::Int8 { inputs: *inputs, weights, channels, range: *range }, call);
+            }
+            Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
+            Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),
+            Kernel::AveragePoolF32(geometry) => {
+                average_pool::f32(&average_pool::AveragePool { geometry: *geometry }, call);
+            }
+            Kernel::AveragePoolInt8(geometry) => {
+                average_pool::int8(&average_pool::AveragePool { geometry: *geometry }, call);
+            }
+            Kernel::GlobalAveragePoolF32(layer) => global_average_pool::f32(layer, call),
+            Kernel::GlobalAveragePoolInt8(layer) => global_average_pool::int8(layer, call),
+            Kernel::AddF32(layer) => add::f32(layer, call),
+            Kernel::AddInt8(layer) => add::int8(layer, call),
+            Kernel::ActivationF32(function) => activation::f32(*function, call),
+            Kernel::ActivationInt8(table) => activation::int8(&activation::Int8 { table }, call),
+            Kernel::SoftmaxF32(layer) => softmax::f32(layer, call),
+            Kernel::SoftmaxInt8(layer) => softmax::int8(layer, call),
+            Kernel::Flatten => flatten::flatten(call),
+        }
+    }
+}

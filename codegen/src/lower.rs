@@ -1,0 +1,544 @@
+//! From a graph to the runtime's kernels: the same descriptions that generated modules hold,
+//! with their arrays owned. [`crate::host`] runs them as they are, [`crate::emit`] writes them
+//! down. The only place that knows how real scales become the integers of a kernel.
+
+use microception::layers::Geometry;
+use microception::layers::input::Rescale;
+use microception::layers::{activation, add, global_average_pool, softmax};
+use microception::quantized::{Channel, Factor, Range};
+
+use crate::error::Error;
+use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
+use crate::plan::LayerRows;
+use crate::plan::flow::Flow;
+
+/// Trained numbers and description of a layer with a window, in f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowF32 {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// In the order of the runtime's kernel.
+    pub weights: Vec<f32>,
+    /// Per output channel.
+    pub bias: Vec<f32>,
+    /// The range that the fused activation leaves.
+    pub clamp: [f32; 2],
+}
+
+/// Trained numbers and description of a layer with a window, in int8.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowInt8 {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// In the order of the runtime's kernel.
+    pub weights: Vec<i8>,
+    /// Per output channel.
+    pub channels: Vec<Channel>,
+    /// What a padded place holds.
+    pub padding: i8,
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
+/// One layer as the runtime runs it. The variants are named after the runtime's functions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kernel {
+    /// [`microception::layers::input::copy`]
+    InputCopy,
+    /// [`microception::layers::input::centre`]
+    InputCentre,
+    /// [`microception::layers::input::lookup`]
+    InputLookup(Box<[i8; 256]>),
+    /// [`microception::layers::input::rescale`]
+    InputRescale(Rescale),
+    /// [`microception::layers::conv::f32`]
+    ConvF32(WindowF32),
+    /// [`microception::layers::conv::int8`]
+    ConvInt8(WindowInt8),
+    /// [`microception::layers::depthwise::f32`]
+    DepthwiseF32(WindowF32),
+    /// [`microception::layers::depthwise::int8`]
+    DepthwiseInt8(WindowInt8),
+    /// [`microception::layers::dense::f32`]
+    DenseF32 {
+        /// Inputs in all.
+        inputs: u32,
+        /// `[output][input]`.
+        weights: Vec<f32>,
+        /// Per output.
+        bias: Vec<f32>,
+        /// The range that the fused activation leaves.
+        clamp: [f32; 2],
+    },
+    /// [`microception::layers::dense::int8`]
+    DenseInt8 {
+        /// Inputs in all.
+        inputs: u32,
+        /// `[output][input]`.
+        weights: Vec<i8>,
+        /// Per output.
+        channels: Vec<Channel>,
+        /// The output's zero point and range.
+        range: Range,
+    },
+    /// [`microception::layers::max_pool::f32`]
+    MaxPoolF32(Geometry),
+    /// [`microception::layers::max_pool::int8`]
+    MaxPoolInt8(Geometry),
+    /// [`microception::layers::average_pool::f32`]
+    AveragePoolF32(Geometry),
+    /// [`microception::layers::average_pool::int8`]
+    AveragePoolInt8(Geometry),
+    /// [`microception::layers::global_average_pool::f32`]
+    GlobalAveragePoolF32(global_average_pool::F32),
+    /// [`microception::layers::global_average_pool::int8`]
+    GlobalAveragePoolInt8(global_average_pool::Int8),
+    /// [`microception::layers::add::f32`]
+    AddF32(add::F32),
+    /// [`microception::layers::add::int8`]
+    AddInt8(add::Int8),
+    /// [`microception::layers::activation::f32`]
+    ActivationF32(activation::F32),
+    /// [`microception::layers::activation::int8`]
+    ActivationInt8(Box<[i8; 256]>),
+    /// [`microception::layers::softmax::f32`]
+    SoftmaxF32(softmax::F32),
+    /// [`microception::layers::softmax::int8`]
+    SoftmaxInt8(softmax::Int8),
+    /// [`microception::layers::flatten::flatten`]
+    Flatten,
+}
+
+impl Kernel {
+    /// Bytes of weights, biases, factors and tables that it keeps in flash.
+    pub fn weight_bytes(&self) -> usize {
+        match self {
+            Kernel::ConvF32(WindowF32 { weights, bias, .. })
+            | Kernel::DepthwiseF32(WindowF32 { weights, bias, .. })
+            | Kernel::DenseF32 { weights, bias, .. } => 4 * (weights.len() + bias.len()),
+            Kernel::ConvInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::DepthwiseInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
+            Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// The kernels of a graph after [passes](crate::passes), in the order of its layers.
+///
+/// # Errors
+/// When a layer can't run as it stands: an operator that the passes should have removed, numbers
+/// beyond the runtime's, or element types that do not fit together.
+pub fn kernels(graph: &Graph) -> Result<Vec<Kernel>, Error> {
+    graph.layers.iter().map(|layer| Lowering { graph, layer }.kernel()).collect()
+}
+
+/// What the planner has to know of each layer of a graph, in the order of its layers.
+///
+/// # Errors
+/// As [`kernels`].
+pub fn rows(graph: &Graph) -> Result<Vec<LayerRows>, Error> {
+    graph.layers.iter().map(|layer| Lowering { graph, layer }.rows()).collect()
+}
+
+/// The index of the layer that makes the model's only output.
+///
+/// # Errors
+/// When there are several outputs.
+pub fn output(graph: &Graph) -> Result<usize, Error> {
+    match graph.outputs.as_slice() {
+        [output] => graph.maker(*output).ok_or_else(|| Error::model("no layer makes the model's output")),
+        outputs => Err(Error::model(format!("the model has {} outputs; one is supported", outputs.len()))),
+    }
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    layer: &'a Layer,
+}
+
+impl Lowering<'_> {
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::layer(&self.layer.name, reason)
+    }
+
+    fn input(&self, index: usize) -> Result<TensorId, Error> {
+        self.layer.inputs.get(index).copied().ok_or_else(|| self.error("has too few inputs"))
+    }
+
+    fn input_shape(&self) -> Result<&Shape, Error> {
+        Ok(&self.graph.tensor(self.input(0)?).shape)
+    }
+
+    fn output_shape(&self) -> &Shape {
+        &self.graph.tensor(self.layer.output).shape
+    }
+
+    fn element(&self) -> Element {
+        self.graph.tensor(self.layer.output).element
+    }
+
+    fn quantization(&self, tensor: TensorId) -> Result<Quantization, Error> {
+        let tensor = self.graph.tensor(tensor);
+        tensor.quantization.ok_or_else(|| self.error(format!("tensor \"{}\" has no scale and zero point", tensor.name)))
+    }
+
+    fn narrow<T: TryFrom<usize>>(&self, value: usize, what: &str) -> Result<T, Error> {
+        let most = (1u64 << (8 * size_of::<T>() as u32)) - 1;
+        T::try_from(value).map_err(|_| self.error(format!("its {what} of {value} is more than the runtime's {most}")))
+    }
+
+    fn rows(&self) -> Result<LayerRows, Error> {
+        let output = self.output_shape();
+        let bytes = self.element().bytes();
+        let channels = output.channels();
+        let int8 = self.element() == Element::I8;
+        let window_flow = |window: &Window| -> Result<Flow, Error> {
+            let before = window.before(0, self.input_shape()?.rows());
+            Ok(Flow::Window { size: window.size[0], stride: window.stride[0], dilation: window.dilation[0], before })
+        };
+        let (flow, scratch_bytes) = match &self.layer.operator {
+            Operator::Input { .. } => (Flow::Input, 0),
+            Operator::Convolution { window, .. } => {
+                let column = window.size[0] * window.size[1] * self.input_shape()?.channels() * bytes;
+                (window_flow(window)?, if window.size == [1, 1] { 0 } else { column })
+            }
+            Operator::Depthwise { window, .. } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
+            Operator::MaxPool { window } => (window_flow(window)?, 0),
+            Operator::AveragePool { window } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
+            Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
+            Operator::Flatten => (Flow::Running, output.elements() * bytes),
+            Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax => (Flow::RowByRow, 0),
+            operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
+                return Err(self.error(format!("{} should have been folded away", operator.name())));
+            }
+        };
+        let inputs = self
+            .layer
+            .inputs
+            .iter()
+            .map(|&input| self.graph.maker(input).ok_or_else(|| self.error("reads a tensor that no layer makes")));
+        Ok(LayerRows {
+            name: self.layer.name.clone(),
+            inputs: inputs.collect::<Result<_, _>>()?,
+            flow,
+            rows: output.rows(),
+            row_bytes: output.row_elements() * bytes,
+            scratch_bytes,
+        })
+    }
+
+    fn geometry(&self, window: &Window) -> Result<Geometry, Error> {
+        let (input, output) = (self.input_shape()?, self.output_shape());
+        let pair = |[vertical, horizontal]: [usize; 2], what: &str| -> Result<[u8; 2], Error> {
+            Ok([self.narrow(vertical, what)?, self.narrow(horizontal, what)?])
+        };
+        Ok(Geometry {
+            width: self.narrow(input.width(), "input width")?,
+            channels: self.narrow(input.channels(), "number of input channels")?,
+            output_width: self.narrow(output.width(), "output width")?,
+            kernel: pair(window.size, "kernel size")?,
+            stride: pair(window.stride, "stride")?,
+            dilation: pair(window.dilation, "dilation")?,
+            left: self.narrow(window.before(1, input.width()), "padding on the left")?,
+        })
+    }
+
+    fn window_f32(
+        &self,
+        window: &Window,
+        weights: &[f32],
+        bias: Option<&Bias>,
+        activation: Option<Function>,
+    ) -> Result<WindowF32, Error> {
+        Ok(WindowF32 {
+            geometry: self.geometry(window)?,
+            weights: weights.to_vec(),
+            bias: self.bias_f32(bias)?,
+            clamp: self.clamp_f32(activation)?,
+        })
+    }
+
+    fn window_int8(
+        &self,
+        window: &Window,
+        values: &[i8],
+        channels: Vec<Channel>,
+        activation: Option<Function>,
+    ) -> Result<WindowInt8, Error> {
+        let padding = self.quantization(self.input(0)?)?.zero_point;
+        Ok(WindowInt8 {
+            geometry: self.geometry(window)?,
+            weights: values.to_vec(),
+            channels,
+            padding: i8::try_from(padding).map_err(|_| self.error("its input's zero point is not an int8"))?,
+            range: self.range(activation)?,
+        })
+    }
+
+    fn bias_f32(&self, bias: Option<&Bias>) -> Result<Vec<f32>, Error> {
+        match bias {
+            Some(Bias::F32(values)) => Ok(values.clone()),
+            Some(Bias::I32(_)) => Err(self.error("has float weights and an integer bias")),
+            None => Ok(vec![0.0; self.output_shape().channels()]),
+        }
+    }
+
+    fn clamp_f32(&self, activation: Option<Function>) -> Result<[f32; 2], Error> {
+        match activation {
+            None => Ok([f32::NEG_INFINITY, f32::INFINITY]),
+            Some(Function::Relu) => Ok([0.0, f32::INFINITY]),
+            Some(Function::Relu6) => Ok([0.0, 6.0]),
+            Some(Function::Sigmoid) => Err(self.error("sigmoid can't be fused: it is a layer of its own")),
+        }
+    }
+
+    /// The stored values that a fused activation leaves, as LiteRT computes them in f32.
+    fn range(&self, activation: Option<Function>) -> Result<Range, Error> {
+        let Quantization { scale, zero_point } = self.quantization(self.layer.output)?;
+        let stored = |real: f32| (zero_point + (real / scale).round() as i32).clamp(-128, 127) as i8;
+        let [least, greatest] = self.clamp_f32(activation)?;
+        let clamp = [if least == 0.0 { stored(0.0) } else { -128 }, if greatest == 6.0 { stored(6.0) } else { 127 }];
+        Ok(Range { zero_point, clamp })
+    }
+
+    /// Bias with the input's zero point folded in, and factor, of each output channel.
+    /// `channel_of` says which output channel a weight belongs to.
+    fn channels(
+        &self,
+        values: &[i8],
+        scales: &[f32],
+        bias: Option<&Bias>,
+        channel_of: impl Fn(usize) -> usize,
+    ) -> Result<Vec<Channel>, Error> {
+        let outputs = self.output_shape().channels();
+        let input = self.quantization(self.input(0)?)?;
+        let output = self.quantization(self.layer.output)?;
+        let mut sums = vec![0i64; outputs];
+        for (index, &value) in values.iter().enumerate() {
+            sums[channel_of(index)] += i64::from(value);
+        }
+        (0..outputs)
+            .map(|channel| {
+                let bias = match bias {
+                    Some(Bias::I32(values)) => values.get(channel).copied().unwrap_or(0),
+                    Some(Bias::F32(_)) => return Err(self.error("has integer weights and a float bias")),
+                    None => 0,
+                };
+                let real = match (scales, &self.layer.operator) {
+                    // LiteRT multiplies the scales of a dense layer with one weight scale in f32.
+                    ([scale], Operator::Dense { .. }) => f64::from(input.scale * scale) / f64::from(output.scale),
+                    ([scale], _) => f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale),
+                    (scales, _) => {
+                        let scale =
+                            scales.get(channel).ok_or_else(|| self.error("has fewer weight scales than channels"))?;
+                        f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale)
+                    }
+                };
+                // Wraps as the accumulator does: the sum that counts is back in range.
+                let folded = i64::from(bias) - i64::from(input.zero_point) * sums[channel];
+                Ok(Channel { bias: folded as i32, factor: factor(real) })
+            })
+            .collect()
+    }
+
+    fn kernel(&self) -> Result<Kernel, Error> {
+        let int8 = self.element() == Element::I8;
+        let channels = || self.narrow::<u16>(self.output_shape().channels(), "number of channels");
+        Ok(match &self.layer.operator {
+            Operator::Input { element, scale, offset } => self.input_kernel(*element, *scale, *offset)?,
+            Operator::Convolution { weights, bias, window, activation } => match weights {
+                Weights::F32(weights) => {
+                    Kernel::ConvF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
+                }
+                Weights::I8 { values, scales } => {
+                    let per_channel = values.len() / self.output_shape().channels().max(1);
+                    let channels = self.channels(values, scales, bias.as_ref(), |index| index / per_channel)?;
+                    Kernel::ConvInt8(self.window_int8(window, values, channels, *activation)?)
+                }
+            },
+            Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
+                Weights::F32(weights) => {
+                    Kernel::DepthwiseF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
+                }
+                Weights::I8 { values, scales } => {
+                    let outputs = self.output_shape().channels();
+                    let channels = self.channels(values, scales, bias.as_ref(), |index| index % outputs)?;
+                    Kernel::DepthwiseInt8(self.window_int8(window, values, channels, *activation)?)
+                }
+            },
+            Operator::Dense { weights, bias, activation } => {
+                let elements = self.input_shape()?.elements();
+                let inputs = self.narrow(elements, "number of inputs")?;
+                match weights {
+                    Weights::F32(weights) => Kernel::DenseF32 {
+                        inputs,
+                        weights: weights.clone(),
+                        bias: self.bias_f32(bias.as_ref())?,
+                        clamp: self.clamp_f32(*activation)?,
+                    },
+                    Weights::I8 { values, scales } => Kernel::DenseInt8 {
+                        inputs,
+                        weights: values.clone(),
+                        channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
+                        range: self.range(*activation)?,
+                    },
+                }
+            }
+            Operator::MaxPool { window } if int8 => Kernel::MaxPoolInt8(self.geometry(window)?),
+            Operator::MaxPool { window } => Kernel::MaxPoolF32(self.geometry(window)?),
+            Operator::AveragePool { window } if int8 => Kernel::AveragePoolInt8(self.geometry(window)?),
+            Operator::AveragePool { window } => Kernel::AveragePoolF32(self.geometry(window)?),
+            Operator::GlobalAveragePool { .. } => {
+                let places = self.input_shape()?.elements() / self.output_shape().channels().max(1);
+                if int8 {
+                    let input = self.quantization(self.input(0)?)?;
+                    let output = self.quantization(self.layer.output)?;
+                    Kernel::GlobalAveragePoolInt8(global_average_pool::Int8 {
+                        channels: channels()?,
+                        bias: -input.zero_point * places as i32,
+                        factor: divided(factor(f64::from(input.scale) / f64::from(output.scale)), places as u64),
+                        range: self.range(None)?,
+                    })
+                } else {
+                    let places = self.narrow(places, "number of places")?;
+                    Kernel::GlobalAveragePoolF32(global_average_pool::F32 { channels: channels()?, places })
+                }
+            }
+            Operator::Add { activation } if int8 => Kernel::AddInt8(self.add(*activation)?),
+            Operator::Add { activation } => Kernel::AddF32(add::F32 { clamp: self.clamp_f32(*activation)? }),
+            Operator::Activation(function) if int8 => Kernel::ActivationInt8(Box::new(self.table(*function)?)),
+            Operator::Activation(function) => Kernel::ActivationF32(match function {
+                Function::Relu => activation::F32::Relu,
+                Function::Relu6 => activation::F32::Relu6,
+                Function::Sigmoid => activation::F32::Sigmoid,
+            }),
+            Operator::Softmax if int8 => {
+                let scale = self.quantization(self.input(0)?)?.scale;
+                Kernel::SoftmaxInt8(self.softmax(channels()?, scale)?)
+            }
+            Operator::Softmax => Kernel::SoftmaxF32(softmax::F32 { channels: channels()? }),
+            Operator::Flatten => Kernel::Flatten,
+            operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
+                return Err(self.error(format!("{} should have been folded away", operator.name())));
+            }
+        })
+    }
+
+    fn input_kernel(&self, element: Element, scale: f32, offset: f32) -> Result<Kernel, Error> {
+        match (element, self.element()) {
+            (Element::U8, Element::F32) => Ok(Kernel::InputRescale(Rescale { scale, offset })),
+            (Element::U8, Element::I8) => {
+                let to = self.quantization(self.layer.output)?;
+                let stored = |pixel: usize| {
+                    let real = f64::from(scale) * pixel as f64 + f64::from(offset);
+                    ((real / f64::from(to.scale)).round() as i32).saturating_add(to.zero_point).clamp(-128, 127) as i8
+                };
+                let table: [i8; 256] = std::array::from_fn(stored);
+                let centred = table.iter().enumerate().all(|(pixel, &value)| i32::from(value) == pixel as i32 - 128);
+                Ok(if centred { Kernel::InputCentre } else { Kernel::InputLookup(Box::new(table)) })
+            }
+            (from, to) if from == to => Ok(Kernel::InputCopy),
+            (from, to) => Err(self.error(format!("its {} can't become {}", from.name(), to.name()))),
+        }
+    }
+
+    /// As LiteRT prepares ADD.
+    fn add(&self, activation: Option<Function>) -> Result<add::Int8, Error> {
+        let [first, second] = [self.quantization(self.input(0)?)?, self.quantization(self.input(1)?)?];
+        let output = self.quantization(self.layer.output)?;
+        let twice_larger = f64::from(2.0 * first.scale.max(second.scale));
+        let shifted_output = f64::from((1u32 << add::LEFT_SHIFT) as f32 * output.scale);
+        Ok(add::Int8 {
+            zero_points: [first.zero_point, second.zero_point],
+            factors: [first, second].map(|input| factor(f64::from(input.scale) / twice_larger)),
+            output_factor: factor(twice_larger / shifted_output),
+            range: self.range(activation)?,
+        })
+    }
+
+    /// As LiteRT prepares SOFTMAX with beta 1.
+    fn softmax(&self, channels: u16, scale: f32) -> Result<softmax::Int8, Error> {
+        let factor = factor((f64::from(scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
+        let shift = u8::try_from(factor.shift).map_err(|_| self.error("its input's scale is too small"))?;
+        let least_difference = -((31.0 * f64::from(1 << 26) / (1u64 << shift) as f64).floor() as i32);
+        Ok(softmax::Int8 { channels, multiplier: factor.multiplier, shift, least_difference })
+    }
+
+    /// The answers of a function to all stored values, as LiteRT computes them.
+    fn table(&self, function: Function) -> Result<[i8; 256], Error> {
+        let input = self.quantization(self.input(0)?)?;
+        let output = self.quantization(self.layer.output)?;
+        let relu = |range: Range| {
+            let factor = factor(f64::from(input.scale / output.scale));
+            std::array::from_fn(|index| range.requantize(index as i32 - 128 - input.zero_point, factor))
+        };
+        Ok(match function {
+            Function::Relu | Function::Relu6 => relu(self.range(Some(function))?),
+            Function::Sigmoid => std::array::from_fn(|index| {
+                let real = input.scale * (index as i32 - 128 - input.zero_point) as f32;
+                let answer = 1.0 / (1.0 + (-real).exp());
+                let stored = (answer * (1.0 / output.scale)).round() as i32 + output.zero_point;
+                stored.clamp(-128, 127) as i8
+            }),
+        })
+    }
+}
+
+/// A real factor as mantissa and shift, as the TensorFlow Lite specification has it: zero below
+/// 2^-32, the largest that there is above 2^31.
+pub fn factor(real: f64) -> Factor {
+    if real == 0.0 {
+        return Factor { multiplier: 0, shift: 0 };
+    }
+    // real = mantissa * 2^exponent with the mantissa from 1/2 to 1, excluded
+    let mut exponent = 0i32;
+    let mut mantissa = real;
+    while mantissa >= 1.0 {
+        mantissa /= 2.0;
+        exponent += 1;
+    }
+    while mantissa < 0.5 {
+        mantissa *= 2.0;
+        exponent -= 1;
+    }
+    let mut fixed = (mantissa * (1u64 << 31) as f64).round() as i64;
+    if fixed == 1 << 31 {
+        fixed /= 2;
+        exponent += 1;
+    }
+    match exponent {
+        ..-31 => Factor { multiplier: 0, shift: 0 },
+        31.. => Factor { multiplier: i32::MAX, shift: 30 },
+        _ => Factor { multiplier: fixed as i32, shift: exponent as i8 },
+    }
+}
+
+/// A factor divided by a count, as LiteRT's MEAN does it: in integers, with as many bits as fit.
+fn divided(factor: Factor, count: u64) -> Factor {
+    let shift = (63 - count.leading_zeros().cast_signed()).min(32).min(31 + i32::from(factor.shift));
+    let multiplier = (i64::from(factor.multiplier) << shift) / count as i64;
+    Factor { multiplier: multiplier as i32, shift: factor.shift - shift as i8 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn factors_are_mantissa_and_shift() {
+        assert_eq!(factor(1.0), Factor { multiplier: 1 << 30, shift: 1 });
+        assert_eq!(factor(0.75), Factor { multiplier: 3 << 29, shift: 0 });
+        assert_eq!(factor(2f64.powi(-40)), Factor { multiplier: 0, shift: 0 });
+        // rounds up to a power of two
+        assert_eq!(factor(1.0 - 1e-12), Factor { multiplier: 1 << 30, shift: 1 });
+    }
+
+    #[test]
+    fn a_mean_of_three_thirds_its_factor() {
+        let Factor { multiplier, shift } = divided(factor(1.0), 3);
+        let real = f64::from(multiplier) / 2f64.powi(31) * 2f64.powi(i32::from(shift));
+        assert!((real - 1.0 / 3.0).abs() < 1e-9, "{real}");
+    }
+}

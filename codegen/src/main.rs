@@ -1,0 +1,3 @@
+//! The command `microception`.
+
+fn main() {}

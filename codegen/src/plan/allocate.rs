@@ -1,0 +1,208 @@
+//! Where each row lies.
+//!
+//! Everything in the arena is a *block* that lives from one turn to another: a row from the turn
+//! that makes it to the last that reads it, running sums from the first row consumed to the
+//! last, scratch for one turn. Blocks that live at once must not overlap. That is dynamic
+//! storage allocation, which is NP-hard; blocks are placed one after the other, each at the
+//! lowest address free for its life, in several orders, and blocks that end up on top are
+//! placed earlier in the next try.
+
+use super::LayerRows;
+use super::flow::Flow;
+use super::schedule::Turn;
+
+/// A stretch of the arena for a stretch of turns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// Length.
+    pub bytes: usize,
+    /// First turn in which it holds something.
+    pub from: usize,
+    /// Last turn in which it is read or written.
+    pub until: usize,
+}
+
+/// The blocks of a schedule, and which block is whose.
+#[derive(Debug, Clone)]
+pub struct Blocks {
+    /// All blocks.
+    pub blocks: Vec<Block>,
+    /// Per layer: rows that share a block (1, or all).
+    group: Vec<usize>,
+    /// Per layer and group of rows: the block, if any row of it is made.
+    rows: Vec<Vec<Option<usize>>>,
+    /// Per layer that keeps running sums: their block.
+    sums: Vec<Option<usize>>,
+    /// Per turn: the block of its scratch.
+    scratch: Vec<Option<usize>>,
+}
+
+impl Blocks {
+    /// The blocks of `turns`. Layers that `together` holds for have all their rows in one block,
+    /// one after the other; the output tensor's rows always are, and it lives to the end, as does every
+    /// tensor when `keep_all`.
+    pub fn of(layers: &[LayerRows], output: usize, turns: &[Turn], together: bool, keep_all: bool) -> Blocks {
+        let group: Vec<usize> = layers
+            .iter()
+            .enumerate()
+            .map(|(layer, rows)| if together || layer == output { rows.rows } else { 1 })
+            .collect();
+        let mut blocks = Blocks {
+            blocks: Vec::new(),
+            rows: layers.iter().zip(&group).map(|(layer, group)| vec![None; layer.rows.div_ceil(*group)]).collect(),
+            group,
+            sums: vec![None; layers.len()],
+            scratch: vec![None; turns.len()],
+        };
+        let last = turns.len().saturating_sub(1);
+        for (index, turn) in turns.iter().enumerate() {
+            let layer = &layers[turn.layer];
+            for (&input, reads) in layer.inputs.iter().zip(&turn.reads) {
+                for row in reads.clone() {
+                    let block = blocks.rows[input][row / blocks.group[input]];
+                    if let Some(block) = block {
+                        blocks.blocks[block].until = blocks.blocks[block].until.max(index);
+                    }
+                }
+            }
+            for row in turn.row..turn.row + turn.rows {
+                // A running layer's only output row is row 0, whatever it consumes.
+                let row = if layer.flow == Flow::Running { 0 } else { row };
+                let group = blocks.group[turn.layer];
+                if blocks.rows[turn.layer][row / group].is_none() {
+                    let until = if keep_all || turn.layer == output { last } else { index };
+                    let rows = group.min(layer.rows);
+                    blocks.rows[turn.layer][row / group] = Some(blocks.blocks.len());
+                    blocks.blocks.push(Block { bytes: layer.row_bytes * rows, from: index, until });
+                }
+            }
+            if layer.scratch_bytes > 0 {
+                let known = if layer.flow == Flow::Running { blocks.sums[turn.layer] } else { None };
+                let block = known.unwrap_or(blocks.blocks.len());
+                match known {
+                    Some(block) => blocks.blocks[block].until = index,
+                    None => blocks.blocks.push(Block { bytes: layer.scratch_bytes, from: index, until: index }),
+                }
+                blocks.scratch[index] = Some(block);
+                if layer.flow == Flow::Running {
+                    blocks.sums[turn.layer] = Some(block);
+                }
+            }
+        }
+        blocks
+    }
+
+    /// The most bytes alive at once, each block rounded up to `unit`.
+    pub fn floor(&self, turns: usize, unit: usize) -> usize {
+        let mut change = vec![0isize; turns + 1];
+        for block in &self.blocks {
+            let bytes = block.bytes.next_multiple_of(unit).cast_signed();
+            change[block.from] += bytes;
+            change[block.until + 1] -= bytes;
+        }
+        let mut alive = 0;
+        change
+            .iter()
+            .map(|change| {
+                alive += change;
+                alive
+            })
+            .max()
+            .unwrap_or(0)
+            .unsigned_abs()
+    }
+
+    /// The block and the offset in it of one row.
+    pub fn row(&self, layers: &[LayerRows], layer: usize, row: usize) -> Option<(usize, usize)> {
+        let group = self.group[layer];
+        let block = (*self.rows[layer].get(row / group)?)?;
+        Some((block, row % group * layers[layer].row_bytes))
+    }
+
+    /// The block of a turn's scratch.
+    pub fn scratch(&self, turn: usize) -> Option<usize> {
+        self.scratch[turn]
+    }
+
+    /// Whether rows lie at any address, because some that share a block have odd lengths.
+    pub fn unaligned(&self, layers: &[LayerRows]) -> bool {
+        layers.iter().zip(&self.group).any(|(layer, &group)| group > 1 && layer.row_bytes % 4 != 0)
+    }
+}
+
+/// Addresses of blocks, and the end of the highest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Addresses {
+    /// Per block.
+    pub of: Vec<usize>,
+    /// Bytes in all.
+    pub end: usize,
+}
+
+/// Block comparisons that one search may make; a tenth of a second or two.
+const WORK: usize = 60_000_000;
+
+/// Addresses in multiples of `unit`, as low as the search finds; `floor` ends it early.
+pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
+    let size = |index: &usize| blocks[*index].bytes;
+    let life = |index: &usize| blocks[*index].until - blocks[*index].from + 1;
+    let mut orders: [Vec<usize>; 4] = std::array::from_fn(|_| (0..blocks.len()).collect());
+    orders[0].sort_by_key(|index| (std::cmp::Reverse(size(index)), blocks[*index].from));
+    orders[1].sort_by_key(|index| (std::cmp::Reverse(size(index) * life(index)), blocks[*index].from));
+    orders[2].sort_by_key(|index| (std::cmp::Reverse(life(index)), std::cmp::Reverse(size(index))));
+    orders[3].sort_by_key(|index| blocks[*index].from);
+    let tries = (WORK / (blocks.len() * blocks.len()).max(1)).clamp(orders.len(), 800);
+    let mut best: Option<Addresses> = None;
+    let rounds = tries / orders.len();
+    for mut order in orders {
+        for _ in 0..rounds {
+            let addresses = first_fit(blocks, &order, unit);
+            let end = addresses.end;
+            let tops: Vec<usize> = order
+                .iter()
+                .copied()
+                .filter(|&index| addresses.of[index] + blocks[index].bytes > end.saturating_sub(unit))
+                .collect();
+            if best.as_ref().is_none_or(|best| end < best.end) {
+                best = Some(addresses);
+            }
+            if end <= floor {
+                break;
+            }
+            // What sticks out on top moves up in the order, half-way to the front, so that what
+            // it displaces is not always the same.
+            for top in tops {
+                if let Some(place) = order.iter().position(|&index| index == top) {
+                    order.remove(place);
+                    order.insert(place / 2, top);
+                }
+            }
+        }
+    }
+    best.unwrap_or(Addresses { of: Vec::new(), end: 0 })
+}
+
+/// Each block in turn at the lowest address that is free while it lives.
+fn first_fit(blocks: &[Block], order: &[usize], unit: usize) -> Addresses {
+    let mut placed: Vec<(usize, usize, &Block)> = Vec::with_capacity(blocks.len());
+    let mut addresses = Addresses { of: vec![0; blocks.len()], end: 0 };
+    for &index in order {
+        let block = &blocks[index];
+        let mut address = 0;
+        // `placed` is sorted by address
+        for &(start, end, other) in &placed {
+            if other.from <= block.until && block.from <= other.until {
+                if start >= address + block.bytes {
+                    break;
+                }
+                address = address.max(end.next_multiple_of(unit));
+            }
+        }
+        let end = address + block.bytes;
+        let position = placed.partition_point(|&(start, ..)| start <= address);
+        placed.insert(position, (address, end, block));
+        addresses.of[index] = address;
+        addresses.end = addresses.end.max(end.next_multiple_of(unit));
+    }
+    addresses
+}

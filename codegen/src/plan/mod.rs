@@ -1,0 +1,218 @@
+//! The plan: in which order rows are made, and where in the arena each lies. The only place that
+//! knows memory.
+//!
+//! [`flow`] says which input rows an output row needs, [`schedule`] puts the steps in an order,
+//! [`allocate`] gives every row an address for as long as it lives. Rows, running sums and
+//! scratch are all counted; nothing else is in the arena.
+
+pub mod allocate;
+pub mod flow;
+pub mod schedule;
+
+use crate::error::Error;
+
+use allocate::Blocks;
+use flow::Flow;
+use schedule::Turn;
+
+/// What the planner has to know of one layer: its rows' lengths and its flow.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerRows {
+    /// The layer's name, for messages.
+    pub name: String,
+    /// Indices of the layers whose output it reads, in the operator's order; at most two.
+    pub inputs: Vec<usize>,
+    /// Which input rows an output row needs.
+    pub flow: Flow,
+    /// Rows of the output.
+    pub rows: usize,
+    /// Bytes of one output row.
+    pub row_bytes: usize,
+    /// Bytes of scratch of every step, or of the sums that a running layer keeps.
+    pub scratch_bytes: usize,
+}
+
+/// One call of one layer, with its places in the arena.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Index of the layer.
+    pub layer: usize,
+    /// First output row made; of a running layer, first input row consumed.
+    pub row: usize,
+    /// Output rows made.
+    pub rows: usize,
+    /// Place of the first kernel tap of the first output row among the lines.
+    pub first: isize,
+    /// Byte addresses of the lines read, per input.
+    pub lines: [Vec<usize>; 2],
+    /// Byte address of the rows written, which lie one after the other.
+    pub output: usize,
+    /// Byte address of the scratch or running sums; 0 when there is none.
+    pub scratch: usize,
+}
+
+/// Steps with addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// In the order of execution.
+    pub steps: Vec<Step>,
+    /// Bytes of arena.
+    pub arena_bytes: usize,
+    /// The most bytes that live at once in this order: no addresses can need less.
+    pub floor_bytes: usize,
+    /// Byte address of the model's output, whose rows lie one after the other.
+    pub output: usize,
+    /// All addresses are multiples of this power of two.
+    pub unit: usize,
+    /// After which layers the plan waits until a tensor is whole.
+    pub cuts: Vec<usize>,
+}
+
+/// What the planner looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// The least memory: rows in the best order found, cut where that helps.
+    Smallest,
+    /// Rows as early as they can be made, without a cut: the shortest delay behind a camera.
+    Eager,
+    /// Whole tensors one after the other, freed after their last reader.
+    Whole,
+    /// Whole tensors that all stay until the end, to look at them.
+    Everything,
+}
+
+/// Steps and addresses for the layers of a model, in their order; `output` is the layer whose
+/// tensor the model answers with.
+///
+/// # Errors
+/// When a layer's numbers do not fit the runtime's steps, or the arena the addresses.
+pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan, Error> {
+    let together = matches!(strategy, Strategy::Whole | Strategy::Everything);
+    let keep_all = strategy == Strategy::Everything;
+    let floor = |turns: &[Turn]| Blocks::of(layers, output, turns, together, keep_all).floor(turns.len(), 4);
+    let candidates: Vec<(Vec<Turn>, Vec<usize>)> = if together {
+        vec![(schedule::whole(layers), Vec::new())]
+    } else {
+        schedule::best(layers, output, strategy, floor)
+            .into_iter()
+            .map(|(order, cuts)| (schedule::rows(layers, output, order, &cuts), cuts))
+            .collect()
+    };
+    let mut best: Option<Plan> = None;
+    for (turns, cuts) in candidates {
+        // An order whose floor is above a plan that stands can't win.
+        if best.as_ref().is_none_or(|best| floor(&turns) < best.arena_bytes) {
+            let plan = addressed(layers, output, &turns, cuts, together, keep_all)?;
+            if best.as_ref().is_none_or(|best| plan.arena_bytes < best.arena_bytes) {
+                best = Some(plan);
+            }
+        }
+    }
+    best.ok_or_else(|| Error::model("the model has no layers to plan"))
+}
+
+/// Gives the turns of a schedule their addresses.
+fn addressed(
+    layers: &[LayerRows],
+    output: usize,
+    turns: &[Turn],
+    cuts: Vec<usize>,
+    together: bool,
+    keep_all: bool,
+) -> Result<Plan, Error> {
+    let blocks = Blocks::of(layers, output, turns, together, keep_all);
+    let mut unit = if blocks.unaligned(layers) { 1 } else { 4 };
+    let (addresses, floor_bytes) = loop {
+        let floor = blocks.floor(turns.len(), unit);
+        let addresses = allocate::place(&blocks.blocks, unit, floor);
+        if addresses.end / unit <= usize::from(u16::MAX) {
+            break (addresses, floor);
+        }
+        // A larger unit keeps the addresses in 16 bits; rows that share a block must be multiples of it.
+        unit *= 2;
+        let misfit = layers
+            .iter()
+            .enumerate()
+            .find(|(index, layer)| (together || *index == output) && layer.rows > 1 && layer.row_bytes % unit != 0);
+        if let Some((_, layer)) = misfit {
+            return Err(Error::layer(
+                &layer.name,
+                format!(
+                    "its rows of {} bytes lie one after the other in an arena of {} bytes, which 16-bit addresses in steps of {} bytes can't reach",
+                    layer.row_bytes,
+                    addresses.end,
+                    unit / 2
+                ),
+            ));
+        }
+    };
+    let address = |layer: usize, row: usize| {
+        blocks.row(layers, layer, row).map_or(0, |(block, offset)| addresses.of[block] + offset)
+    };
+    let steps = turns
+        .iter()
+        .enumerate()
+        .map(|(index, turn)| {
+            let layer = &layers[turn.layer];
+            let running = layer.flow == Flow::Running;
+            let mut lines = [Vec::new(), Vec::new()];
+            for ((lines, &input), reads) in lines.iter_mut().zip(&layer.inputs).zip(&turn.reads) {
+                lines.extend(reads.clone().map(|row| address(input, row)));
+            }
+            Step {
+                layer: turn.layer,
+                row: turn.row,
+                rows: turn.rows,
+                first: if running { 0 } else { layer.flow.first(turn.row) },
+                lines,
+                output: if turn.rows == 0 { 0 } else { address(turn.layer, if running { 0 } else { turn.row }) },
+                scratch: blocks.scratch(index).map_or(0, |block| addresses.of[block]),
+            }
+        })
+        .collect();
+    let plan = Plan { steps, arena_bytes: addresses.end, floor_bytes, output: address(output, 0), unit, cuts };
+    plan.check_counts(layers)?;
+    Ok(plan)
+}
+
+impl Plan {
+    /// The steps and addresses as the runtime stores them. [`plan`] has checked that they fit.
+    pub fn to_runtime(&self) -> (Vec<microception::model::Step>, Vec<u16>) {
+        let in_units = |address: &usize| (address / self.unit) as u16;
+        let mut addresses = Vec::new();
+        let steps = self
+            .steps
+            .iter()
+            .map(|step| {
+                addresses.extend(step.lines.iter().flatten().chain([&step.output, &step.scratch]).map(in_units));
+                microception::model::Step {
+                    layer: step.layer as u16,
+                    row: step.row as u16,
+                    rows: step.rows as u8,
+                    first: step.first as i8,
+                    lines: [step.lines[0].len() as u8, step.lines[1].len() as u8],
+                }
+            })
+            .collect();
+        (steps, addresses)
+    }
+
+    /// Errors where a number does not fit its place in [`microception::model::Step`].
+    fn check_counts(&self, layers: &[LayerRows]) -> Result<(), Error> {
+        for step in &self.steps {
+            let lines = step.lines.iter().map(Vec::len).max().unwrap_or(0);
+            let fits = u16::try_from(step.layer).is_ok()
+                && u16::try_from(step.row).is_ok()
+                && u8::try_from(step.rows.max(lines)).is_ok()
+                && i8::try_from(step.first).is_ok();
+            if !fits {
+                let reason = format!(
+                    "row {} reads {lines} rows at once, the first tap at {}: a step holds at most 65,535 layers and rows, 255 lines, and a first tap from -128",
+                    step.row, step.first
+                );
+                return Err(Error::layer(&layers[step.layer].name, reason));
+            }
+        }
+        Ok(())
+    }
+}

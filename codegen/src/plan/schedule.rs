@@ -1,0 +1,292 @@
+//! In which order the rows are made.
+//!
+//! Three orders are tried, each with cuts where they help:
+//!
+//! - *eager*: of all layers that could make a row, the deepest does; a row from the caller is
+//!   taken only when no other layer can run. Shortest delay.
+//! - *pull*: the last layer asks for the rows that its next row needs, and so on up to the
+//!   input; of two inputs the one with fewer layers behind it first (or last).
+//!
+//! A *cut* after a layer makes everything behind it wait until everything before it is done. One
+//! tensor is then whole, but the rows on both sides never live at once.
+
+use std::ops::Range;
+
+use super::flow::Flow;
+use super::{LayerRows, Strategy};
+
+/// One call of one layer, before it has addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Index of the layer.
+    pub layer: usize,
+    /// First output row made; of a running layer, first input row consumed.
+    pub row: usize,
+    /// Output rows made.
+    pub rows: usize,
+    /// Rows read of each input.
+    pub reads: [Range<usize>; 2],
+}
+
+/// How the next row is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The deepest layer that can run.
+    Eager,
+    /// On demand; the input with fewer layers behind it first.
+    PullShallowFirst,
+    /// On demand; the input with more layers behind it first.
+    PullDeepFirst,
+}
+
+/// Rows that one call can name: what a step's 8-bit counts hold.
+const CALL_ROWS: usize = 255;
+
+/// The turns of whole tensors, one layer after the other, in as few calls as a step can name.
+pub fn whole(layers: &[LayerRows]) -> Vec<Turn> {
+    let mut turns = Vec::new();
+    for (layer, LayerRows { flow, rows, inputs, .. }) in layers.iter().enumerate() {
+        let input_rows = inputs.first().map_or(0, |&input| layers[input].rows);
+        match *flow {
+            Flow::Running => running_turns(&mut turns, layer, input_rows, CALL_ROWS),
+            Flow::Input => turns.extend((0..*rows).map(|row| turn(layers, layer, row, 1))),
+            Flow::RowByRow | Flow::Window { .. } => {
+                let mut row = 0;
+                while row < *rows {
+                    let lines =
+                        |rows: usize| flow.needs(row + rows - 1, input_rows).end - flow.needs(row, input_rows).start;
+                    let most = (1..=CALL_ROWS.min(rows - row))
+                        .take_while(|&rows| rows == 1 || lines(rows) <= CALL_ROWS)
+                        .last();
+                    let made = most.unwrap_or(1);
+                    turns.push(turn(layers, layer, row, made));
+                    row += made;
+                }
+            }
+        }
+    }
+    turns
+}
+
+/// The turns of rows in `order`, with a cut after each of the layers `cuts` (ascending). Rows
+/// that nothing needs are not made, except the caller's, which are all taken.
+pub fn rows(layers: &[LayerRows], output: usize, order: Order, cuts: &[usize]) -> Vec<Turn> {
+    let mut schedule = Schedule {
+        layers,
+        needed: needed(layers, output),
+        depth: depths(layers),
+        next: vec![0; layers.len()],
+        turns: Vec::new(),
+    };
+    let mut start = 0;
+    for end in cuts.iter().map(|cut| cut + 1).chain([layers.len()]) {
+        match order {
+            Order::Eager => schedule.eager(start..end),
+            Order::PullShallowFirst | Order::PullDeepFirst => {
+                for layer in (start..end).rev() {
+                    schedule.pull(layer, layers[layer].rows, order);
+                }
+            }
+        }
+        start = end;
+    }
+    schedule.turns
+}
+
+/// After which layers a cut leaves one tensor alone between before and behind.
+pub fn cut_places(layers: &[LayerRows]) -> Vec<usize> {
+    (1..layers.len().saturating_sub(1))
+        .filter(|&place| {
+            let mut crossing: Vec<usize> = layers[place + 1..]
+                .iter()
+                .flat_map(|layer| &layer.inputs)
+                .copied()
+                .filter(|&input| input <= place)
+                .collect();
+            crossing.sort_unstable();
+            crossing.dedup();
+            crossing.len() == 1
+        })
+        .collect()
+}
+
+/// The order and cuts of a strategy that streams rows: for [`Strategy::Smallest`] the best that
+/// `peak` (bytes alive at once) finds by adding and removing single cuts.
+pub fn best(
+    layers: &[LayerRows],
+    output: usize,
+    strategy: Strategy,
+    peak: impl Fn(&[Turn]) -> usize,
+) -> Vec<(Order, Vec<usize>)> {
+    if strategy == Strategy::Eager {
+        return vec![(Order::Eager, Vec::new())];
+    }
+    let places = cut_places(layers);
+    let mut found = Vec::new();
+    for order in [Order::Eager, Order::PullShallowFirst, Order::PullDeepFirst] {
+        for mut cuts in [Vec::new(), places.clone()] {
+            let mut least = peak(&rows(layers, output, order, &cuts));
+            loop {
+                let toggled = places.iter().map(|&place| {
+                    let mut cuts = cuts.clone();
+                    match cuts.binary_search(&place) {
+                        Ok(index) => {
+                            cuts.remove(index);
+                        }
+                        Err(index) => cuts.insert(index, place),
+                    }
+                    (peak(&rows(layers, output, order, &cuts)), cuts)
+                });
+                match toggled.min() {
+                    // Of equal peaks the one with fewer cuts: a shorter delay.
+                    Some((bytes, fewer)) if (bytes, fewer.len()) < (least, cuts.len()) => {
+                        (least, cuts) = (bytes, fewer)
+                    }
+                    _ => break,
+                }
+            }
+            found.push((least, cuts.len(), order, cuts));
+        }
+    }
+    found.sort_by_key(|(bytes, cuts, ..)| (*bytes, *cuts));
+    found.dedup_by(|left, right| left.2 == right.2 && left.3 == right.3);
+    found.into_iter().map(|(_, _, order, cuts)| (order, cuts)).collect()
+}
+
+struct Schedule<'a> {
+    layers: &'a [LayerRows],
+    /// Per layer and output row: whether anything reads it.
+    needed: Vec<Vec<bool>>,
+    /// Layers on the longest way from the input.
+    depth: Vec<usize>,
+    /// Per layer the next output row; of a running layer the next input row.
+    next: Vec<usize>,
+    turns: Vec<Turn>,
+}
+
+impl Schedule<'_> {
+    fn input_rows(&self, layer: usize) -> usize {
+        self.layers[layer].inputs.first().map_or(0, |&input| self.layers[input].rows)
+    }
+
+    /// Passes over rows that nothing needs; returns whether rows are left.
+    fn skip_unneeded(&mut self, layer: usize) -> bool {
+        if self.layers[layer].flow == Flow::Running {
+            return self.next[layer] < self.input_rows(layer);
+        }
+        while self.needed[layer].get(self.next[layer]) == Some(&false) {
+            self.next[layer] += 1;
+        }
+        self.next[layer] < self.layers[layer].rows
+    }
+
+    /// Whether the rows of `layer` before `end` that anything needs are there.
+    fn has(&self, layer: usize, end: usize) -> bool {
+        match self.layers[layer].flow {
+            Flow::Running => self.next[layer] == self.input_rows(layer),
+            _ => self.next[layer] >= end,
+        }
+    }
+
+    /// What the next turn of a layer reads.
+    fn reads(&self, layer: usize) -> Range<usize> {
+        let row = self.next[layer];
+        match self.layers[layer].flow {
+            Flow::Running => row..row + 1,
+            flow => flow.needs(row, self.input_rows(layer)),
+        }
+    }
+
+    fn run(&mut self, layer: usize) {
+        let row = self.next[layer];
+        let next = match self.layers[layer].flow {
+            Flow::Running => {
+                let rows = usize::from(row + 1 == self.input_rows(layer));
+                Turn { layer, row, rows, reads: [row..row + 1, 0..0] }
+            }
+            _ => turn(self.layers, layer, row, 1),
+        };
+        self.turns.push(next);
+        self.next[layer] += 1;
+        self.skip_unneeded(layer);
+    }
+
+    fn eager(&mut self, segment: Range<usize>) {
+        loop {
+            let deepest = segment.clone().rev().find(|&layer| {
+                self.skip_unneeded(layer) && {
+                    let end = self.reads(layer).end;
+                    self.layers[layer].inputs.iter().all(|&input| self.has(input, end))
+                }
+            });
+            match deepest {
+                Some(layer) => self.run(layer),
+                None => break,
+            }
+        }
+    }
+
+    /// Makes the rows of `layer` before `end`, and before them what they need.
+    fn pull(&mut self, layer: usize, end: usize, order: Order) {
+        while self.skip_unneeded(layer) && !self.has(layer, end) {
+            let reads = self.reads(layer);
+            let mut inputs = self.layers[layer].inputs.clone();
+            inputs.sort_by_key(|&input| self.depth[input]);
+            if order == Order::PullDeepFirst {
+                inputs.reverse();
+            }
+            for input in inputs {
+                self.pull(input, reads.end, order);
+            }
+            self.run(layer);
+        }
+    }
+}
+
+fn turn(layers: &[LayerRows], layer: usize, row: usize, rows: usize) -> Turn {
+    let LayerRows { flow, inputs, .. } = &layers[layer];
+    let mut reads = [0..0, 0..0];
+    for (reads, &input) in reads.iter_mut().zip(inputs) {
+        let input_rows = layers[input].rows;
+        *reads = flow.needs(row, input_rows).start..flow.needs(row + rows - 1, input_rows).end;
+    }
+    Turn { layer, row, rows, reads }
+}
+
+fn running_turns(turns: &mut Vec<Turn>, layer: usize, input_rows: usize, most: usize) {
+    let mut row = 0;
+    while row < input_rows {
+        let consumed = most.min(input_rows - row);
+        let rows = usize::from(row + consumed == input_rows);
+        turns.push(Turn { layer, row, rows, reads: [row..row + consumed, 0..0] });
+        row += consumed;
+    }
+}
+
+/// Per layer and output row, whether the output or a needed row reads it. The caller's rows are
+/// all needed: they come anyway.
+fn needed(layers: &[LayerRows], output: usize) -> Vec<Vec<bool>> {
+    let mut needed: Vec<Vec<bool>> = layers.iter().map(|layer| vec![layer.flow == Flow::Input; layer.rows]).collect();
+    needed[output].fill(true);
+    for (layer, LayerRows { flow, inputs, .. }) in layers.iter().enumerate().rev() {
+        for row in 0..needed[layer].len() {
+            if needed[layer][row] {
+                for &input in inputs {
+                    let reads = flow.needs(row, layers[input].rows);
+                    needed[input][reads].fill(true);
+                }
+            }
+        }
+    }
+    needed
+}
+
+/// Layers on the longest way from the input to each layer.
+fn depths(layers: &[LayerRows]) -> Vec<usize> {
+    let mut depths: Vec<usize> = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let depth = layer.inputs.iter().map(|&input| depths[input] + 1).max().unwrap_or(0);
+        depths.push(depth);
+    }
+    depths
+}
