@@ -58,6 +58,24 @@ impl Factor {
             doubling_high_product(x.wrapping_mul(1i32 << (self.shift as u32 & 31)), self.multiplier)
         }
     }
+
+    /// `x` times the factor, rounded once, ties away from zero, as LiteRT's reference kernel of
+    /// FULLY_CONNECTED does.
+    ///
+    /// ```
+    /// use microception::quantized::Factor;
+    /// let third = Factor { multiplier: 1431655765, shift: -1 };
+    /// assert_eq!((third.once(4), third.once(5), third.once(-5)), (1, 2, -2));
+    /// ```
+    #[inline]
+    pub const fn once(self, x: i32) -> i32 {
+        let product = x as i64 * self.multiplier as i64;
+        // 1 to 62 for shifts from -31 to 30
+        let exponent = (31 - self.shift as i32) as u32 & 63;
+        let half = 1i64 << (exponent.wrapping_sub(1) & 63);
+        // Adding the sign, 0 or -1, makes a tie of a negative product round down.
+        ((product + half + (product >> 63)) >> exponent) as i32
+    }
 }
 
 /// What an output channel adds to its accumulator, and the factor that takes the accumulator to
@@ -94,7 +112,14 @@ impl Range {
     /// ```
     #[inline]
     pub fn requantize(&self, accumulator: i32, factor: Factor) -> i8 {
-        saturate(factor.of(accumulator).wrapping_add(self.zero_point), self.clamp)
+        self.store(factor.of(accumulator))
+    }
+
+    /// The stored value of a number that has the output's scale already: moved to the zero
+    /// point, cut.
+    #[inline]
+    pub fn store(&self, scaled: i32) -> i8 {
+        saturate(scaled.wrapping_add(self.zero_point), self.clamp)
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Weights are `[output][input]`. The layer consumes its input row by row and keeps running sums
 //! in its scratch, so that the rows of a flattened image need not stay; the step that consumes
-//! the last row makes the output. int8 follows FULLY_CONNECTED of the TensorFlow Lite 8-bit
-//! specification.
+//! the last row makes the output. int8 follows FULLY_CONNECTED of LiteRT's reference kernels, which
+//! round once where a convolution rounds twice.
 
 use super::cut;
 use crate::quantized::{Channel, Range};
@@ -99,6 +99,6 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
         }
     }
     for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
-        *output = layer.range.requantize(sum, channel.factor);
+        *output = layer.range.store(channel.factor.once(sum));
     }
 }

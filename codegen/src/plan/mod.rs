@@ -123,8 +123,9 @@ fn addressed(
     let blocks = Blocks::of(layers, output, turns, together, keep_all);
     let mut unit = if blocks.unaligned(layers) { 1 } else { 4 };
     let (addresses, floor_bytes) = loop {
-        let floor = blocks.floor(turns.len(), unit);
-        let addresses = allocate::place(&blocks.blocks, unit, floor);
+        // Blocks begin aligned even where the rows inside them are not: sums are read as words.
+        let floor = blocks.floor(turns.len(), unit.max(4));
+        let addresses = allocate::place(&blocks.blocks, unit.max(4), floor);
         if addresses.end / unit <= usize::from(u16::MAX) {
             break (addresses, floor);
         }
