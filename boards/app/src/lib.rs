@@ -1,0 +1,146 @@
+//! The one firmware of all boards.
+//!
+//! A board brings a serial port ([`embedded_io`]'s traits) and a [`Board`]; a generated module
+//! brings the model and its [`Facts`]; [`Server`] answers the requests of
+//! [`microception_protocol`]. Rows are computed as they arrive, so that the only memory beside
+//! the arena is one input row, the receiver's frame and the sender's.
+//!
+//! ```text
+//! let executor = Executor::new(model::NETWORK, arena);
+//! Server::new(executor, facts!(model), port, board).serve()
+//! ```
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod measure;
+mod server;
+
+use bytemuck::Pod;
+use microception_protocol::{Element, Quantization, Tick};
+
+pub use server::Server;
+
+/// What a board offers beside its serial port: a clock, and a look at its stack.
+pub trait Board {
+    /// The board's name on the command line.
+    const NAME: &'static str;
+    /// What [`ticks`](Board::ticks) counts.
+    const TICK: Tick;
+
+    /// A counter that goes up all the time and wraps around.
+    fn ticks(&mut self) -> u32;
+
+    /// Runs `work` and says how many bytes of stack it needed. A board that can't tell only
+    /// runs it.
+    fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
+        work();
+        None
+    }
+}
+
+/// What a generated module says about its model; made by [`facts!`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Facts {
+    /// The model's name.
+    pub name: &'static str,
+    /// The names of the classes, in the order of the output.
+    pub labels: &'static [&'static str],
+    /// Extents of the input, channels last, without the batch.
+    pub input_shape: &'static [usize],
+    /// Extents of the output.
+    pub output_shape: &'static [usize],
+    /// What the input's elements stand for.
+    pub input_quantization: Quantization,
+    /// What the output's elements stand for.
+    pub output_quantization: Quantization,
+    /// Bytes of arena, scratch included.
+    pub arena_bytes: usize,
+    /// Bytes of weights.
+    pub weight_bytes: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Layers of the plan.
+    pub layers: usize,
+}
+
+/// The [`Facts`] in a generated module: `facts!(model)` for `mod model`.
+#[macro_export]
+macro_rules! facts {
+    ($model:path) => {{
+        use $model as model;
+        $crate::Facts {
+            name: model::NAME,
+            labels: &model::LABELS,
+            input_shape: model::INPUT_SHAPE,
+            output_shape: model::OUTPUT_SHAPE,
+            input_quantization: $crate::protocol::Quantization {
+                scale: model::INPUT_SCALE,
+                zero_point: model::INPUT_ZERO_POINT,
+            },
+            output_quantization: $crate::protocol::Quantization {
+                scale: model::OUTPUT_SCALE,
+                zero_point: model::OUTPUT_ZERO_POINT,
+            },
+            arena_bytes: model::ARENA_BYTES,
+            weight_bytes: model::WEIGHT_BYTES,
+            macs: model::MACS,
+            layers: $crate::microception::model::Model::plan(&model::NETWORK).rows.len(),
+        }
+    }};
+}
+
+pub use microception;
+pub use microception_protocol as protocol;
+
+/// An element of an input or output tensor.
+pub trait Number: Pod + PartialOrd {
+    /// Its name in the protocol.
+    const ELEMENT: Element;
+
+    /// The real number that it stands for.
+    fn real(self, quantization: Quantization) -> f32;
+
+    /// The number of a byte, for made-up frames: its bits, or 0 to 1 in f32.
+    fn from_byte(byte: u8) -> Self;
+}
+
+impl Number for u8 {
+    const ELEMENT: Element = Element::U8;
+
+    fn real(self, quantization: Quantization) -> f32 {
+        dequantize(i32::from(self), quantization)
+    }
+
+    fn from_byte(byte: u8) -> u8 {
+        byte
+    }
+}
+
+impl Number for i8 {
+    const ELEMENT: Element = Element::I8;
+
+    fn real(self, quantization: Quantization) -> f32 {
+        dequantize(i32::from(self), quantization)
+    }
+
+    fn from_byte(byte: u8) -> i8 {
+        byte as i8
+    }
+}
+
+impl Number for f32 {
+    const ELEMENT: Element = Element::F32;
+
+    fn real(self, _: Quantization) -> f32 {
+        self
+    }
+
+    fn from_byte(byte: u8) -> f32 {
+        f32::from(byte) / 255.0
+    }
+}
+
+fn dequantize(stored: i32, Quantization { scale, zero_point }: Quantization) -> f32 {
+    scale * stored.wrapping_sub(zero_point) as f32
+}

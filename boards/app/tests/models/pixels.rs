@@ -1,0 +1,84 @@
+//! A model by hand, in the form of a generated module: eight pixels of two rows, centred around
+//! zero and doubled, in int8.
+
+use microception::layers::{add, input};
+use microception::model::{Model, Plan, RowBytes, Step};
+use microception::quantized::{Factor, Range};
+use microception::window::Call;
+
+const _: () = microception::model::require_format(microception::model::FORMAT);
+
+/// The model's name.
+pub const NAME: &str = "pixels";
+/// The names of the classes.
+pub static LABELS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+/// Extents of the input.
+pub const INPUT_SHAPE: &[usize] = &[2, 4, 1];
+/// Extents of the output.
+pub const OUTPUT_SHAPE: &[usize] = &[2, 4, 1];
+/// Real value of one step of the input.
+pub const INPUT_SCALE: f32 = 1.0;
+/// The input that stands for zero.
+pub const INPUT_ZERO_POINT: i32 = 128;
+/// Real value of one step of the output.
+pub const OUTPUT_SCALE: f32 = 0.5;
+/// The output that stands for zero.
+pub const OUTPUT_ZERO_POINT: i32 = -4;
+/// Bytes of arena.
+pub const ARENA_BYTES: usize = 12;
+/// Memory for the model.
+pub type Arena = microception::executor::Arena<ARENA_BYTES>;
+/// Bytes of weights.
+pub const WEIGHT_BYTES: usize = 0;
+/// Multiply-accumulates of one inference.
+pub const MACS: u64 = 0;
+
+/// The model.
+#[derive(Debug, Clone, Copy)]
+pub struct Pixels;
+
+/// The model.
+pub type Network = Pixels;
+/// The model.
+pub const NETWORK: Network = Pixels;
+
+static ROWS: [RowBytes; 2] =
+    [RowBytes { inputs: [4, 0], output: 4, scratch: 0 }, RowBytes { inputs: [4, 4], output: 4, scratch: 0 }];
+
+static STEPS: [Step; 4] = [
+    Step { layer: 0, row: 0, rows: 1, first: 0, lines: [0, 0] },
+    Step { layer: 1, row: 0, rows: 1, first: 0, lines: [1, 1] },
+    Step { layer: 0, row: 1, rows: 1, first: 0, lines: [0, 0] },
+    Step { layer: 1, row: 1, rows: 1, first: 0, lines: [1, 1] },
+];
+
+/// Lines read, row written, scratch, in units of 4 bytes.
+static ADDRESSES: [u16; 12] = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0];
+
+/// One half: both inputs have one scale.
+const HALF: Factor = Factor { multiplier: 1 << 30, shift: 0 };
+
+impl Model for Pixels {
+    type Input = u8;
+    type Output = i8;
+    type Frame = [u8; 8];
+    type Row = [u8; 4];
+    const ARENA_BYTES: usize = ARENA_BYTES;
+
+    fn plan(&self) -> Plan<'_> {
+        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, output: 1, output_bytes: 8 }
+    }
+
+    fn run(&self, layer: usize, call: Call<'_>) {
+        static SUM: add::Int8 = add::Int8 {
+            zero_points: [0, 0],
+            factors: [HALF, HALF],
+            output_factor: Factor { multiplier: 1 << 30, shift: -18 },
+            range: Range { zero_point: -4, clamp: [-128, 127] },
+        };
+        match layer {
+            0 => input::centre(call),
+            _ => add::int8(&SUM, call),
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Measures one `predict` of the embedded model on an embedded frame, and prints what it measured
+//! as `name value` lines.
+//!
+//! `bench_begin` and `bench_end` mark one inference for tools that count instructions from outside.
+
+#![no_std]
+#![no_main]
+
+use core::arch::asm;
+
+use cortex_m_rt::entry;
+use microception::executor::Executor;
+use microception::model::Model;
+use microception_app::{Board, Number};
+use microception_mps2_an386::semihosting::{print, println, process};
+use microception_mps2_an386::{Frame, FrameWords, Mps2, Timer, exit_on_panic, model};
+use static_cell::ConstStaticCell;
+
+static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
+static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
+
+type Network = Executor<'static, model::Network>;
+
+#[entry]
+fn main() -> ! {
+    let words: &'static mut [u8] = bytemuck::cast_slice_mut(FRAME.take());
+    fill::<<model::Network as Model>::Input>(bytemuck::cast_slice_mut(&mut words[..size_of::<Frame>()]));
+    let frame: &Frame = bytemuck::from_bytes(&words[..size_of::<Frame>()]);
+    let mut executor = Executor::new(model::NETWORK, ARENA.take());
+    let mut board = Mps2::new(Timer::start());
+
+    let stack = board.stack_bytes(&mut || predict(&mut executor, frame));
+    let overhead = time(&mut board, || ());
+    let ticks = time(&mut board, || predict(&mut executor, frame));
+    bench_begin();
+    predict(&mut executor, frame);
+    bench_end();
+
+    println!("ticks {}", ticks - overhead);
+    println!("stack_bytes {}", stack.unwrap_or(0));
+    println!("arena_bytes {}", model::ARENA_BYTES);
+    println!("weight_bytes {}", model::WEIGHT_BYTES);
+    print!("output");
+    for value in executor.output() {
+        print!(" {value}");
+    }
+    println!();
+    process::exit(0)
+}
+
+/// A pattern that is no plane and no edge: 37, 74, 111, ... modulo 256.
+fn fill<T: Number>(frame: &mut [T]) {
+    let mut byte = 0_u8;
+    for place in frame {
+        *place = T::from_byte(byte);
+        byte = byte.wrapping_add(37);
+    }
+}
+
+fn time(board: &mut Mps2, work: impl FnOnce()) -> u32 {
+    let start = board.ticks();
+    work();
+    board.ticks().wrapping_sub(start)
+}
+
+/// One inference: the same code wherever it is called from.
+#[inline(never)]
+fn predict(executor: &mut Network, frame: &Frame) {
+    executor.predict(frame);
+}
+
+/// The marked inference begins after this.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn bench_begin() {
+    // SAFETY: an instruction that does nothing; it keeps the function.
+    unsafe { asm!("nop") };
+}
+
+/// The marked inference ends before this.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn bench_end() {
+    // SAFETY: as above, and not the same code, so that the two functions stay two.
+    unsafe { asm!("nop", "nop") };
+}
+
+exit_on_panic!();

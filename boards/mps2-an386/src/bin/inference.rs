@@ -1,0 +1,30 @@
+//! Nothing but one `predict` of the embedded model. What it needs more flash and RAM than `empty`
+//! is what inference costs.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use cortex_m_rt::entry;
+use microception::executor::Executor;
+use microception_mps2_an386::{Frame, FrameWords, model, undefined_panic};
+use static_cell::ConstStaticCell;
+
+static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
+static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
+
+#[entry]
+fn main() -> ! {
+    if let (Some(arena), Some(words)) = (ARENA.try_take(), FRAME.try_take()) {
+        let bytes: &[u8] = bytemuck::must_cast_slice(black_box(words));
+        if let Some(Ok(frame)) = bytes.get(..size_of::<Frame>()).map(bytemuck::try_from_bytes::<Frame>) {
+            black_box(Executor::new(model::NETWORK, arena).predict(frame));
+        }
+    }
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+undefined_panic!();

@@ -1,0 +1,43 @@
+//! Every way to run the embedded model, and a panic handler that does not exist: this links only
+//! when the optimizer has removed every panic path.
+
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use cortex_m_rt::entry;
+use microception::executor::{Executor, Progress};
+use microception::model::Model;
+use microception_mps2_an386::{Frame, FrameWords, model, undefined_panic};
+use static_cell::ConstStaticCell;
+
+static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
+static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
+
+type Row = <model::Network as Model>::Row;
+
+#[entry]
+fn main() -> ! {
+    if let (Some(arena), Some(words)) = (ARENA.try_take(), FRAME.try_take()) {
+        let bytes: &[u8] = bytemuck::must_cast_slice(black_box(words));
+        let mut executor = Executor::new(model::NETWORK, arena);
+        if let Some(Ok(frame)) = bytes.get(..size_of::<Frame>()).map(bytemuck::try_from_bytes::<Frame>) {
+            black_box(executor.predict(frame));
+        }
+        if let Some(Ok(row)) = bytes.get(..size_of::<Row>()).map(bytemuck::try_from_bytes::<Row>) {
+            black_box(executor.push_row(row));
+            executor.reset();
+            executor.begin_row(row);
+        }
+        while let Progress::Ran { layer } = executor.step() {
+            black_box(layer);
+        }
+        black_box(executor.output());
+    }
+    loop {
+        cortex_m::asm::wfi();
+    }
+}
+
+undefined_panic!();
