@@ -47,6 +47,25 @@ pub struct Step {
     pub lines: [u8; 2],
 }
 
+impl Step {
+    /// For generated modules, where hundreds of them stand in a row; the arguments are the fields
+    /// in their order.
+    pub const fn new(layer: u16, row: u16, rows: u8, first: i8, lines: [u8; 2]) -> Step {
+        Step { layer, row, rows, first, lines }
+    }
+}
+
+/// Bytes that lie on a multiple of 4, so that kernels read weights as words.
+///
+/// ```
+/// use microception::model::Aligned;
+/// static WEIGHTS: Aligned<[u8; 3]> = Aligned(*b"\x01\x02\xff");
+/// assert_eq!(WEIGHTS.0.as_ptr().align_offset(4), 0);
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(4))]
+pub struct Aligned<T>(pub T);
+
 /// The length in bytes of what a layer's steps read and write. 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -71,7 +90,7 @@ pub struct Plan<'a> {
     pub steps: &'a [Step],
     /// Arena addresses in units of [`unit`](Plan::unit) bytes, in the order of the steps.
     pub addresses: &'a [u16],
-    /// Bytes per address step: a power of two, at least 4.
+    /// Bytes per address step: a power of two; 1 only where rows of odd lengths lie one after the other.
     pub unit: usize,
     /// Address of the output tensor, in units.
     pub output: u16,

@@ -91,6 +91,13 @@ pub struct Channel {
     pub factor: Factor,
 }
 
+impl Channel {
+    /// For generated modules, where a thousand of them stand in a row.
+    pub const fn new(bias: i32, multiplier: i32, shift: i8) -> Channel {
+        Channel { bias, factor: Factor { multiplier, shift } }
+    }
+}
+
 /// Where int8 results lie: the output's zero point, and the range that the fused activation leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

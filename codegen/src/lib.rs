@@ -3,13 +3,22 @@
 //! The path of the data, each stage taking the last one's result:
 //!
 //! - [`graph`]: what a model computes; every stage works on it.
+//! - [`passes`]: folds batch norms, fuses activations, infers shapes.
+//! - [`quantize`]: f32 graph and activation ranges to int8 graph.
 //! - [`lower`]: graph to the runtime's kernels, with their integers.
 //! - [`plan`]: in which order rows are made, and where in the arena each lies.
 //! - [`host`]: runs a graph on the host, with the runtime that also runs on the target.
+//! - [`emit`]: kernels and plan to Rust source.
+//! - [`device`]: builds a board's firmware, runs it in an emulator, talks to it.
 //! - [`error`]: what can be wrong with a model or with data.
 
+pub mod emit;
+#[cfg(feature = "device")]
+pub mod device;
 pub mod error;
 pub mod graph;
 pub mod host;
 pub mod lower;
+pub mod passes;
 pub mod plan;
+pub mod quantize;

@@ -8,6 +8,8 @@ use fixture::Fixture;
 use microception_codegen::host::Machine;
 use microception_codegen::plan::Strategy;
 
+use fixture::Arrays;
+
 /// The models of two inputs wait for several inputs in the executor.
 fn one_input(fixture: &Fixture) -> bool {
     fixture.inputs() == 1
@@ -56,5 +58,21 @@ fn rows_in_the_smallest_arena_give_the_same_bits() {
                 assert_eq!(output, expected, "{} case {case}, {strategy:?}", fixture.name);
             }
         }
+    }
+}
+
+/// The shipped network with the parameters of `xlite_int8.tflite`, on 100 pictures.
+#[test]
+fn the_shipped_network_gives_litert_s_answers() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let golden = Arrays::open(&root.join("models/xception_lite/golden100.npz"));
+    let fixture = fixture::load(&root.join("../tests/fixtures/litert/xlite_int8.npz"));
+    let (images, expected) = (golden.bytes("image"), golden.bytes("int8_ref"));
+    let mut machine = Machine::new(&fixture.graph, Strategy::Smallest).expect("plans");
+    println!("arena {} bytes, floor {}", machine.plan().arena_bytes, machine.plan().floor_bytes);
+    assert_eq!(images.len(), 100 * machine.frame_bytes());
+    for (index, (image, expected)) in images.chunks(machine.frame_bytes()).zip(expected.chunks(10)).enumerate() {
+        let frame: Vec<u8> = image.iter().map(|pixel| pixel ^ 0x80).collect();
+        assert_eq!(machine.run(&frame).expect("runs"), expected, "picture {index}");
     }
 }

@@ -61,10 +61,11 @@ pub fn load(file: &Path) -> Fixture {
     Loader { arrays, description }.fixture(name)
 }
 
-struct Arrays(std::cell::RefCell<zip::ZipArchive<std::fs::File>>);
+/// The arrays of an `.npz`.
+pub struct Arrays(std::cell::RefCell<zip::ZipArchive<std::fs::File>>);
 
 impl Arrays {
-    fn open(file: &Path) -> Arrays {
+    pub fn open(file: &Path) -> Arrays {
         let file = std::fs::File::open(file).expect("readable");
         Arrays(std::cell::RefCell::new(zip::ZipArchive::new(file).expect("a zip")))
     }
@@ -82,7 +83,8 @@ impl Arrays {
         Some((shape, bytes.split_off(header)))
     }
 
-    fn bytes(&self, name: &str) -> Vec<u8> {
+    /// The little-endian bytes of an array that must be there.
+    pub fn bytes(&self, name: &str) -> Vec<u8> {
         self.array(name).unwrap_or_else(|| panic!("no array {name}")).1
     }
 }

@@ -1,0 +1,203 @@
+//! A kernel as Rust text: the statics that hold its numbers, and its call.
+
+use std::fmt::Write;
+
+use microception::layers::{Geometry, activation};
+use microception::quantized::{Channel, Factor, Range};
+
+use super::literal::{byte_string, float, list};
+use crate::lower::{Kernel, WindowF32, WindowInt8};
+
+/// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
+/// static's name, and the beginning of the names of its arrays.
+pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
+    let mut module = Writer { text, name };
+    match kernel {
+        Kernel::InputCopy => "input::copy(call)".to_owned(),
+        Kernel::InputCentre => "input::centre(call)".to_owned(),
+        Kernel::InputLookup(table) => {
+            let table = module.bytes("TABLE", table.as_slice());
+            module.item("&[i8; 256]", &format!("must_cast_ref(&{table}.0)"));
+            format!("input::lookup({name}, call)")
+        }
+        Kernel::InputRescale(rescale) => {
+            let (scale, offset) = (float(rescale.scale), float(rescale.offset));
+            module.item("input::Rescale", &format!("input::Rescale {{ scale: {scale}, offset: {offset} }}"));
+            format!("input::rescale(&{name}, call)")
+        }
+        Kernel::ConvF32(layer) => module.window_f32("conv", layer),
+        Kernel::ConvInt8(layer) => module.window_int8("conv", layer),
+        Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
+        Kernel::DepthwiseInt8(layer) => module.window_int8("depthwise", layer),
+        Kernel::DenseF32 { inputs, weights, bias, clamp } => {
+            let weights = module.floats("WEIGHTS", weights);
+            let bias = module.floats("BIAS", bias);
+            let fields = format!("inputs: {inputs}, weights: {weights}, bias: {bias}, clamp: {}", clamp_f32(*clamp));
+            module.layer("dense::F32", &fields);
+            format!("dense::f32(&{name}, call)")
+        }
+        Kernel::DenseInt8 { inputs, weights, channels, range } => {
+            let weights = module.bytes("WEIGHTS", weights);
+            let channels = module.channels(channels);
+            let fields = format!(
+                "inputs: {inputs}, weights: must_cast_slice(&{weights}.0), channels: &{channels}, range: {}",
+                range_text(range)
+            );
+            module.layer("dense::Int8", &fields);
+            format!("dense::int8(&{name}, call)")
+        }
+        Kernel::MaxPoolF32(geometry) => module.pool("max_pool", "MaxPool", "f32", geometry),
+        Kernel::MaxPoolInt8(geometry) => module.pool("max_pool", "MaxPool", "int8", geometry),
+        Kernel::AveragePoolF32(geometry) => module.pool("average_pool", "AveragePool", "f32", geometry),
+        Kernel::AveragePoolInt8(geometry) => module.pool("average_pool", "AveragePool", "int8", geometry),
+        Kernel::GlobalAveragePoolF32(layer) => {
+            module
+                .layer("global_average_pool::F32", &format!("channels: {}, places: {}", layer.channels, layer.places));
+            format!("global_average_pool::f32(&{name}, call)")
+        }
+        Kernel::GlobalAveragePoolInt8(layer) => {
+            let fields = format!(
+                "channels: {}, bias: {}, factor: {}, range: {}",
+                layer.channels,
+                layer.bias,
+                factor_text(layer.factor),
+                range_text(&layer.range)
+            );
+            module.layer("global_average_pool::Int8", &fields);
+            format!("global_average_pool::int8(&{name}, call)")
+        }
+        Kernel::AddF32(layer) => {
+            module.layer("add::F32", &format!("clamp: {}", clamp_f32(layer.clamp)));
+            format!("add::f32(&{name}, call)")
+        }
+        Kernel::AddInt8(layer) => {
+            let [first, second] = layer.factors.map(factor_text);
+            let fields = format!(
+                "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
+                layer.zero_points,
+                factor_text(layer.output_factor),
+                range_text(&layer.range)
+            );
+            module.layer("add::Int8", &fields);
+            format!("add::int8(&{name}, call)")
+        }
+        Kernel::ActivationF32(function) => {
+            let function = match function {
+                activation::F32::Relu => "Relu",
+                activation::F32::Relu6 => "Relu6",
+                activation::F32::Sigmoid => "Sigmoid",
+            };
+            format!("activation::f32(activation::F32::{function}, call)")
+        }
+        Kernel::ActivationInt8(table) => {
+            let table = module.bytes("TABLE", table.as_slice());
+            module.layer("activation::Int8<'_>", &format!("table: must_cast_ref(&{table}.0)"));
+            format!("activation::int8(&{name}, call)")
+        }
+        Kernel::SoftmaxF32(layer) => {
+            module.layer("softmax::F32", &format!("channels: {}", layer.channels));
+            format!("softmax::f32(&{name}, call)")
+        }
+        Kernel::SoftmaxInt8(layer) => {
+            let fields = format!(
+                "channels: {}, multiplier: {}, shift: {}, least_difference: {}",
+                layer.channels, layer.multiplier, layer.shift, layer.least_difference
+            );
+            module.layer("softmax::Int8", &fields);
+            format!("softmax::int8(&{name}, call)")
+        }
+        Kernel::Flatten => "flatten::flatten(call)".to_owned(),
+    }
+}
+
+struct Writer<'a> {
+    text: &'a mut String,
+    name: &'a str,
+}
+
+impl Writer<'_> {
+    fn item(&mut self, kind: &str, value: &str) {
+        let _ = writeln!(self.text, "static {}: {kind} = {value};", self.name);
+    }
+
+    /// The static that describes the layer.
+    fn layer(&mut self, kind: &str, fields: &str) {
+        let path = kind.trim_end_matches("<'_>");
+        self.item(kind, &format!("{path} {{\n    {fields}\n}}"));
+    }
+
+    /// A static of aligned bytes; returns its name.
+    fn bytes(&mut self, suffix: &str, values: &[i8]) -> String {
+        let name = format!("{}_{suffix}", self.name);
+        let bytes = byte_string(values.iter().map(|&value| value.cast_unsigned()));
+        let _ = writeln!(self.text, "static {name}: Aligned<[u8; {}]> = Aligned(*{bytes});", values.len());
+        name
+    }
+
+    /// A static of floats as bits; returns the expression of their slice.
+    fn floats(&mut self, suffix: &str, values: &[f32]) -> String {
+        let name = format!("{}_{suffix}", self.name);
+        let bits = list(values.iter().map(|value| format!("{:#x}", value.to_bits())));
+        let _ = writeln!(self.text, "static {name}: [u32; {}] = {bits};", values.len());
+        format!("must_cast_slice(&{name})")
+    }
+
+    fn channels(&mut self, channels: &[Channel]) -> String {
+        let name = format!("{}_CHANNELS", self.name);
+        let items = channels.iter().map(|Channel { bias, factor: Factor { multiplier, shift } }| {
+            format!("Channel::new({bias}, {multiplier}, {shift})")
+        });
+        let _ = writeln!(self.text, "static {name}: [Channel; {}] = {};", channels.len(), list(items));
+        name
+    }
+
+    fn window_f32(&mut self, module: &str, layer: &WindowF32) -> String {
+        let weights = self.floats("WEIGHTS", &layer.weights);
+        let bias = self.floats("BIAS", &layer.bias);
+        let fields = format!(
+            "geometry: {},\n    weights: {weights}, bias: {bias}, clamp: {},",
+            geometry_text(&layer.geometry),
+            clamp_f32(layer.clamp)
+        );
+        self.layer(&format!("{module}::F32<'_>"), &fields);
+        format!("{module}::f32(&{}, call)", self.name)
+    }
+
+    fn window_int8(&mut self, module: &str, layer: &WindowInt8) -> String {
+        let weights = self.bytes("WEIGHTS", &layer.weights);
+        let channels = self.channels(&layer.channels);
+        let fields = format!(
+            "geometry: {},\n    weights: must_cast_slice(&{weights}.0), channels: &{channels}, padding: {}, range: {},",
+            geometry_text(&layer.geometry),
+            layer.padding,
+            range_text(&layer.range)
+        );
+        self.layer(&format!("{module}::Int8<'_>"), &fields);
+        format!("{module}::int8(&{}, call)", self.name)
+    }
+
+    fn pool(&mut self, module: &str, kind: &str, function: &str, geometry: &Geometry) -> String {
+        self.layer(&format!("{module}::{kind}"), &format!("geometry: {},", geometry_text(geometry)));
+        format!("{module}::{function}(&{}, call)", self.name)
+    }
+}
+
+fn geometry_text(geometry: &Geometry) -> String {
+    let Geometry { width, channels, output_width, kernel, stride, dilation, left } = geometry;
+    format!(
+        "Geometry {{ width: {width}, channels: {channels}, output_width: {output_width}, \
+         kernel: {kernel:?}, stride: {stride:?}, dilation: {dilation:?}, left: {left} }}"
+    )
+}
+
+fn range_text(Range { zero_point, clamp }: &Range) -> String {
+    format!("Range {{ zero_point: {zero_point}, clamp: {clamp:?} }}")
+}
+
+fn factor_text(Factor { multiplier, shift }: Factor) -> String {
+    format!("Factor {{ multiplier: {multiplier}, shift: {shift} }}")
+}
+
+fn clamp_f32([least, greatest]: [f32; 2]) -> String {
+    format!("[{}, {}]", float(least), float(greatest))
+}
