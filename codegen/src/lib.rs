@@ -3,6 +3,7 @@
 //! The path of the data, each stage taking the last one's result:
 //!
 //! - [`graph`]: what a model computes; every stage works on it.
+//! - [`read`]: the file of a trained model to a graph; the only place that knows a file format.
 //! - [`passes`]: folds batch norms, fuses activations, infers shapes.
 //! - [`quantize`]: f32 graph and activation ranges to int8 graph.
 //! - [`lower`]: graph to the runtime's kernels, with their integers.
@@ -22,3 +23,4 @@ pub mod lower;
 pub mod passes;
 pub mod plan;
 pub mod quantize;
+pub mod read;

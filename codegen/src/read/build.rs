@@ -1,0 +1,274 @@
+//! From calls to operators: walks the [`Model`], gives every call its tensors and shapes, and
+//! appends to the [`Graph`]. Nested models are walked into; what comes out is flat.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::activation::Activation;
+use super::budget::Budget;
+use super::settings::{Settings, count};
+use super::topology::{Call, Entry, INPUT, Model, Source};
+use super::variables::{Scope, Store, Wanted};
+use super::{convolution, elementwise, pooling};
+use crate::error::Error;
+use crate::graph::{Element, Graph, Operator, Shape, TensorId};
+
+/// Most calls of a model, nested ones counted as often as they are called: a few lines of JSON can
+/// describe models in models in models that have billions.
+const MOST_CALLS: usize = 10_000;
+
+/// The layers that are supported, for the error about one that is not.
+const SUPPORTED: &str = "Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, BatchNormalization, Rescaling, Activation, \
+    ReLU, Softmax, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, Add, Flatten, layers that only work in \
+    training (dropout, noise, random augmentation), and models of these";
+
+/// The graph of an architecture with its weights. `name` is used when the model has none.
+pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name: &str) -> Result<Graph, Error> {
+    let model = Model::of_architecture(architecture)?;
+    let scope = store.whole(&mut budget)?;
+    let graph = Graph::new(model.name.unwrap_or(name));
+    let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0 };
+    let input = builder.input(&model.entries[model.input])?;
+    let output = builder.model(&model, &scope, "", input)?;
+    if output == input {
+        return Err(Error::model("the model has no layers"));
+    }
+    builder.graph.outputs.push(output);
+    builder.graph.check()?;
+    Ok(builder.graph)
+}
+
+/// A graph in the making.
+pub(super) struct Builder {
+    graph: Graph,
+    store: Store,
+    budget: Budget,
+    names: HashSet<String>,
+    calls: usize,
+}
+
+/// One call of one layer, with everything that making its operator takes.
+pub(super) struct Site<'a> {
+    /// The layer.
+    pub(super) entry: &'a Entry<'a>,
+    /// Its settings; their name is the one in the graph.
+    pub(super) settings: Settings<'a>,
+    /// The call.
+    pub(super) call: &'a Call,
+    /// What it is called with.
+    pub(super) inputs: Vec<TensorId>,
+    scope: &'a Scope,
+}
+
+impl Site<'_> {
+    /// The layer's name in the graph.
+    pub(super) fn name(&self) -> &str {
+        &self.settings.layer
+    }
+
+    /// An error of this layer.
+    pub(super) fn error(&self, reason: impl Into<String>) -> Error {
+        self.settings.error(reason)
+    }
+
+    /// The input of a layer that has one.
+    pub(super) fn input(&self) -> Result<TensorId, Error> {
+        match self.inputs[..] {
+            [input] => Ok(input),
+            _ => Err(self.error(format!("is called with {} tensors, expected one", self.inputs.len()))),
+        }
+    }
+}
+
+impl Builder {
+    /// The shape of a tensor.
+    pub(super) fn shape(&self, tensor: TensorId) -> &Shape {
+        &self.graph.tensor(tensor).shape
+    }
+
+    /// Height, width and channels of a layer's input, which must be an image.
+    pub(super) fn image(&self, site: &Site) -> Result<[usize; 3], Error> {
+        let shape = self.shape(site.input()?);
+        <[usize; 3]>::try_from(shape.0.as_slice())
+            .map_err(|_| site.error(format!("needs an input of height, width and channels, its input is {shape}")))
+    }
+
+    /// The layer's variables, see [`Store::variables`].
+    pub(super) fn variables(&mut self, site: &Site, wanted: &[Wanted]) -> Result<Vec<Vec<f32>>, Error> {
+        self.store.variables(site.scope, site.entry, &site.settings, wanted, &mut self.budget)
+    }
+
+    /// Takes memory for `count` numbers that the file declares but does not hold.
+    pub(super) fn take_numbers(&mut self, count: usize) -> Result<(), Error> {
+        self.budget.take(count, size_of::<f32>())
+    }
+
+    /// Appends a layer.
+    pub(super) fn push(
+        &mut self,
+        name: &str,
+        operator: Operator,
+        inputs: Vec<TensorId>,
+        shape: Shape,
+    ) -> Result<TensorId, Error> {
+        let elements = shape.0.iter().try_fold(1usize, |elements, &extent| elements.checked_mul(extent));
+        if shape.0.contains(&0) || elements.is_none_or(|elements| elements > i32::MAX as usize) {
+            return Err(Error::layer(name, format!("its result would have the shape {shape}, which is not possible")));
+        }
+        if !self.names.insert(name.to_owned()) {
+            return Err(Error::layer(name, "two layers have this name"));
+        }
+        Ok(self.graph.push(name, operator, inputs, shape))
+    }
+
+    /// Appends a layer and its activation, as a field of the operator where that can carry it.
+    pub(super) fn push_activated(
+        &mut self,
+        name: &str,
+        mut operator: Operator,
+        inputs: Vec<TensorId>,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<TensorId, Error> {
+        use crate::graph::Function;
+        let after = match activation {
+            Activation::Linear => None,
+            Activation::Function(Function::Sigmoid) => Some(("sigmoid", Operator::Activation(Function::Sigmoid))),
+            Activation::Function(function) => match operator.activation_mut() {
+                Some(place) => {
+                    *place = Some(function);
+                    None
+                }
+                None => Some((function.name(), Operator::Activation(function))),
+            },
+            Activation::Softmax => Some(("softmax", Operator::Softmax)),
+        };
+        let result = self.push(name, operator, inputs, shape.clone())?;
+        match after {
+            Some((suffix, operator)) => self.push(&format!("{name}/{suffix}"), operator, vec![result], shape),
+            None => Ok(result),
+        }
+    }
+
+    /// The whole model's input.
+    fn input(&mut self, entry: &Entry) -> Result<TensorId, Error> {
+        let settings = &entry.settings;
+        let extents = declared_shape(settings).ok_or_else(|| {
+            settings.error("the model's input shape is not in the file; put keras.Input(shape=(..)) in front of it")
+        })?;
+        let shape: Option<Vec<usize>> = extents.iter().map(count).collect();
+        let shape = shape.ok_or_else(|| {
+            settings.error(format!(
+                "the input shape {} has a size that is not fixed or not above zero; rebuild the model with a fixed \
+                 size, as keras.Input(shape=(height, width, channels)), and load the weights into it",
+                Value::Array(extents.to_vec())
+            ))
+        })?;
+        if shape.len() != 1 && shape.len() != 3 {
+            return Err(settings.error(format!(
+                "the input shape {} is not supported; this version converts images (height, width, channels) and flat \
+                 inputs",
+                Shape(shape)
+            )));
+        }
+        let element = match settings.get("dtype") {
+            Some(Value::String(name)) => match name.as_str() {
+                "uint8" => Element::U8,
+                "float32" | "float16" | "float64" | "bfloat16" | "float" => Element::F32,
+                other => {
+                    return Err(
+                        settings.error(format!("inputs of type {other} are not supported, only float and uint8"))
+                    );
+                }
+            },
+            _ => Element::F32,
+        };
+        self.push(&entry.name, Operator::Input { element, scale: 1.0, offset: 0.0 }, Vec::new(), Shape(shape))
+    }
+
+    /// Walks a model; `prefix` goes in front of its layers' names.
+    fn model(&mut self, model: &Model, scope: &Scope, prefix: &str, input: TensorId) -> Result<TensorId, Error> {
+        let mut results: Vec<Vec<Option<TensorId>>> =
+            model.entries.iter().map(|entry| vec![None; entry.calls.len()]).collect();
+        let result_of = |results: &[Vec<Option<TensorId>>], source: Source| {
+            results[source.entry][source.call].ok_or_else(|| Error::model("a layer runs before what it reads"))
+        };
+        for &source in &model.order {
+            let entry = &model.entries[source.entry];
+            self.calls += 1;
+            if self.calls > MOST_CALLS {
+                return Err(Error::layer(&entry.name, format!("the model has more than {MOST_CALLS} layers")));
+            }
+            let call = &entry.calls[source.call];
+            let inputs = call.inputs.iter().map(|&input| result_of(&results, input)).collect::<Result<_, _>>()?;
+            let name = match source.call {
+                0 => format!("{prefix}{}", entry.name),
+                again => format!("{prefix}{}/call{}", entry.name, again + 1),
+            };
+            let site = Site { entry, settings: entry.settings.named(&name), call, inputs, scope };
+            let result = match &entry.nested {
+                Some(nested) => {
+                    let inside = self.store.nested(scope, entry, &mut self.budget)?;
+                    self.expect_declared(nested, &site)?;
+                    self.model(nested, &inside, &format!("{name}/"), site.input()?)?
+                }
+                None if entry.class == INPUT => input,
+                None => self.layer(&site)?,
+            };
+            results[source.entry][source.call] = Some(result);
+        }
+        result_of(&results, model.output)
+    }
+
+    /// A nested model must be called with what it was built for.
+    fn expect_declared(&self, nested: &Model, site: &Site) -> Result<(), Error> {
+        let shape = self.shape(site.input()?);
+        match declared_shape(&nested.entries[nested.input].settings) {
+            Some(declared)
+                if declared.len() != shape.0.len()
+                    || declared
+                        .iter()
+                        .zip(&shape.0)
+                        .any(|(declared, &extent)| !declared.is_null() && count(declared) != Some(extent)) =>
+            {
+                let declared = Value::Array(declared.to_vec());
+                Err(site.error(format!("is called with a tensor of shape {shape}, but was built for {declared}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn layer(&mut self, site: &Site) -> Result<TensorId, Error> {
+        match site.entry.class {
+            "Conv2D" | "Convolution2D" => convolution::full(self, site),
+            "DepthwiseConv2D" => convolution::depthwise(self, site),
+            "SeparableConv2D" | "SeparableConvolution2D" => convolution::separable(self, site),
+            "Dense" => convolution::dense(self, site),
+            "BatchNormalization" => elementwise::batch_normalization(self, site),
+            "Rescaling" => elementwise::rescaling(self, site),
+            "Activation" => elementwise::activation(self, site, Activation::of_setting(&site.settings)?),
+            "ReLU" => elementwise::activation(self, site, Activation::of_relu_layer(&site.settings)?),
+            "Softmax" => elementwise::softmax(self, site),
+            // Operations of keras.ops, which Keras 3 records where a layer's result goes through one.
+            "Relu" => elementwise::named_activation(self, site, "relu"),
+            "Relu6" => elementwise::named_activation(self, site, "relu6"),
+            "Sigmoid" => elementwise::named_activation(self, site, "sigmoid"),
+            "Add" => elementwise::add(self, site),
+            "TFOpLambda" => elementwise::tensorflow_operation(self, site),
+            "MaxPooling2D" | "MaxPool2D" => pooling::max(self, site),
+            "AveragePooling2D" | "AvgPool2D" => pooling::average(self, site),
+            "GlobalAveragePooling2D" | "GlobalAvgPool2D" => pooling::global_average(self, site),
+            "Flatten" => elementwise::flatten(self, site),
+            "RandomCrop" => elementwise::random_crop(self, site),
+            class if elementwise::only_in_training(class) => elementwise::identity(self, site),
+            class => Err(site.error(format!("layers of type {class} are not supported; supported are {SUPPORTED}"))),
+        }
+    }
+}
+
+/// The extents of an input without its batch, as written: numbers, or null where a size is open.
+fn declared_shape<'a>(settings: &Settings<'a>) -> Option<&'a [Value]> {
+    let shape = ["batch_shape", "batch_input_shape", "build_input_shape"].iter().find_map(|key| settings.get(key))?;
+    shape.as_array()?.get(1..)
+}
