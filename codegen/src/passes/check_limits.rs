@@ -1,0 +1,65 @@
+//! Errors on numbers that the runtime's descriptions can't hold.
+
+use crate::error::Error;
+use crate::graph::{Graph, Layer, Operator, Window};
+
+const MOST_U8: usize = u8::MAX as usize;
+const MOST_U16: usize = u16::MAX as usize;
+
+/// Rows of padding above the first: a step's first tap is an `i8`.
+const MOST_ABOVE: usize = i8::MAX as usize;
+
+/// Compares every layer with the fields of `Geometry`, `Step` and the kernels' descriptions.
+pub fn apply(graph: &mut Graph) -> Result<(), Error> {
+    let is_input = |layer: &&Layer| matches!(layer.operator, Operator::Input { .. });
+    match graph.layers.iter().filter(is_input).count() {
+        0 => return Err(Error::model("the model's outputs do not depend on an input")),
+        1 => {}
+        inputs => return Err(Error::model(format!("the model has {inputs} inputs; one is supported"))),
+    }
+    for layer in &graph.layers {
+        for (what, number, most) in numbers(graph, layer) {
+            if number > most {
+                let reason = format!("its {what} of {number} is more than the runtime's {most}");
+                return Err(Error::layer(&layer.name, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What of a layer is stored in how few bits: name, number, the most that fits.
+fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
+    let output = &graph.tensor(layer.output).shape;
+    let mut numbers = vec![("number of rows", output.rows(), MOST_U16)];
+    let Some(&input) = layer.inputs.first() else { return numbers };
+    let input = &graph.tensor(input).shape;
+    let mut windowed = |window: &Window| {
+        numbers.extend([
+            ("input width", input.width(), MOST_U16),
+            ("number of input channels", input.channels(), MOST_U16),
+            ("output width", output.width(), MOST_U16),
+            ("number of channels", output.channels(), MOST_U16),
+            ("kernel height", window.size[0], MOST_U8),
+            ("kernel width", window.size[1], MOST_U8),
+            ("vertical stride", window.stride[0], MOST_U8),
+            ("horizontal stride", window.stride[1], MOST_U8),
+            ("vertical dilation", window.dilation[0], MOST_U8),
+            ("horizontal dilation", window.dilation[1], MOST_U8),
+            ("padding on the left", window.before(1, input.width()), MOST_U8),
+            ("padding above", window.before(0, input.rows()), MOST_ABOVE),
+            ("window over rows", window.reach(0).min(input.rows()), MOST_U8),
+        ]);
+    };
+    match &layer.operator {
+        Operator::Convolution { window, .. }
+        | Operator::Depthwise { window, .. }
+        | Operator::MaxPool { window }
+        | Operator::AveragePool { window } => windowed(window),
+        Operator::GlobalAveragePool { .. } | Operator::Softmax => {
+            numbers.push(("number of channels", output.channels(), MOST_U16));
+        }
+        _ => {}
+    }
+    numbers
+}

@@ -1,0 +1,142 @@
+//! Fuses Relu and Relu6 into the layer that makes their input, and removes those that change
+//! nothing.
+//!
+//! - An activation fuses into a layer that can carry one when all that read the layer's output
+//!   are that same activation; also back over max pools and flattens that nobody else reads, for the
+//!   largest of clamped values is the clamped largest (in int8 the range before the pool is then
+//!   smaller and its steps finer).
+//! - One whose input lies in its range already vanishes, however many read that input: a Relu
+//!   after a fused Relu, whose tensor a residual branch reads too, or after a pool or a sum of
+//!   such tensors.
+//! - A Relu6 after a Relu narrows it.
+//!
+//! A sigmoid is not a clamp and stays a layer of its own.
+
+use super::rewire::{is_float, only_readers, remove_layer};
+use crate::error::Error;
+use crate::graph::{Element, Function, Graph, Operator, TensorId};
+
+/// Least and greatest value that a tensor can have.
+type Bounds = [f64; 2];
+
+const UNBOUNDED: Bounds = [f64::NEG_INFINITY, f64::INFINITY];
+
+/// Goes over the layers in their order, with the bounds of all tensors made so far.
+pub fn apply(graph: &mut Graph) -> Result<(), Error> {
+    let mut bounds = vec![UNBOUNDED; graph.tensors.len()];
+    let mut index = 0;
+    while index < graph.layers.len() {
+        let layer = &graph.layers[index];
+        let clamps = match layer.operator {
+            Operator::Activation(function @ (Function::Relu | Function::Relu6))
+                if is_float(graph, layer.inputs[0]) && is_float(graph, layer.output) =>
+            {
+                Some((function, layer.inputs[0]))
+            }
+            _ => None,
+        };
+        if let Some((function, input)) = clamps
+            && (within(bounds[input.0], function) || fuse(graph, input, function, &mut bounds))
+        {
+            remove_layer(graph, index);
+        } else {
+            bounds[graph.layers[index].output.0] = bounds_of(graph, index, &bounds);
+            index += 1;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the layer behind `tensor` apply `function`, if one can.
+fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [Bounds]) -> bool {
+    let mut tensor = tensor;
+    let mut crossed = Vec::new();
+    loop {
+        let Some(maker) = graph.maker(tensor) else { return false };
+        let Some(readers) = only_readers(graph, tensor) else { return false };
+        // Every reader must want the function: the first tensor's are activations, those further
+        // back have one reader, which is the layer just crossed.
+        let agreed = if crossed.is_empty() {
+            readers.iter().all(|&reader| graph.layers[reader].operator == Operator::Activation(function))
+        } else {
+            readers.len() == 1
+        };
+        if !agreed || !is_float(graph, tensor) {
+            return false;
+        }
+        crossed.push(tensor);
+        let layer = &mut graph.layers[maker];
+        let carried = match &mut layer.operator {
+            Operator::MaxPool { .. } | Operator::Flatten => {
+                tensor = layer.inputs[0];
+                continue;
+            }
+            Operator::Activation(earlier) if *earlier != Function::Sigmoid => {
+                *earlier = both(*earlier, function);
+                true
+            }
+            operator => match operator.activation_mut() {
+                Some(Some(Function::Sigmoid)) | None => false,
+                Some(activation) => {
+                    *activation = Some(activation.map_or(function, |earlier| both(earlier, function)));
+                    true
+                }
+            },
+        };
+        if carried {
+            for tensor in crossed {
+                bounds[tensor.0] = clamped(bounds[tensor.0], Some(function));
+            }
+        }
+        return carried;
+    }
+}
+
+/// One clamp for two in a row.
+fn both(first: Function, second: Function) -> Function {
+    if first == Function::Relu6 { first } else { second }
+}
+
+fn within([least, greatest]: Bounds, function: Function) -> bool {
+    match function {
+        Function::Relu => least >= 0.0,
+        Function::Relu6 => least >= 0.0 && greatest <= 6.0,
+        Function::Sigmoid => false,
+    }
+}
+
+fn clamped([least, greatest]: Bounds, function: Option<Function>) -> Bounds {
+    match function {
+        None => [least, greatest],
+        Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
+        Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
+        Some(Function::Sigmoid) => [0.0, 1.0],
+    }
+}
+
+/// The bounds of what the layer at `index` makes.
+fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
+    let layer = &graph.layers[index];
+    let input = |index: usize| layer.inputs.get(index).map_or(UNBOUNDED, |input| bounds[input.0]);
+    match &layer.operator {
+        &Operator::Input { element: Element::U8, scale, offset } => {
+            let ends = [f64::from(offset), 255.0 * f64::from(scale) + f64::from(offset)];
+            [ends[0].min(ends[1]), ends[0].max(ends[1])]
+        }
+        Operator::Convolution { activation, .. }
+        | Operator::Depthwise { activation, .. }
+        | Operator::Dense { activation, .. } => clamped(UNBOUNDED, *activation),
+        Operator::Add { activation } => {
+            let [first, second] = [input(0), input(1)];
+            clamped([first[0] + second[0], first[1] + second[1]], *activation)
+        }
+        Operator::Activation(function) => clamped(input(0), Some(*function)),
+        Operator::MaxPool { .. }
+        | Operator::AveragePool { .. }
+        | Operator::GlobalAveragePool { .. }
+        | Operator::Flatten
+        | Operator::Identity => input(0),
+        Operator::Softmax => [0.0, 1.0],
+        Operator::Input { .. } | Operator::ScaleShift { .. } => UNBOUNDED,
+    }
+}

@@ -1,0 +1,164 @@
+//! Infers every tensor's shape from the input's, and says which layer does not fit.
+
+use crate::error::Error;
+use crate::graph::{Graph, Operator, Padding, Shape, Window};
+
+/// More values than any tensor has; keeps products of extents from overflowing.
+const MOST_ELEMENTS: usize = u32::MAX as usize;
+
+/// The largest kernel, stride or dilation that is computed with, for the same reason. The runtime's
+/// own limit is lower.
+const LARGEST_WINDOW: usize = 1 << 15;
+
+/// Sets the shapes of all tensors but the inputs', in the order of the layers.
+pub fn apply(graph: &mut Graph) -> Result<(), Error> {
+    for index in 0..graph.layers.len() {
+        let layer = &graph.layers[index];
+        let inputs: Vec<&Shape> = layer.inputs.iter().map(|&input| &graph.tensor(input).shape).collect();
+        let shape = output_shape(&layer.operator, &inputs, &graph.tensor(layer.output).shape)
+            .and_then(within_bounds)
+            .map_err(|reason| Error::layer(&layer.name, reason))?;
+        graph.tensors[layer.output.0].shape = shape;
+    }
+    Ok(())
+}
+
+/// The shape that an operator makes of its inputs' shapes; `own` is what a model's input states.
+fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<Shape, String> {
+    let expected = match operator {
+        Operator::Input { .. } => 0,
+        Operator::Add { .. } => 2,
+        _ => 1,
+    };
+    if inputs.len() != expected {
+        return Err(format!("{} takes {expected} inputs, not {}", operator.name(), inputs.len()));
+    }
+    let Some(&input) = inputs.first() else { return Ok(own.clone()) };
+    let bias = operator.weights().and_then(|(_, bias)| bias).map(|bias| bias.len());
+    match operator {
+        Operator::Input { .. } => Ok(own.clone()),
+        Operator::Convolution { weights, window, .. } => {
+            check_window(window, input)?;
+            let per_output = window.size[0] * window.size[1] * input.channels();
+            let channels = outputs(weights.len(), per_output, bias, input)?;
+            windowed(window, input, channels)
+        }
+        Operator::Depthwise { weights, window, multiplier, .. } => {
+            check_window(window, input)?;
+            let taps = window.size[0] * window.size[1];
+            let channels = input.channels().checked_mul(*multiplier).filter(|&channels| channels <= MOST_ELEMENTS);
+            let channels = channels.filter(|&channels| channels > 0).ok_or_else(|| {
+                format!("a depth multiplier of {multiplier} on {} channels is not possible", input.channels())
+            })?;
+            if weights.len() != taps * channels {
+                let needed = taps * channels;
+                return Err(format!(
+                    "has {} weights, where {channels} channels of {}x{} taps need {needed}",
+                    weights.len(),
+                    window.size[0],
+                    window.size[1]
+                ));
+            }
+            check_bias(bias, channels)?;
+            windowed(window, input, channels)
+        }
+        Operator::Dense { weights, .. } => Ok(Shape(vec![outputs(weights.len(), input.elements(), bias, input)?])),
+        Operator::MaxPool { window } | Operator::AveragePool { window } => {
+            check_window(window, input)?;
+            windowed(window, input, input.channels())
+        }
+        Operator::GlobalAveragePool { keep_dims } => {
+            let mut extents = if *keep_dims { vec![1; input.0.len() - 1] } else { Vec::new() };
+            extents.push(input.channels());
+            Ok(Shape(extents))
+        }
+        Operator::Add { .. } if inputs[0] != inputs[1] => {
+            Err(format!("adds tensors of different shapes, {} and {}", inputs[0], inputs[1]))
+        }
+        Operator::Flatten => Ok(Shape(vec![input.elements()])),
+        Operator::ScaleShift { scale, shift } => {
+            let channels = input.channels();
+            if scale.len() != channels || shift.len() != channels {
+                return Err(format!(
+                    "has {} scales and {} shifts, where its input has {channels} channels",
+                    scale.len(),
+                    shift.len()
+                ));
+            }
+            Ok(input.clone())
+        }
+        Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax | Operator::Identity => Ok(input.clone()),
+    }
+}
+
+/// The output channels of a layer with `weights` numbers, `per_output` for each channel.
+fn outputs(weights: usize, per_output: usize, bias: Option<usize>, input: &Shape) -> Result<usize, String> {
+    if weights == 0 || !weights.is_multiple_of(per_output) {
+        return Err(format!(
+            "has {weights} weights, where each output needs {per_output} for an input of shape {input}"
+        ));
+    }
+    check_bias(bias, weights / per_output)?;
+    Ok(weights / per_output)
+}
+
+fn check_bias(bias: Option<usize>, channels: usize) -> Result<(), String> {
+    match bias {
+        Some(bias) if bias != channels => Err(format!("has {bias} biases, where it makes {channels} channels")),
+        _ => Ok(()),
+    }
+}
+
+fn check_window(window: &Window, input: &Shape) -> Result<(), String> {
+    let numbers = [window.size, window.stride, window.dilation].concat();
+    if numbers.iter().any(|&number| number == 0 || number > LARGEST_WINDOW) {
+        return Err(format!(
+            "its window of size {:?}, stride {:?}, dilation {:?} is not possible",
+            window.size, window.stride, window.dilation
+        ));
+    }
+    // A flat tensor is one pixel; a time series is one pixel wide.
+    let axes = match input.0.len() {
+        3 => 2,
+        2 => 1,
+        _ => 0,
+    };
+    let flat = |axis: usize| window.size[axis] == 1 && window.stride[axis] == 1;
+    match (axes..2).find(|&axis| !flat(axis)) {
+        Some(_) => Err(format!(
+            "a window of {}x{} does not slide over an input of shape {input}",
+            window.size[0], window.size[1]
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The shape after a window has gone over `input`.
+fn windowed(window: &Window, input: &Shape, channels: usize) -> Result<Shape, String> {
+    let spatial = &input.0[..input.0.len() - 1];
+    let mut extents = Vec::with_capacity(input.0.len());
+    for (axis, &extent) in spatial.iter().enumerate() {
+        let outputs = window.outputs(axis, extent);
+        if outputs == 0 {
+            let reach = window.reach(axis);
+            debug_assert_eq!(window.padding, Padding::Valid, "same padding always has outputs");
+            return Err(format!(
+                "its window reaches over {reach} places, but its input of shape {input} has only {extent}"
+            ));
+        }
+        extents.push(outputs);
+    }
+    extents.push(channels);
+    Ok(Shape(extents))
+}
+
+fn within_bounds(shape: Shape) -> Result<Shape, String> {
+    if shape.0.is_empty() || shape.0.len() > 3 || shape.0.contains(&0) {
+        return Err(format!("a shape of [{shape}] can't be run: one to three extents, all at least 1, are supported"));
+    }
+    let elements = shape
+        .0
+        .iter()
+        .try_fold(1usize, |product, &extent| product.checked_mul(extent).filter(|&product| product <= MOST_ELEMENTS));
+    elements.map(|_| shape.clone()).ok_or_else(|| format!("a tensor of {shape} values is too large"))
+}

@@ -1,0 +1,268 @@
+//! What a graph computes, once more and as plainly as can be: whole tensors, f64, a loop for every
+//! axis. The tests' oracle for everything that must not change what a model computes.
+//!
+//! It works on graphs as read (with `ScaleShift` and `Identity`) and after the passes, and infers
+//! shapes by itself.
+
+use microception_codegen::graph::{Bias, Function, Graph, Operator, Padding, Weights, Window};
+
+/// A tensor: height, width, channels, and the values `[row][column][channel]`. A time series has
+/// width 1, a flat tensor also height 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image {
+    pub height: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub values: Vec<f64>,
+}
+
+impl Image {
+    fn zeros(height: usize, width: usize, channels: usize) -> Image {
+        Image { height, width, channels, values: vec![0.0; height * width * channels] }
+    }
+
+    /// The image of these extents, as in a graph's shapes.
+    pub fn of(extents: &[usize], values: Vec<f64>) -> Image {
+        let (height, width, channels) = match *extents {
+            [height, width, channels] => (height, width, channels),
+            [steps, channels] => (steps, 1, channels),
+            [channels] => (1, 1, channels),
+            _ => panic!("no image has the extents {extents:?}"),
+        };
+        assert_eq!(values.len(), height * width * channels, "as many values as places");
+        Image { height, width, channels, values }
+    }
+
+    fn at(&self, row: usize, column: usize, channel: usize) -> f64 {
+        self.values[(row * self.width + column) * self.channels + channel]
+    }
+
+    fn set(&mut self, row: usize, column: usize, channel: usize, value: f64) {
+        self.values[(row * self.width + column) * self.channels + channel] = value;
+    }
+
+    fn map(&self, function: impl Fn(f64) -> f64) -> Image {
+        Image { values: self.values.iter().map(|&value| function(value)).collect(), ..self.clone() }
+    }
+}
+
+/// Every layer's tensor, in the order of the layers, for what the caller hands over.
+pub fn run(graph: &Graph, caller: &[f64]) -> Vec<Image> {
+    let mut made: Vec<Option<Image>> = vec![None; graph.tensors.len()];
+    let mut images = Vec::new();
+    for layer in &graph.layers {
+        let inputs: Vec<&Image> = layer.inputs.iter().map(|input| made[input.0].as_ref().unwrap()).collect();
+        let image = match &layer.operator {
+            Operator::Input { scale, offset, .. } => Image::of(&graph.tensor(layer.output).shape.0, caller.to_vec())
+                .map(|value| value * f64::from(*scale) + f64::from(*offset)),
+            operator => compute(operator, &inputs),
+        };
+        made[layer.output.0] = Some(image.clone());
+        images.push(image);
+    }
+    images
+}
+
+/// What the model answers with.
+pub fn outputs(graph: &Graph, caller: &[f64]) -> Vec<Image> {
+    let images = run(graph, caller);
+    graph.outputs.iter().map(|&output| images[graph.maker(output).unwrap()].clone()).collect()
+}
+
+/// The extents and the first tap's distance from the first place, along one axis, in Keras's words.
+fn along(window: &Window, axis: usize, extent: usize) -> (usize, i64) {
+    let span = (window.size[axis] - 1) * window.dilation[axis] + 1;
+    match window.padding {
+        Padding::Valid => ((extent - span) / window.stride[axis] + 1, 0),
+        Padding::Same => {
+            let outputs = extent.div_ceil(window.stride[axis]);
+            let padding = ((outputs - 1) * window.stride[axis] + span).saturating_sub(extent);
+            (outputs, (padding / 2) as i64)
+        }
+    }
+}
+
+/// Calls `place` with the input places under an output's window that exist, and their tap.
+fn each_place(
+    window: &Window,
+    input: &Image,
+    row: usize,
+    column: usize,
+    mut place: impl FnMut(usize, usize, usize, usize),
+) {
+    let (_, above) = along(window, 0, input.height);
+    let (_, left) = along(window, 1, input.width);
+    for vertical in 0..window.size[0] {
+        for horizontal in 0..window.size[1] {
+            let y = (row * window.stride[0] + vertical * window.dilation[0]) as i64 - above;
+            let x = (column * window.stride[1] + horizontal * window.dilation[1]) as i64 - left;
+            if (0..input.height as i64).contains(&y) && (0..input.width as i64).contains(&x) {
+                place(vertical, horizontal, y as usize, x as usize);
+            }
+        }
+    }
+}
+
+fn apply(function: Function, x: f64) -> f64 {
+    match function {
+        Function::Relu => x.max(0.0),
+        Function::Relu6 => x.clamp(0.0, 6.0),
+        Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+    }
+}
+
+fn real_weights(weights: &Weights) -> &[f32] {
+    match weights {
+        Weights::F32(values) => values,
+        Weights::I8 { .. } => panic!("the oracle runs f32 graphs"),
+    }
+}
+
+fn real_bias(bias: &Option<Bias>, channel: usize) -> f64 {
+    match bias {
+        None => 0.0,
+        Some(Bias::F32(values)) => f64::from(values[channel]),
+        Some(Bias::I32(_)) => panic!("the oracle runs f32 graphs"),
+    }
+}
+
+fn activated(image: Image, activation: Option<Function>) -> Image {
+    match activation {
+        None => image,
+        Some(function) => image.map(|x| apply(function, x)),
+    }
+}
+
+fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
+    let input = inputs[0];
+    match operator {
+        Operator::Input { .. } => unreachable!("an input has no inputs"),
+        Operator::Convolution { weights, bias, window, activation } => {
+            let weights = real_weights(weights);
+            let filters = weights.len() / (window.size[0] * window.size[1] * input.channels);
+            let mut output = Image::zeros(along(window, 0, input.height).0, along(window, 1, input.width).0, filters);
+            for row in 0..output.height {
+                for column in 0..output.width {
+                    for filter in 0..filters {
+                        let mut sum = real_bias(bias, filter);
+                        each_place(window, input, row, column, |vertical, horizontal, y, x| {
+                            for channel in 0..input.channels {
+                                let tap = (filter * window.size[0] + vertical) * window.size[1] + horizontal;
+                                sum += f64::from(weights[tap * input.channels + channel]) * input.at(y, x, channel);
+                            }
+                        });
+                        output.set(row, column, filter, sum);
+                    }
+                }
+            }
+            activated(output, *activation)
+        }
+        Operator::Depthwise { weights, bias, window, multiplier, activation } => {
+            let weights = real_weights(weights);
+            let channels = input.channels * multiplier;
+            let mut output = Image::zeros(along(window, 0, input.height).0, along(window, 1, input.width).0, channels);
+            for row in 0..output.height {
+                for column in 0..output.width {
+                    for channel in 0..channels {
+                        let mut sum = real_bias(bias, channel);
+                        each_place(window, input, row, column, |vertical, horizontal, y, x| {
+                            let tap = vertical * window.size[1] + horizontal;
+                            sum += f64::from(weights[tap * channels + channel]) * input.at(y, x, channel / multiplier);
+                        });
+                        output.set(row, column, channel, sum);
+                    }
+                }
+            }
+            activated(output, *activation)
+        }
+        Operator::Dense { weights, bias, activation } => {
+            let weights = real_weights(weights);
+            let outputs = weights.len() / input.values.len();
+            let mut output = Image::zeros(1, 1, outputs);
+            for index in 0..outputs {
+                let weights = &weights[index * input.values.len()..][..input.values.len()];
+                let products = weights.iter().zip(&input.values).map(|(&weight, value)| f64::from(weight) * value);
+                output.values[index] = real_bias(bias, index) + products.sum::<f64>();
+            }
+            activated(output, *activation)
+        }
+        Operator::MaxPool { window } => pool(window, input, |places| places.iter().copied().fold(f64::MIN, f64::max)),
+        Operator::AveragePool { window } => {
+            pool(window, input, |places| places.iter().sum::<f64>() / places.len() as f64)
+        }
+        Operator::GlobalAveragePool { .. } => {
+            let mut output = Image::zeros(1, 1, input.channels);
+            for row in 0..input.height {
+                for column in 0..input.width {
+                    for channel in 0..input.channels {
+                        output.values[channel] += input.at(row, column, channel) / (input.height * input.width) as f64;
+                    }
+                }
+            }
+            output
+        }
+        Operator::Add { activation } => {
+            let other = inputs[1];
+            assert_eq!(
+                (input.height, input.width, input.channels),
+                (other.height, other.width, other.channels),
+                "an Add has inputs of one shape"
+            );
+            let values = input.values.iter().zip(&other.values).map(|(a, b)| a + b).collect();
+            activated(Image { values, ..input.clone() }, *activation)
+        }
+        Operator::Activation(function) => input.map(|x| apply(*function, x)),
+        Operator::Softmax => {
+            let mut output = input.clone();
+            for pixel in output.values.chunks_mut(input.channels) {
+                let largest = pixel.iter().copied().fold(f64::MIN, f64::max);
+                let sum: f64 = pixel.iter().map(|x| (x - largest).exp()).sum();
+                for x in pixel {
+                    *x = (*x - largest).exp() / sum;
+                }
+            }
+            output
+        }
+        Operator::Flatten => Image { height: 1, width: 1, channels: input.values.len(), values: input.values.clone() },
+        Operator::ScaleShift { scale, shift } => {
+            let mut output = input.clone();
+            for pixel in output.values.chunks_mut(input.channels) {
+                for ((x, &scale), &shift) in pixel.iter_mut().zip(scale).zip(shift) {
+                    *x = *x * f64::from(scale) + f64::from(shift);
+                }
+            }
+            output
+        }
+        Operator::Identity => input.clone(),
+    }
+}
+
+fn pool(window: &Window, input: &Image, of: impl Fn(&[f64]) -> f64) -> Image {
+    let (height, width) = (along(window, 0, input.height).0, along(window, 1, input.width).0);
+    let mut output = Image::zeros(height, width, input.channels);
+    for row in 0..height {
+        for column in 0..width {
+            for channel in 0..input.channels {
+                let mut places = Vec::new();
+                each_place(window, input, row, column, |_, _, y, x| places.push(input.at(y, x, channel)));
+                output.set(row, column, channel, of(&places));
+            }
+        }
+    }
+    output
+}
+
+/// Errors with the first difference beyond `tolerance` times the largest value.
+pub fn agree(expected: &Image, actual: &Image, tolerance: f64) -> Result<(), String> {
+    if expected.values.len() != actual.values.len() {
+        return Err(format!("{} values became {}", expected.values.len(), actual.values.len()));
+    }
+    let largest = expected.values.iter().fold(1e-6, |largest: f64, value| largest.max(value.abs()));
+    for (index, (expected, actual)) in expected.values.iter().zip(&actual.values).enumerate() {
+        let difference = (expected - actual).abs();
+        if difference.is_nan() || difference > tolerance * largest {
+            return Err(format!("value {index} is {actual}, not {expected}, where the largest is {largest}"));
+        }
+    }
+    Ok(())
+}

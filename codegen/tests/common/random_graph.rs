@@ -1,0 +1,207 @@
+//! Small random graphs as a reader could make them: chains, residuals of unequal depth, several
+//! readers of one tensor, batch norms before and after everything, odd extents.
+
+use microception_codegen::graph::{
+    Bias, Element, Function, Graph, Operator, Padding, Shape, TensorId, Weights, Window,
+};
+
+/// A graph of a few layers, its last tensor the output. The same seed gives the same graph.
+pub fn graph(seed: u64) -> Graph {
+    let mut source = Source { random: fastrand::Rng::with_seed(seed), graph: Graph::new(format!("random {seed}")) };
+    let shape = match source.random.u8(0..5) {
+        0 => vec![source.random.usize(3..20), source.random.usize(1..4)],
+        _ => vec![source.random.usize(3..12), source.random.usize(3..12), source.random.usize(1..4)],
+    };
+    let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
+    let mut tensor = source.push(input, vec![], Shape(shape));
+    if source.random.bool() {
+        tensor = source.rescaling(tensor);
+    }
+    for _ in 0..source.random.usize(1..8) {
+        tensor = source.block(tensor);
+    }
+    tensor = source.head(tensor);
+    source.graph.outputs = vec![tensor];
+    if source.random.u8(0..8) == 0 {
+        // A tensor from the middle is an output too, and must not be folded into.
+        let middle = TensorId(source.random.usize(1..source.graph.tensors.len()));
+        source.graph.outputs.push(middle);
+    }
+    source.graph
+}
+
+/// Values from 0 to 255 for a graph's input.
+pub fn pixels(graph: &Graph, seed: u64) -> Vec<f64> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..graph.tensor(graph.layers[0].output).shape.elements()).map(|_| f64::from(random.u8(..))).collect()
+}
+
+struct Source {
+    random: fastrand::Rng,
+    graph: Graph,
+}
+
+impl Source {
+    /// Appends a layer; shapes are tracked here only to draw layers that fit.
+    fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Shape) -> TensorId {
+        let name = format!("{}_{}", operator.name(), self.graph.layers.len());
+        self.graph.push(name, operator, inputs, shape)
+    }
+
+    fn shape(&self, tensor: TensorId) -> Shape {
+        self.graph.tensor(tensor).shape.clone()
+    }
+
+    fn numbers(&mut self, count: usize, scale: f32) -> Vec<f32> {
+        (0..count).map(|_| (self.random.f32() * 2.0 - 1.0) * scale).collect()
+    }
+
+    fn bias(&mut self, count: usize) -> Option<Bias> {
+        self.random.bool().then(|| Bias::F32(self.numbers(count, 0.5)))
+    }
+
+    fn activation(&mut self) -> Option<Function> {
+        [None, None, None, Some(Function::Relu), Some(Function::Relu6)][self.random.usize(0..5)]
+    }
+
+    fn rescaling(&mut self, tensor: TensorId) -> TensorId {
+        let (scale, shift) = [(1.0 / 255.0, 0.0), (1.0 / 127.5, -1.0), (1.0 / 128.0, -1.0)][self.random.usize(0..3)];
+        let shape = self.shape(tensor);
+        let channels = shape.channels();
+        self.push(
+            Operator::ScaleShift { scale: vec![scale; channels], shift: vec![shift; channels] },
+            vec![tensor],
+            shape,
+        )
+    }
+
+    fn batch_norm(&mut self, tensor: TensorId) -> TensorId {
+        let shape = self.shape(tensor);
+        let scale = self.numbers(shape.channels(), 2.0);
+        let shift = if self.random.u8(0..3) == 0 { vec![0.0; scale.len()] } else { self.numbers(scale.len(), 1.0) };
+        self.push(Operator::ScaleShift { scale, shift }, vec![tensor], shape)
+    }
+
+    /// A window that fits the shape; `None` for a flat tensor.
+    fn window(&mut self, shape: &Shape) -> Option<(Window, Shape)> {
+        let mut window = Window::POINT;
+        window.padding = if self.random.bool() { Padding::Same } else { Padding::Valid };
+        let axes = shape.0.len() - 1;
+        if axes == 0 {
+            return None;
+        }
+        for axis in 0..axes {
+            window.size[axis] = self.random.usize(1..4);
+            window.stride[axis] = [1, 1, 2, 3][self.random.usize(0..4)];
+            window.dilation[axis] = if self.random.u8(0..4) == 0 { 2 } else { 1 };
+        }
+        let mut extents: Vec<usize> = (0..axes).map(|axis| window.outputs(axis, shape.0[axis])).collect();
+        extents.push(shape.channels());
+        (!extents.contains(&0)).then_some((window, Shape(extents)))
+    }
+
+    /// A layer with weights that keeps the spatial extents when `same` is set.
+    fn weighted(&mut self, tensor: TensorId, same: bool) -> TensorId {
+        let shape = self.shape(tensor);
+        let Some((mut window, mut to)) = self.window(&shape) else { return tensor };
+        if same || self.random.u8(0..4) == 0 {
+            window = Window { size: window.size, padding: Padding::Same, ..Window::POINT };
+            to = shape.clone();
+        }
+        let taps = window.size[0] * window.size[1];
+        let activation = self.activation();
+        if self.random.bool() && !same {
+            let multiplier = if self.random.u8(0..4) == 0 { 2 } else { 1 };
+            let channels = shape.channels() * multiplier;
+            let weights = Weights::F32(self.numbers(taps * channels, 1.0));
+            let bias = self.bias(channels);
+            *to.0.last_mut().unwrap() = channels;
+            return self.push(Operator::Depthwise { weights, bias, window, multiplier, activation }, vec![tensor], to);
+        }
+        let filters = if same { shape.channels() } else { self.random.usize(1..6) };
+        let weights = Weights::F32(self.numbers(filters * taps * shape.channels(), 0.7));
+        let bias = self.bias(filters);
+        *to.0.last_mut().unwrap() = filters;
+        self.push(Operator::Convolution { weights, bias, window, activation }, vec![tensor], to)
+    }
+
+    fn block(&mut self, tensor: TensorId) -> TensorId {
+        let shape = self.shape(tensor);
+        match self.random.u8(0..11) {
+            0..=2 => self.weighted(tensor, false),
+            3 | 4 => self.batch_norm(tensor),
+            5 => {
+                let function = if self.random.bool() { Function::Relu } else { Function::Relu6 };
+                self.push(Operator::Activation(function), vec![tensor], shape)
+            }
+            6 => self.push(Operator::Identity, vec![tensor], shape),
+            7 | 8 => match self.window(&shape) {
+                Some((mut window, to)) => {
+                    // A dilated pool can lie on padding with all its taps: nothing to pool.
+                    window.dilation = [1, 1];
+                    let (window, to) =
+                        if self.window_fits(&window, &to, &shape) { (window, to) } else { (Window::POINT, shape) };
+                    let average = self.random.bool();
+                    self.push(
+                        if average { Operator::AveragePool { window } } else { Operator::MaxPool { window } },
+                        vec![tensor],
+                        to,
+                    )
+                }
+                None => tensor,
+            },
+            _ => {
+                let mut branch = tensor;
+                for _ in 0..self.random.usize(1..4) {
+                    branch = match self.random.u8(0..4) {
+                        0 => self.batch_norm(branch),
+                        1 => self.push(Operator::Activation(Function::Relu), vec![branch], shape.clone()),
+                        _ => self.weighted(branch, true),
+                    };
+                }
+                let activation = self.activation();
+                let inputs = if self.random.bool() { vec![branch, tensor] } else { vec![tensor, branch] };
+                self.push(Operator::Add { activation }, inputs, shape)
+            }
+        }
+    }
+
+    fn window_fits(&self, window: &Window, to: &Shape, from: &Shape) -> bool {
+        let spatial = from.0.len() - 1;
+        (0..spatial).all(|axis| window.outputs(axis, from.0[axis]) == to.0[axis])
+    }
+
+    /// Perhaps a classifier's end.
+    fn head(&mut self, tensor: TensorId) -> TensorId {
+        let shape = self.shape(tensor);
+        let mut flat = match self.random.u8(0..4) {
+            0 => return tensor,
+            1 => self.push(Operator::Flatten, vec![tensor], Shape(vec![shape.elements()])),
+            keep => {
+                let keep_dims = keep == 2;
+                let extents = if keep_dims {
+                    [vec![1; shape.0.len() - 1], vec![shape.channels()]].concat()
+                } else {
+                    vec![shape.channels()]
+                };
+                let pooled = self.push(Operator::GlobalAveragePool { keep_dims }, vec![tensor], Shape(extents));
+                self.push(Operator::Flatten, vec![pooled], Shape(vec![shape.channels()]))
+            }
+        };
+        if self.random.bool() {
+            flat = self.batch_norm(flat);
+        }
+        if self.random.u8(0..4) > 0 {
+            let (inputs, outputs) = (self.shape(flat).elements(), self.random.usize(1..6));
+            let weights = Weights::F32(self.numbers(inputs * outputs, 0.5));
+            let (bias, activation) = (self.bias(outputs), self.activation());
+            flat = self.push(Operator::Dense { weights, bias, activation }, vec![flat], Shape(vec![outputs]));
+        }
+        let shape = self.shape(flat);
+        match self.random.u8(0..3) {
+            0 => self.push(Operator::Softmax, vec![flat], shape),
+            1 => self.push(Operator::Activation(Function::Sigmoid), vec![flat], shape),
+            _ => self.batch_norm(flat),
+        }
+    }
+}
