@@ -27,30 +27,31 @@ pub enum Flow {
 }
 
 impl Flow {
-    /// The existing input rows that output row `row` needs, out of `input_rows`; of a running
-    /// layer, all. May be empty where the whole window lies on padding.
+    /// The input rows that output row `row` needs, out of `input_rows`: from the first tap that
+    /// falls on one to the last (some row where all taps fall on padding); of a running layer,
+    /// all.
     pub fn needs(&self, row: usize, input_rows: usize) -> Range<usize> {
         match *self {
             Flow::Input => 0..0,
             Flow::RowByRow => row..row + 1,
             Flow::Running => 0..input_rows,
             Flow::Window { size, stride, dilation, before } => {
-                let end = (row * stride + (size - 1) * dilation + 1).saturating_sub(before).min(input_rows);
-                let start = (row * stride).saturating_sub(before).min(end);
+                // Taps are counted from the padded top.
+                let top = row * stride;
+                let first = before.saturating_sub(top).div_ceil(dilation);
+                let last = ((input_rows - 1 + before).saturating_sub(top) / dilation).min(size - 1);
+                let start = (top + first * dilation - before).min(input_rows - 1);
+                let end = (top + last * dilation + 1).saturating_sub(before).max(start + 1);
                 start..end
             }
         }
     }
 
-    /// The place of the first tap of output row `row`, relative to the first row that it needs:
-    /// negative where it lies on padding.
-    pub fn first(&self, row: usize) -> isize {
+    /// The place of the first tap of output row `row` among the rows from `start` on: negative
+    /// where it lies on padding.
+    pub fn first(&self, row: usize, start: usize) -> isize {
         match *self {
-            Flow::Window { stride, before, .. } => {
-                (row * stride).cast_signed()
-                    - before.cast_signed()
-                    - (row * stride).saturating_sub(before).cast_signed()
-            }
+            Flow::Window { stride, before, .. } => (row * stride).cast_signed() - (before + start).cast_signed(),
             _ => 0,
         }
     }

@@ -164,7 +164,7 @@ fn addressed(
                 layer: turn.layer,
                 row: turn.row,
                 rows: turn.rows,
-                first: if running { 0 } else { layer.flow.first(turn.row) },
+                first: layer.flow.first(turn.row, turn.reads[0].start),
                 lines,
                 output: if turn.rows == 0 { 0 } else { address(turn.layer, if running { 0 } else { turn.row }) },
                 scratch: blocks.scratch(index).map_or(0, |block| addresses.of[block]),

@@ -53,8 +53,7 @@ pub fn whole(layers: &[LayerRows]) -> Vec<Turn> {
             Flow::RowByRow | Flow::Window { .. } => {
                 let mut row = 0;
                 while row < *rows {
-                    let lines =
-                        |rows: usize| flow.needs(row + rows - 1, input_rows).end - flow.needs(row, input_rows).start;
+                    let lines = |rows: usize| turn(layers, layer, row, rows).reads[0].len();
                     let most = (1..=CALL_ROWS.min(rows - row))
                         .take_while(|&rows| rows == 1 || lines(rows) <= CALL_ROWS)
                         .last();
@@ -248,7 +247,9 @@ fn turn(layers: &[LayerRows], layer: usize, row: usize, rows: usize) -> Turn {
     let mut reads = [0..0, 0..0];
     for (reads, &input) in reads.iter_mut().zip(inputs) {
         let input_rows = layers[input].rows;
-        *reads = flow.needs(row, input_rows).start..flow.needs(row + rows - 1, input_rows).end;
+        // Not always from the first row's first to the last row's last: dilated taps interleave.
+        let needs = (row..row + rows).map(|row| flow.needs(row, input_rows));
+        *reads = needs.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end)).unwrap_or(0..0);
     }
     Turn { layer, row, rows, reads }
 }
