@@ -1,0 +1,387 @@
+//! Replays a plan on an arena whose bytes are symbols instead of numbers: each remembers which
+//! row of which layer was written there, and where in the row. Reading anything but the row that
+//! the layer's definition asks for is a [`Fault`].
+//!
+//! Of the planner's work only the emitted steps and addresses are used.
+
+use std::ops::Range;
+
+use microception_codegen::plan::{Plan, Step};
+
+use crate::demand::{Definition, Demand, needed};
+
+/// Bytes that one load of the target takes.
+const WORD: usize = 4;
+
+/// What a byte of the arena holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Byte {
+    /// Nothing was ever written.
+    Empty,
+    /// What a step left in its scratch.
+    Leftover,
+    /// Part of a row.
+    Row { layer: u32, row: u32, offset: u32 },
+    /// Part of the sums that a layer keeps while it consumes rows.
+    Sums { layer: u32, offset: u32 },
+}
+
+/// What is wrong with a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A step names a layer that does not exist, or rows outside its tensor.
+    NoSuchRow { step: usize },
+    /// The caller's rows come from the top, one a step; this is another.
+    InputOrder { step: usize, row: usize, expected: usize },
+    /// A row is made a second time.
+    MadeAgain { step: usize, layer: usize, row: usize },
+    /// A row that the answer depends on is never made.
+    NeverMade { layer: usize, row: usize },
+    /// The lines listed are not those that the definition asks for.
+    Lines { step: usize, input: usize, listed: usize, asked: Range<usize> },
+    /// The first tap is not where the definition puts it.
+    FirstTap { step: usize, first: isize },
+    /// A line does not hold the row that belongs there.
+    Content { step: usize, input: usize, layer: usize, row: usize, offset: usize, found: Byte },
+    /// A layer that consumes row by row does not do so in order, or answers too early or too late.
+    Consumption { step: usize, row: usize, rows: usize },
+    /// The sums kept from step to step were moved or overwritten, or are too short.
+    Sums { step: usize, found: Byte },
+    /// An address is not a multiple of the plan's unit, or of a word.
+    Unaligned { step: usize, address: usize },
+    /// Bytes outside the arena are read or written.
+    Outside { step: usize, end: usize },
+    /// What a step writes overlaps what it reads, or its scratch.
+    Overlap { step: usize },
+    /// At the end, the row is not where it belongs.
+    Answer { layer: usize, row: usize, found: Byte },
+    /// The arena is not as long as what the steps touch, up to less than one unit.
+    ArenaBytes { touched: usize, stated: usize },
+    /// More bytes hold rows that are still to be read than the stated floor.
+    FloorBytes { alive: usize, stated: usize },
+}
+
+/// What a good plan turned out to do.
+#[derive(Debug, Clone)]
+pub struct Replay {
+    /// Per layer and row, how many of the caller's rows had come when it was made.
+    pub made_after: Vec<Vec<Option<usize>>>,
+    /// The most bytes that held something still to be read.
+    pub alive_bytes: usize,
+    /// The arena after the last step.
+    arena: Vec<Byte>,
+}
+
+impl Replay {
+    /// Where the whole tensor of a layer lies after the last step, row after row.
+    pub fn tensor(&self, definitions: &[Definition], layer: usize) -> Option<usize> {
+        let start = Byte::Row { layer: layer as u32, row: 0, offset: 0 };
+        let starts = self.arena.iter().enumerate().filter(|(_, byte)| **byte == start);
+        starts.map(|(address, _)| address).find(|&address| self.first_strange(definitions, layer, address).is_none())
+    }
+
+    /// The first row of the tensor at `address` that is not all there, and what is there instead.
+    fn first_strange(&self, definitions: &[Definition], layer: usize, address: usize) -> Option<(usize, Byte)> {
+        let Definition { rows, row_bytes, .. } = definitions[layer];
+        (0..rows).find_map(|row| {
+            let found = mismatch(&self.arena, address + row * row_bytes, row_bytes, |offset| Byte::Row {
+                layer: layer as u32,
+                row: row as u32,
+                offset: offset as u32,
+            });
+            found.map(|(_, byte)| (row, byte))
+        })
+    }
+}
+
+/// The first byte of a stretch that is not as `expected`.
+fn mismatch(arena: &[Byte], from: usize, length: usize, expected: impl Fn(usize) -> Byte) -> Option<(usize, Byte)> {
+    (0..length).find_map(|offset| {
+        let found = arena.get(from + offset).copied().unwrap_or(Byte::Empty);
+        (found != expected(offset)).then_some((offset, found))
+    })
+}
+
+fn overlap(left: &Range<usize>, right: &Range<usize>) -> bool {
+    left.start.max(right.start) < left.end.min(right.end)
+}
+
+struct Checker<'a> {
+    definitions: &'a [Definition],
+    /// Per layer, bytes of scratch or sums: the kernel's own affair, which no definition knows.
+    scratch_bytes: &'a [usize],
+    plan: &'a Plan,
+    arena: Vec<Byte>,
+    made_after: Vec<Vec<Option<usize>>>,
+    /// Rows that came from the caller.
+    taken: usize,
+    /// Per layer: rows consumed one by one, and where their sums are.
+    consumed: Vec<(usize, usize)>,
+    /// End of the highest byte touched.
+    touched: usize,
+}
+
+/// Replays `plan` for the layers of `definitions`, of which layer `output` makes the answer.
+pub fn check(definitions: &[Definition], scratch_bytes: &[usize], output: usize, plan: &Plan) -> Result<Replay, Fault> {
+    let mut checker = Checker {
+        definitions,
+        scratch_bytes,
+        plan,
+        arena: vec![Byte::Empty; plan.arena_bytes],
+        made_after: definitions.iter().map(|definition| vec![None; definition.rows]).collect(),
+        taken: 0,
+        consumed: vec![(0, 0); definitions.len()],
+        touched: 0,
+    };
+    if let Some(step) = plan.steps.first().filter(|step| step.layer != 0) {
+        // The executor runs nothing before a frame's first row.
+        return Err(Fault::InputOrder { step: 0, row: step.row, expected: 0 });
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        checker.step(index, step)?;
+    }
+    checker.end(output)
+}
+
+impl Checker<'_> {
+    fn step(&mut self, index: usize, step: &Step) -> Result<(), Fault> {
+        let definition = self.definitions.get(step.layer).ok_or(Fault::NoSuchRow { step: index })?;
+        if !self.plan.unit.is_power_of_two() {
+            return Err(Fault::Unaligned { step: index, address: self.plan.unit });
+        }
+        for &address in step.lines.iter().flatten().chain([&step.output, &step.scratch]) {
+            if !address.is_multiple_of(self.plan.unit) {
+                return Err(Fault::Unaligned { step: index, address });
+            }
+        }
+        // Scratch holds accumulators of four bytes. Rows that can lie on multiples of four do.
+        let whole_words = definition.row_bytes.is_multiple_of(WORD) && step.rows > 0;
+        for address in [Some(step.scratch), whole_words.then_some(step.output)].into_iter().flatten() {
+            if !address.is_multiple_of(WORD) {
+                return Err(Fault::Unaligned { step: index, address });
+            }
+        }
+        let made = match definition.demand {
+            Demand::EveryRow { sums } => self.consume(index, step, sums)?,
+            _ => step.row..step.row + step.rows,
+        };
+        if made.end > definition.rows || (made.is_empty() && !matches!(definition.demand, Demand::EveryRow { .. })) {
+            return Err(Fault::NoSuchRow { step: index });
+        }
+        let read = self.read(index, step)?;
+        self.write(index, step, made, &read)
+    }
+
+    /// Keeps account of a layer that reads all rows, some at a time. Returns the rows made.
+    fn consume(&mut self, index: usize, step: &Step, sums: usize) -> Result<Range<usize>, Fault> {
+        let input_rows = self.definitions[self.definitions[step.layer].inputs[0]].rows;
+        let (before, address) = self.consumed[step.layer];
+        let after = before + step.lines[0].len();
+        let (begins, ends) = (before == 0, after == input_rows);
+        let in_order = step.row == before && after > before && step.rows == usize::from(ends);
+        if !in_order {
+            return Err(Fault::Consumption { step: index, row: step.row, rows: step.rows });
+        }
+        let length = self.scratch_bytes[step.layer];
+        if !(begins && ends) && length < sums {
+            return Err(Fault::Sums { step: index, found: Byte::Empty });
+        }
+        if !begins {
+            let expected = |offset| Byte::Sums { layer: step.layer as u32, offset: offset as u32 };
+            let moved = (address != step.scratch).then_some((0, Byte::Leftover));
+            if let Some((_, found)) = moved.or(mismatch(&self.arena, step.scratch, length, expected)) {
+                return Err(Fault::Sums { step: index, found });
+            }
+        }
+        self.consumed[step.layer] = (after, step.scratch);
+        Ok(0..step.rows)
+    }
+
+    /// The rows whose lines a step must list, of each input.
+    ///
+    /// A kernel finds its taps by counting lines, so that the lines are rows in succession, from the first
+    /// tap that exists to the last. Where taps are apart, rows between them and rows between the outer
+    /// ones and the border may be listed as well.
+    fn listed(&self, index: usize, step: &Step, input: usize) -> Result<Range<usize>, Fault> {
+        let definition = &self.definitions[step.layer];
+        let input_rows = self.definitions[definition.inputs[input]].rows;
+        let lines = step.lines[input].len();
+        let (first, end) = (step.row, step.row + step.rows);
+        let (start, asked, span) = match definition.demand {
+            Demand::Caller => return Ok(0..0),
+            Demand::EveryRow { .. } => (first.cast_signed(), first..first + lines, first..first + lines),
+            Demand::SameRow => (first.cast_signed(), first..end, first..end),
+            Demand::Taps { top, stride, dilation, taps } => {
+                let of_call = (first..end).flat_map(|row| definition.reads(row, input_rows));
+                let (low, high) = of_call.fold((usize::MAX, 0), |(low, high), row| (low.min(row), high.max(row + 1)));
+                let place = top + (first * stride).cast_signed();
+                let last = top + ((end - 1) * stride + (taps - 1) * dilation).cast_signed();
+                let within = |row: isize| row.clamp(0, input_rows.cast_signed()).unsigned_abs();
+                (place, low.min(high)..high, within(place)..within(last + 1))
+            }
+        };
+        let wrong = Fault::Lines { step: index, input, listed: lines, asked: asked.clone() };
+        // The kernel looks for tap 0 at line `first`, which makes line 0 this row:
+        let line_zero =
+            usize::try_from(start - step.first).map_err(|_| Fault::FirstTap { step: index, first: step.first })?;
+        let listed = line_zero..line_zero + lines;
+        if lines == 0 && asked.is_empty() {
+            return Ok(listed);
+        }
+        if lines != 0 && (line_zero < span.start || line_zero > asked.start.max(span.start)) {
+            return Err(Fault::FirstTap { step: index, first: step.first });
+        }
+        if lines == 0 || listed.end < asked.end || listed.end > span.end {
+            return Err(wrong);
+        }
+        Ok(listed)
+    }
+
+    /// Checks what a step reads; returns where it lies.
+    fn read(&mut self, index: usize, step: &Step) -> Result<Vec<Range<usize>>, Fault> {
+        let definition = &self.definitions[step.layer];
+        let mut read = Vec::new();
+        for (input, lines) in step.lines.iter().enumerate() {
+            let Some(&layer) = definition.inputs.get(input) else {
+                if !lines.is_empty() {
+                    return Err(Fault::Lines { step: index, input, listed: lines.len(), asked: 0..0 });
+                }
+                continue;
+            };
+            let row_bytes = self.definitions[layer].row_bytes;
+            for (row, &address) in self.listed(index, step, input)?.zip(lines) {
+                if address + row_bytes > self.arena.len() {
+                    return Err(Fault::Outside { step: index, end: address + row_bytes });
+                }
+                let expected = |offset| Byte::Row { layer: layer as u32, row: row as u32, offset: offset as u32 };
+                if let Some((offset, found)) = mismatch(&self.arena, address, row_bytes, expected) {
+                    return Err(Fault::Content { step: index, input, layer, row, offset, found });
+                }
+                self.touched = self.touched.max(address + row_bytes);
+                read.push(address..address + row_bytes);
+            }
+        }
+        Ok(read)
+    }
+
+    /// Checks and records what a step writes: the rows `made`, and its scratch.
+    fn write(&mut self, index: usize, step: &Step, made: Range<usize>, read: &[Range<usize>]) -> Result<(), Fault> {
+        let definition = &self.definitions[step.layer];
+        let scratch = step.scratch..step.scratch + self.scratch_bytes[step.layer];
+        let output = step.output..step.output + made.len() * definition.row_bytes;
+        for written in [&output, &scratch].into_iter().filter(|written| !written.is_empty()) {
+            if written.end > self.arena.len() {
+                return Err(Fault::Outside { step: index, end: written.end });
+            }
+            if read.iter().any(|read| overlap(read, written)) {
+                return Err(Fault::Overlap { step: index });
+            }
+            self.touched = self.touched.max(written.end);
+        }
+        if overlap(&output, &scratch) {
+            return Err(Fault::Overlap { step: index });
+        }
+        if definition.demand == Demand::Caller {
+            if step.row != self.taken || made.len() != 1 {
+                return Err(Fault::InputOrder { step: index, row: step.row, expected: self.taken });
+            }
+            self.taken += 1;
+        }
+        let consumes_more = matches!(definition.demand, Demand::EveryRow { .. }) && made.is_empty();
+        for (offset, byte) in self.arena[scratch.clone()].iter_mut().enumerate() {
+            *byte = match consumes_more {
+                true => Byte::Sums { layer: step.layer as u32, offset: offset as u32 },
+                false => Byte::Leftover,
+            };
+        }
+        for (place, row) in made.enumerate() {
+            if self.made_after[step.layer][row].replace(self.taken).is_some() {
+                return Err(Fault::MadeAgain { step: index, layer: step.layer, row });
+            }
+            let from = step.output + place * definition.row_bytes;
+            for (offset, byte) in self.arena[from..from + definition.row_bytes].iter_mut().enumerate() {
+                *byte = Byte::Row { layer: step.layer as u32, row: row as u32, offset: offset as u32 };
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks what is left when all steps have run.
+    fn end(self, output: usize) -> Result<Replay, Fault> {
+        let Checker { definitions, scratch_bytes, plan, arena, made_after, touched, .. } = self;
+        let mut needed = needed(definitions, output);
+        for (definition, needed) in definitions.iter().zip(&mut needed) {
+            if definition.demand == Demand::Caller {
+                needed.fill(true);
+            }
+        }
+        for (layer, needed) in needed.iter().enumerate() {
+            let missing = needed.iter().zip(&made_after[layer]).position(|(needed, made)| *needed && made.is_none());
+            if let Some(row) = missing {
+                return Err(Fault::NeverMade { layer, row });
+            }
+        }
+        let alive_bytes = alive_bytes(definitions, scratch_bytes, output, &plan.steps);
+        let replay = Replay { made_after, alive_bytes, arena };
+        if let Some((row, found)) = replay.first_strange(definitions, output, plan.output) {
+            return Err(Fault::Answer { layer: output, row, found });
+        }
+        if plan.arena_bytes < touched || plan.arena_bytes - touched >= plan.unit.max(WORD) {
+            return Err(Fault::ArenaBytes { touched, stated: plan.arena_bytes });
+        }
+        if alive_bytes > plan.floor_bytes || plan.floor_bytes > plan.arena_bytes {
+            return Err(Fault::FloorBytes { alive: alive_bytes, stated: plan.floor_bytes });
+        }
+        Ok(replay)
+    }
+}
+
+/// The most bytes that hold something still to be read, taking from the steps only who reads
+/// which row when. No addresses could need less.
+fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usize, steps: &[Step]) -> usize {
+    // Per layer and row, and per layer's sums: first and last step, and bytes.
+    let mut rows: Vec<Vec<Option<(usize, usize)>>> =
+        definitions.iter().map(|definition| vec![None; definition.rows]).collect();
+    let mut sums: Vec<Option<(usize, usize)>> = vec![None; definitions.len()];
+    let mut lives: Vec<(usize, usize, usize)> = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let definition = &definitions[step.layer];
+        let running = matches!(definition.demand, Demand::EveryRow { .. });
+        for (&input, lines) in definition.inputs.iter().zip(&step.lines) {
+            let from = match definition.demand {
+                Demand::Taps { top, stride, .. } => top + (step.row * stride).cast_signed() - step.first,
+                _ => step.row.cast_signed(),
+            };
+            for row in (from.unsigned_abs()..).take(lines.len()) {
+                if let Some((_, last)) = &mut rows[input][row] {
+                    *last = index;
+                }
+            }
+        }
+        let first = if running { 0 } else { step.row };
+        for made in &mut rows[step.layer][first..first + step.rows] {
+            *made = Some((index, if step.layer == output { steps.len() - 1 } else { index }));
+        }
+        match &mut sums[step.layer] {
+            Some((_, last)) if running => *last = index,
+            sums if running => *sums = Some((index, index)),
+            _ => lives.push((index, index, scratch_bytes[step.layer])),
+        }
+    }
+    for (definition, rows) in definitions.iter().zip(&rows) {
+        lives.extend(rows.iter().flatten().map(|&(first, last)| (first, last, definition.row_bytes)));
+    }
+    lives.extend(
+        sums.iter().zip(scratch_bytes).filter_map(|(sums, &bytes)| sums.map(|(first, last)| (first, last, bytes))),
+    );
+    let mut change = vec![0; steps.len() + 1];
+    for (first, last, bytes) in lives {
+        change[first] += bytes.cast_signed();
+        change[last + 1] -= bytes.cast_signed();
+    }
+    let alive = change.iter().scan(0, |alive, change| {
+        *alive += change;
+        Some(*alive)
+    });
+    alive.max().unwrap_or(0).unsigned_abs()
+}

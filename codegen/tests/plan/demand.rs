@@ -1,0 +1,180 @@
+//! What every output row of a layer reads, from the definitions of the operators in Keras's
+//! documentation. Shares no code with the planner, which has formulas of its own.
+
+use microception_codegen::graph::{Graph, Operator, Padding, Shape, Window};
+
+/// Which rows of its inputs a layer reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Demand {
+    /// None: its rows come from the caller, from the top.
+    Caller,
+    /// Row r reads row r of every input.
+    SameRow,
+    /// Row r reads the rows `top + r * stride + k * dilation` for `k` below `taps`, as far as they exist.
+    Taps {
+        /// Where the first tap of row 0 falls; negative on padding.
+        top: isize,
+        /// Rows between two outputs.
+        stride: usize,
+        /// Rows between two taps.
+        dilation: usize,
+        /// Taps.
+        taps: usize,
+    },
+    /// The only output row reads every row.
+    EveryRow {
+        /// Bytes that stay between two calls when the rows are read a few at a time, at least: an
+        /// accumulator for every output, or what was copied so far.
+        sums: usize,
+    },
+}
+
+/// One layer, as far as rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// For messages.
+    pub name: String,
+    /// The layers whose rows it reads.
+    pub inputs: Vec<usize>,
+    /// Which of these rows.
+    pub demand: Demand,
+    /// Output rows.
+    pub rows: usize,
+    /// Bytes of one output row.
+    pub row_bytes: usize,
+}
+
+/// Output places of a window along one axis: Keras's `output_shape` formulas.
+pub fn window_outputs(window: &Window, axis: usize, places: usize) -> usize {
+    let spread = window.size[axis] + (window.size[axis] - 1) * (window.dilation[axis] - 1);
+    let stride = window.stride[axis] as f64;
+    match window.padding {
+        Padding::Same => (places as f64 / stride).ceil() as usize,
+        Padding::Valid if places < spread => 0,
+        Padding::Valid => ((places - spread + 1) as f64 / stride).ceil() as usize,
+    }
+}
+
+/// Padded places before the first along one axis: TensorFlow's notes on padding, which tell
+/// inputs that are multiples of the stride from others.
+fn padding_before(window: &Window, axis: usize, places: usize) -> usize {
+    let spread = window.size[axis] + (window.size[axis] - 1) * (window.dilation[axis] - 1);
+    let stride = window.stride[axis];
+    let taken = if places.is_multiple_of(stride) { stride } else { places % stride };
+    match window.padding {
+        Padding::Valid => 0,
+        Padding::Same => spread.saturating_sub(taken) / 2,
+    }
+}
+
+fn rows_of(shape: &Shape) -> usize {
+    if let [rows, _, ..] = shape.0[..] { rows } else { 1 }
+}
+
+impl Definition {
+    /// The definitions of all layers of a graph, in their order.
+    pub fn of(graph: &Graph) -> Vec<Definition> {
+        let maker = |tensor| graph.layers.iter().position(|layer| layer.output == tensor).expect("a checked graph");
+        let definitions = graph.layers.iter().map(|layer| {
+            let output = graph.tensor(layer.output);
+            let shape = &output.shape;
+            let rows = rows_of(shape);
+            let input = layer.inputs.first().map(|&input| &graph.tensor(input).shape);
+            let flat = shape.0.len() == 1;
+            let elements: usize = shape.0.iter().product();
+            let demand = match &layer.operator {
+                Operator::Input { .. } => Demand::Caller,
+                Operator::Convolution { window, .. }
+                | Operator::Depthwise { window, .. }
+                | Operator::MaxPool { window }
+                | Operator::AveragePool { window } => {
+                    let places = rows_of(input.expect("an operator with an input"));
+                    assert_eq!(rows, window_outputs(window, 0, places), "rows of {}", layer.name);
+                    Demand::Taps {
+                        top: -padding_before(window, 0, places).cast_signed(),
+                        stride: window.stride[0],
+                        dilation: window.dilation[0],
+                        taps: window.size[0],
+                    }
+                }
+                Operator::GlobalAveragePool { .. } => Demand::EveryRow { sums: 4 * elements },
+                Operator::Dense { .. } if flat => Demand::EveryRow { sums: 4 * elements },
+                Operator::Flatten => Demand::EveryRow { sums: elements * output.element.bytes() },
+                Operator::Dense { .. }
+                | Operator::Add { .. }
+                | Operator::Activation(_)
+                | Operator::Softmax
+                | Operator::ScaleShift { .. }
+                | Operator::Identity => Demand::SameRow,
+            };
+            Definition {
+                name: layer.name.clone(),
+                inputs: layer.inputs.iter().map(|&input| maker(input)).collect(),
+                demand,
+                rows,
+                row_bytes: elements / rows * output.element.bytes(),
+            }
+        });
+        definitions.collect()
+    }
+
+    /// The input rows that output row `row` is computed from, ascending, out of `input_rows`.
+    pub fn reads(&self, row: usize, input_rows: usize) -> Vec<usize> {
+        match self.demand {
+            Demand::Caller => Vec::new(),
+            Demand::SameRow => vec![row],
+            Demand::EveryRow { .. } => (0..input_rows).collect(),
+            Demand::Taps { top, stride, dilation, taps } => (0..taps)
+                .filter_map(|tap| usize::try_from(top + (row * stride + tap * dilation).cast_signed()).ok())
+                .filter(|&row| row < input_rows)
+                .collect(),
+        }
+    }
+
+    /// Whether all taps of some row fall on padding, as two taps two apart around a single row.
+    pub fn has_constant_rows(&self, definitions: &[Definition]) -> bool {
+        self.inputs.iter().any(|&input| (0..self.rows).any(|row| self.reads(row, definitions[input].rows).is_empty()))
+    }
+}
+
+/// Per layer and row, how many of the caller's rows must have come before the row can be made: all
+/// that it depends on, and one, which a frame begins with. The rows of a layer are made from the top,
+/// so that none that is `needed` can come before the one above it.
+pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<usize>> {
+    let mut before: Vec<Vec<usize>> = Vec::new();
+    for (definition, needed) in definitions.iter().zip(needed) {
+        let alone = |row: usize| {
+            let of_input = |&input: &usize| {
+                let reads = definition.reads(row, definitions[input].rows);
+                reads.into_iter().map(|row| before[input][row]).max().unwrap_or(1)
+            };
+            definition.inputs.iter().map(of_input).max().unwrap_or(1)
+        };
+        let from_the_top = (0..definition.rows).scan(1, |above, row| {
+            *above = if needed[row] { alone(row).max(*above) } else { *above };
+            Some(*above)
+        });
+        let rows = match definition.demand {
+            Demand::Caller => (1..=definition.rows).collect(),
+            _ => from_the_top.collect(),
+        };
+        before.push(rows);
+    }
+    before
+}
+
+/// Per layer and row, whether the answer depends on it.
+pub fn needed(definitions: &[Definition], output: usize) -> Vec<Vec<bool>> {
+    let mut needed: Vec<Vec<bool>> = definitions.iter().map(|definition| vec![false; definition.rows]).collect();
+    needed[output].fill(true);
+    for (layer, definition) in definitions.iter().enumerate().rev() {
+        for row in (0..definition.rows).filter(|&row| needed[layer][row]).collect::<Vec<_>>() {
+            for &input in &definition.inputs {
+                for read in definition.reads(row, definitions[input].rows) {
+                    needed[input][read] = true;
+                }
+            }
+        }
+    }
+    needed
+}

@@ -1,0 +1,313 @@
+//! Random graphs, the same for the same seed on every machine.
+
+use microception_codegen::graph::{
+    Bias, Element, Function, Graph, Operator, Padding, Quantization, Shape, TensorId, Weights, Window,
+};
+
+use crate::demand::window_outputs;
+
+/// Marsaglia's xorshift with a multiplied output: plenty for choosing shapes.
+struct Random(u64);
+
+impl Random {
+    fn new(seed: u64) -> Random {
+        // A first state far from those of neighbouring seeds, and never zero.
+        Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
+    }
+
+    /// A number from `low` to `high`, both included.
+    fn within(&mut self, low: usize, high: usize) -> usize {
+        low + self.next() as usize % (high - low + 1)
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.within(1, 100) <= percent
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.within(0, from.len() - 1)]
+    }
+}
+
+struct Builder {
+    graph: Graph,
+    random: Random,
+}
+
+/// A graph of about `size` layers or blocks of layers.
+pub fn graph(seed: u64, size: usize) -> Graph {
+    let mut random = Random::new(seed);
+    let height = match random.within(0, 9) {
+        0 => random.within(1, 2),
+        1..=5 => random.within(3, 17),
+        // More than three times the largest window: 5 taps, 2 apart.
+        _ => random.within(18, 41),
+    };
+    let mut shape = vec![height, random.within(1, 6), random.within(1, 4)];
+    if random.chance(15) {
+        // A time series: no width.
+        shape.remove(1);
+    }
+    let mut builder = Builder { graph: Graph::new(format!("random {seed}")), random };
+    let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
+    let mut current = builder.push(input, vec![], shape);
+    for _ in 0..builder.random.within(1, size) {
+        current = builder.block(current);
+    }
+    current = builder.tail(current);
+    let Builder { graph, mut random } = builder;
+    let mut graph = reachable(&graph, current);
+    if random.chance(60) {
+        for tensor in &mut graph.tensors {
+            tensor.element = Element::I8;
+            tensor.quantization = Some(Quantization { scale: 1.0, zero_point: 0 });
+        }
+    }
+    graph
+}
+
+impl Builder {
+    fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Vec<usize>) -> TensorId {
+        let name = format!("{}_{}", operator.name(), self.graph.layers.len());
+        self.graph.push(name, operator, inputs, Shape(shape))
+    }
+
+    fn shape(&self, tensor: TensorId) -> Vec<usize> {
+        self.graph.tensor(tensor).shape.0.clone()
+    }
+
+    fn activation(&mut self) -> Option<Function> {
+        self.random.pick(&[None, Some(Function::Relu), Some(Function::Relu6)])
+    }
+
+    /// A window that fits a tensor of `shape`, with pools' dilation of 1 unless `dilated`.
+    fn window(&mut self, shape: &[usize], dilated: bool) -> Window {
+        let random = &mut self.random;
+        let stride = random.pick(&[1, 1, 1, 2, 2, 3]);
+        let mut window = Window {
+            size: [random.within(1, 5), random.within(1, 5)],
+            stride: [stride, stride],
+            dilation: [1, 1],
+            padding: random.pick(&[Padding::Same, Padding::Same, Padding::Valid]),
+        };
+        if random.chance(50) {
+            window.size[1] = window.size[0];
+        }
+        if random.chance(10) {
+            window.stride[1] = random.within(1, 3);
+        }
+        if dilated && random.chance(20) {
+            window.dilation = [random.within(1, 2), random.within(1, 2)];
+        }
+        if shape.len() < 3 {
+            (window.size[1], window.stride[1], window.dilation[1]) = (1, 1, 1);
+        }
+        if (0..shape.len() - 1).any(|axis| window_outputs(&window, axis, shape[axis]) == 0) {
+            window.padding = Padding::Same;
+        }
+        window
+    }
+
+    fn convolution(&mut self, input: TensorId, window: Window, channels: usize) -> TensorId {
+        let shape = self.shape(input);
+        let [vertical, horizontal] = window.size;
+        let operator = Operator::Convolution {
+            weights: zeros(channels * vertical * horizontal * shape[shape.len() - 1]),
+            bias: Some(Bias::F32(vec![0.0; channels])),
+            window,
+            activation: self.activation(),
+        };
+        self.push(operator, vec![input], sliding(&shape, &window, channels))
+    }
+
+    fn depthwise(&mut self, input: TensorId, window: Window) -> TensorId {
+        let shape = self.shape(input);
+        let multiplier = if self.random.chance(20) { 2 } else { 1 };
+        let channels = shape[shape.len() - 1] * multiplier;
+        let operator = Operator::Depthwise {
+            weights: zeros(window.size[0] * window.size[1] * channels),
+            bias: None,
+            window,
+            multiplier,
+            activation: self.activation(),
+        };
+        self.push(operator, vec![input], sliding(&shape, &window, channels))
+    }
+
+    fn pool(&mut self, input: TensorId, window: Window) -> TensorId {
+        let shape = self.shape(input);
+        let operator =
+            if self.random.chance(60) { Operator::MaxPool { window } } else { Operator::AveragePool { window } };
+        let channels = shape[shape.len() - 1];
+        self.push(operator, vec![input], sliding(&shape, &window, channels))
+    }
+
+    fn add(&mut self, left: TensorId, right: TensorId) -> TensorId {
+        let activation = self.activation();
+        self.push(Operator::Add { activation }, vec![left, right], self.shape(left))
+    }
+
+    fn channels(&mut self) -> usize {
+        self.random.within(1, 6)
+    }
+
+    /// One layer, or a residual block.
+    fn block(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        match self.random.within(0, 11) {
+            0 | 1 => {
+                let (window, channels) = (self.window(&shape, true), self.channels());
+                self.convolution(input, window, channels)
+            }
+            2 => {
+                let channels = self.channels();
+                self.convolution(input, Window::POINT, channels)
+            }
+            3 => {
+                let window = self.window(&shape, true);
+                self.depthwise(input, window)
+            }
+            4 => {
+                let (window, channels) = (self.window(&shape, true), self.channels());
+                let filtered = self.depthwise(input, window);
+                self.convolution(filtered, Window::POINT, channels)
+            }
+            5 => {
+                let window = self.window(&shape, false);
+                self.pool(input, window)
+            }
+            6 => self.push(Operator::Activation(Function::Relu), vec![input], shape),
+            7 => self.push(Operator::Softmax, vec![input], shape),
+            8 => self.add_of_equals(input),
+            9 => self.chain_of_additions(input),
+            _ => self.residual(input),
+        }
+    }
+
+    /// The sum with any tensor of the same shape: often one from far before, and at times itself.
+    fn add_of_equals(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let equals: Vec<TensorId> =
+            (0..self.graph.tensors.len()).map(TensorId).filter(|&other| self.shape(other) == shape).collect();
+        let other = self.random.pick(&equals);
+        if self.random.chance(50) { self.add(input, other) } else { self.add(other, input) }
+    }
+
+    /// Several sums over tensors that all stay alive.
+    fn chain_of_additions(&mut self, input: TensorId) -> TensorId {
+        let channels = *self.shape(input).last().expect("a shape has extents");
+        let mut sum = input;
+        for _ in 0..self.random.within(1, 3) {
+            let branch = self.same(input, 1, channels);
+            sum = self.add(sum, branch);
+        }
+        sum
+    }
+
+    /// A layer with same padding, whose places the stride alone decides.
+    fn same(&mut self, input: TensorId, stride: usize, channels: usize) -> TensorId {
+        let shape = self.shape(input);
+        let mut window = self.window(&shape, stride == 1);
+        window.padding = Padding::Same;
+        window.stride = if shape.len() < 3 { [stride, 1] } else { [stride, stride] };
+        let unchanged = channels == shape[shape.len() - 1];
+        match self.random.within(0, 2) {
+            0 if unchanged => {
+                window.dilation = [1, 1];
+                self.pool(input, window)
+            }
+            1 => {
+                let filtered = self.depthwise(input, window);
+                self.convolution(filtered, Window::POINT, channels)
+            }
+            _ => self.convolution(input, window, channels),
+        }
+    }
+
+    /// Two branches of unequal depth that are added, as in Xception: a chain that ends in a
+    /// strided layer, and a strided pointwise convolution or nothing.
+    fn residual(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let stride = self.random.pick(&[1, 2, 2, 3]);
+        let plain = stride == 1 && self.random.chance(50);
+        let channels = if plain { shape[shape.len() - 1] } else { self.channels() };
+        let mut branch = input;
+        for _ in 0..self.random.within(0, 3) {
+            branch = self.same(branch, 1, channels);
+        }
+        branch = self.same(branch, stride, channels);
+        let shortcut = if plain {
+            input
+        } else {
+            let stride = if shape.len() < 3 { [stride, 1] } else { [stride, stride] };
+            self.convolution(input, Window { stride, padding: Padding::Same, ..Window::POINT }, channels)
+        };
+        if self.random.chance(50) { self.add(branch, shortcut) } else { self.add(shortcut, branch) }
+    }
+
+    fn dense(&mut self, input: TensorId) -> TensorId {
+        let elements: usize = self.shape(input).iter().product();
+        let units = self.random.within(1, 7);
+        let operator = Operator::Dense { weights: zeros(units * elements), bias: None, activation: self.activation() };
+        self.push(operator, vec![input], vec![units])
+    }
+
+    /// How the model ends: with rows, or with one flat answer.
+    fn tail(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let channels = shape[shape.len() - 1];
+        match self.random.within(0, 7) {
+            0 | 1 => {
+                let mean = self.push(Operator::GlobalAveragePool { keep_dims: false }, vec![input], vec![channels]);
+                let scores = self.dense(mean);
+                let shape = self.shape(scores);
+                self.push(Operator::Softmax, vec![scores], shape)
+            }
+            2 => self.push(Operator::GlobalAveragePool { keep_dims: false }, vec![input], vec![channels]),
+            // Over all rows, whose Flatten a pass has taken away.
+            3 => self.dense(input),
+            4 => {
+                let flat = self.push(Operator::Flatten, vec![input], vec![shape.iter().product()]);
+                self.dense(flat)
+            }
+            _ => input,
+        }
+    }
+}
+
+fn zeros(count: usize) -> Weights {
+    Weights::F32(vec![0.0; count])
+}
+
+fn sliding(shape: &[usize], window: &Window, channels: usize) -> Vec<usize> {
+    let places = shape[..shape.len() - 1].iter().enumerate();
+    places.map(|(axis, &places)| window_outputs(window, axis, places)).chain([channels]).collect()
+}
+
+/// The layers that `output` depends on, and the input.
+fn reachable(graph: &Graph, output: TensorId) -> Graph {
+    let mut wanted = vec![false; graph.tensors.len()];
+    wanted[output.0] = true;
+    wanted[0] = true;
+    for layer in graph.layers.iter().rev() {
+        if wanted[layer.output.0] {
+            layer.inputs.iter().for_each(|input| wanted[input.0] = true);
+        }
+    }
+    let mut kept = Graph::new(graph.name.clone());
+    let mut renamed = vec![TensorId(0); graph.tensors.len()];
+    for layer in graph.layers.iter().filter(|layer| wanted[layer.output.0]) {
+        let inputs = layer.inputs.iter().map(|input| renamed[input.0]).collect();
+        let shape = graph.tensor(layer.output).shape.clone();
+        renamed[layer.output.0] = kept.push(layer.name.clone(), layer.operator.clone(), inputs, shape);
+    }
+    kept.outputs = vec![renamed[output.0]];
+    kept
+}
