@@ -11,6 +11,7 @@ use core::arch::asm;
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception::model::Model;
+use microception_app::protocol::Tick;
 use microception_app::{Board, Number};
 use microception_mps2_an386::semihosting::{print, println, process};
 use microception_mps2_an386::{Frame, FrameWords, Mps2, Timer, exit_on_panic, model};
@@ -37,9 +38,9 @@ fn main() -> ! {
     bench_end();
 
     println!("ticks {}", ticks - overhead);
+    let (Tick::Time { hz } | Tick::Cycle { hz }) = Mps2::TICK;
+    println!("ticks_per_second {hz}");
     println!("stack_bytes {}", stack.unwrap_or(0));
-    println!("arena_bytes {}", model::ARENA_BYTES);
-    println!("weight_bytes {}", model::WEIGHT_BYTES);
     print!("output");
     for value in executor.output() {
         print!(" {value}");

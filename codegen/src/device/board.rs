@@ -1,0 +1,41 @@
+//! The boards there are.
+
+use crate::error::Error;
+
+/// A board: a folder of `boards/`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Board {
+    /// Its name on the command line, and of its folder.
+    pub name: &'static str,
+    /// The core's target triple.
+    pub target: &'static str,
+    /// What QEMU calls it; `None` for a board that QEMU does not emulate.
+    pub machine: Option<&'static str>,
+}
+
+/// All boards.
+pub const BOARDS: &[Board] =
+    &[Board { name: "mps2-an386", target: "thumbv7em-none-eabihf", machine: Some("mps2-an386") }];
+
+/// The board of that name.
+///
+/// # Errors
+/// When there is none; the message lists those there are.
+pub fn named(name: &str) -> Result<&'static Board, Error> {
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+        let names: Vec<_> = BOARDS.iter().map(|board| board.name).collect();
+        Error::model(format!("there is no board named {name:?}; the boards are: {}", names.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_is_found_by_its_name_and_an_unknown_one_names_the_others() {
+        assert_eq!(named("mps2-an386").unwrap().target, "thumbv7em-none-eabihf");
+        let reason = named("abacus").unwrap_err().reason;
+        assert!(reason.contains("abacus") && reason.contains("mps2-an386"), "{reason}");
+    }
+}

@@ -1,0 +1,123 @@
+//! A generated module becomes a program for a board.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempPath;
+
+use super::board::Board;
+use super::toolchain::Toolchain;
+use crate::error::Error;
+
+/// What a board can run around a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Program {
+    /// Serves the model over the serial line.
+    Serve,
+    /// Measures one `predict`, prints the figures and ends.
+    Bench,
+    /// Every way to run the model; links only without a panic path.
+    NoPanic,
+    /// Nothing but one `predict`; links only without a panic path.
+    Inference,
+    /// What `Inference` is without inference.
+    Empty,
+}
+
+impl Program {
+    /// The name of the binary, and the feature that it needs.
+    fn binary(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Program::Serve => ("firmware", Some("serve")),
+            Program::Bench => ("bench", None),
+            Program::NoPanic => ("no_panic", Some("bare")),
+            Program::Inference => ("inference", Some("bare")),
+            Program::Empty => ("empty", Some("bare")),
+        }
+    }
+}
+
+/// A program, in a temporary file that goes when this does.
+#[derive(Debug)]
+pub struct Elf(TempPath);
+
+impl Elf {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Moves it to `to`, to stay.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep(self, to: &Path) -> Result<(), Error> {
+        fs::copy(&self.0, to).map(drop).map_err(|error| Error::file(to, error.to_string()))
+    }
+}
+
+/// Builds `program` around the generated module `module` for `board`.
+///
+/// The first build for a core takes about a minute, further ones a few seconds.
+///
+/// # Errors
+/// When no compiler can build for the board, the repository's `boards/` is not there, or the
+/// module does not compile: the message ends with the compiler's own.
+pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Error> {
+    let module = module.canonicalize().map_err(|error| Error::file(module, error.to_string()))?;
+    let (name, feature) = program.binary();
+    let target_dir = target_dir();
+    fs::create_dir_all(&target_dir).map_err(|error| Error::file(&target_dir, error.to_string()))?;
+    // Builds of other models put their program in the same place: until this one is copied away.
+    let lock = File::create(target_dir.join(".microception-lock")).and_then(|file| file.lock().map(|()| file));
+    let lock = lock.map_err(|error| Error::file(&target_dir, format!("cannot be locked: {error}")))?;
+    let mut cargo = cargo("build", board)?;
+    cargo.args(["--release", "--quiet", "--bin", name]).env("MICROCEPTION_MODEL", &module);
+    if let Some(feature) = feature {
+        cargo.args(["--features", feature]);
+    }
+    let output = cargo.output().map_err(|error| Error::model(format!("cargo does not start: {error}")))?;
+    if !output.status.success() {
+        let messages = String::from_utf8_lossy(&output.stderr);
+        return Err(Error::file(
+            module,
+            format!("the {name} program for {} does not build:\n{}", board.name, messages.trim_end()),
+        ));
+    }
+    let built = target_dir.join(board.target).join("release").join(name);
+    let copy = tempfile::Builder::new().prefix(name).suffix(".elf").tempfile();
+    let copy = copy.map_err(|error| Error::model(format!("no temporary file: {error}")))?.into_temp_path();
+    fs::copy(&built, &copy).map_err(|error| Error::file(&built, error.to_string()))?;
+    drop(lock);
+    Ok(Elf(copy))
+}
+
+/// Cargo for the package of `board`: `subcommand` is `build`, `check` or `test`.
+///
+/// # Errors
+/// When no compiler can build for the board, or the repository's `boards/` is not there.
+pub fn cargo(subcommand: &str, board: &Board) -> Result<Command, Error> {
+    let folder = repository().join("boards").join(board.name);
+    if !folder.is_dir() {
+        return Err(Error::file(
+            folder,
+            "the board's firmware is not there: boards need a checkout of the microception repository",
+        ));
+    }
+    let mut cargo = Toolchain::find(board.target)?.cargo(subcommand, &target_dir());
+    // Its `.cargo/config.toml` holds the runner and the level of its logs.
+    cargo.current_dir(folder);
+    Ok(cargo)
+}
+
+/// Where firmware is built: apart from the host's programs, whose compiler may be another.
+fn target_dir() -> PathBuf {
+    repository().join("target/firmware")
+}
+
+/// The checkout that this command was built in.
+fn repository() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}

@@ -1,0 +1,26 @@
+//! Boards: builds a model's firmware, runs it in an emulator, and talks to it over the serial line.
+//!
+//! - [`board`]: the boards there are.
+//! - [`toolchain`]: the compiler for a board's core, wherever this machine has one.
+//! - [`firmware`]: a generated module becomes a program for a board.
+//! - [`qemu`]: runs such a program in QEMU.
+//! - [`link`]: the host's end of the serial protocol, over any port.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), microception_codegen::error::Error> {
+//! use microception_codegen::device::{board, firmware, qemu};
+//!
+//! let board = board::named("mps2-an386")?;
+//! let elf = firmware::build("model.rs".as_ref(), board, firmware::Program::Serve)?;
+//! let mut device = qemu::Device::start(board, elf.path(), qemu::Clock::Host)?;
+//! let output = device.link.infer(&vec![0; 3072])?;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod board;
+pub mod firmware;
+pub mod link;
+mod logs;
+pub mod qemu;
+pub mod toolchain;

@@ -1,0 +1,169 @@
+//! Firmware in QEMU, over its serial line: models made by hand, which need no code generator.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use microception_codegen::device::board::{self, Board};
+use microception_codegen::device::firmware::{Program, build};
+use microception_codegen::device::qemu::{self, Clock, Device};
+use microception_codegen::device::toolchain::{Toolchain, on_path};
+use microception_protocol::{Element, Tick};
+
+/// The board, or why there is none to test on.
+fn emulated() -> Option<&'static Board> {
+    let board = board::named("mps2-an386").unwrap();
+    if let Err(error) = Toolchain::find(board.target) {
+        println!("skipped: {error}");
+        return None;
+    }
+    if on_path("qemu-system-arm").is_none() {
+        println!("skipped: qemu-system-arm is not installed");
+        return None;
+    }
+    Some(board)
+}
+
+fn model(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards/app/tests/models").join(name)
+}
+
+#[test]
+fn the_firmware_answers_with_the_models_output() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("doubler.rs"), board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    let info = device.link.info();
+    assert_eq!((info.board.as_str(), info.model.as_str()), ("mps2-an386", "doubler"));
+    assert_eq!((info.input, info.frame_bytes, info.tick), (Element::F32, 480, Tick::Time { hz: 25_000_000 }));
+    let values = (0..120).map(|index| index as f32 * 0.25 - 3.0);
+    let frame: Vec<u8> = values.clone().flat_map(f32::to_le_bytes).collect();
+    let doubled: Vec<u8> = values.flat_map(|value| (2.0 * value).to_le_bytes()).collect();
+    for _ in 0..5 {
+        assert_eq!(device.link.infer(&frame).unwrap(), doubled);
+    }
+    assert!(device.log().iter().any(|line| line.contains("serving doubler on mps2-an386")), "{:?}", device.log());
+}
+
+#[test]
+fn a_damaged_frame_reaches_the_log_and_the_next_one_works() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("pixels.rs"), board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    let port = device.link.port();
+    port.write_all(&[0, 9, 9, 9, 0]).unwrap();
+    port.write_all(&[7; 5000]).unwrap();
+    port.write_all(&[0]).unwrap();
+    // Both are answered: 0 COBS 0, twice.
+    let mut answers = Vec::new();
+    while answers.iter().filter(|&&byte| byte == 0).count() < 4 {
+        let mut byte = [0];
+        port.read_exact(&mut byte).unwrap();
+        answers.extend(byte);
+    }
+    assert_eq!(
+        device.link.infer(&[128, 129, 130, 131, 127, 126, 125, 255]).unwrap(),
+        bytes(&[-4, -2, 0, 2, -6, -8, -10, 127])
+    );
+    assert_eq!(device.link.top(1).unwrap(), [(7, 65.5)]);
+    let dropped = device.log().iter().filter(|line| line.contains("dropped a frame")).count();
+    assert_eq!(dropped, 2, "{:?}", device.log());
+}
+
+fn bytes(values: &[i8]) -> Vec<u8> {
+    values.iter().map(|value| value.to_le_bytes()[0]).collect()
+}
+
+#[test]
+fn instructions_are_counted_the_same_every_time() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("doubler.rs"), board, Program::Serve).unwrap();
+    let measure = || {
+        let mut device = Device::start(board, elf.path(), Clock::Instructions).unwrap();
+        let bench = device.link.bench().unwrap();
+        (device.instructions(bench.ticks).unwrap(), bench)
+    };
+    let (instructions, bench) = measure();
+    assert_eq!((bench.steps, bench.layers.len()), (6, 2));
+    // 120 elements read, added and written.
+    assert!((500..20_000).contains(&instructions), "{instructions}");
+    let parts: u64 = bench.layers.iter().sum();
+    assert!(parts < bench.ticks && 2 * parts > bench.ticks, "{bench:?}");
+    assert!((100..1024).contains(&bench.stack_bytes.unwrap()), "{bench:?}");
+    assert_eq!(measure(), (instructions, bench));
+}
+
+#[test]
+fn the_bench_program_prints_what_it_measured() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("doubler.rs"), board, Program::Bench).unwrap();
+    let measured = qemu::bench(board, elf.path()).unwrap();
+    assert!((500..20_000).contains(&measured.instructions), "{measured:?}");
+    assert!((100..1024).contains(&measured.stack_bytes), "{measured:?}");
+    assert_eq!(measured.output.len(), 120);
+    assert_eq!(measured.output[1], 2.0 * 37.0 / 255.0);
+}
+
+#[test]
+fn no_panic_path_is_left() {
+    let Some(board) = emulated() else { return };
+    for name in ["doubler.rs", "pixels.rs"] {
+        for program in [Program::NoPanic, Program::Inference, Program::Empty] {
+            build(&model(name), board, program).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_panic_path_does_not_link() {
+    let Some(board) = emulated() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let source = fs::read_to_string(model("pixels.rs")).unwrap();
+    let layer = "        match layer {";
+    assert!(source.contains(layer));
+    let panics = folder.path().join("panics.rs");
+    fs::write(&panics, source.replace(layer, &format!("        assert!(call.row < 1);\n{layer}"))).unwrap();
+    let error = build(&panics, board, Program::NoPanic).unwrap_err().to_string();
+    assert!(error.contains("a panic path is left"), "{error}");
+}
+
+#[test]
+fn what_is_no_module_does_not_build_and_the_compiler_says_why() {
+    let Some(board) = emulated() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty.rs");
+    fs::write(&empty, "//! Nothing.\n").unwrap();
+    let error = build(&empty, board, Program::Serve).unwrap_err().to_string();
+    assert!(error.contains("empty.rs") && error.contains("Network"), "{error}");
+    let error = build(&folder.path().join("missing.rs"), board, Program::Serve).unwrap_err().to_string();
+    assert!(error.contains("missing.rs"), "{error}");
+}
+
+#[test]
+fn a_program_that_does_not_serve_or_does_not_end_is_an_error() {
+    let Some(board) = emulated() else { return };
+    let bench = build(&model("doubler.rs"), board, Program::Bench).unwrap();
+    let error = Device::start(board, bench.path(), Clock::Host).unwrap_err().to_string();
+    assert!(error.contains("closed"), "{error}");
+    let serve = build(&model("doubler.rs"), board, Program::Serve).unwrap();
+    let error = qemu::run(board, serve.path(), Clock::Host, Duration::from_millis(300)).unwrap_err().to_string();
+    assert!(error.contains("did not end"), "{error}");
+    assert!(qemu::bench(board, Path::new("no such file")).is_err());
+}
+
+#[test]
+fn two_hundred_pictures_take_well_under_a_minute() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("doubler.rs"), board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    let start = std::time::Instant::now();
+    // As many bytes as 200 pictures of 32x32x3 pixels, and as many back.
+    let frames = 200 * 3072 / 480;
+    for _ in 0..frames {
+        device.link.infer(&[0; 480]).unwrap();
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    println!("{:.1} KiB/s in, {seconds:.1} s", 600.0 / seconds);
+    assert!(seconds < 60.0, "{seconds:.1} s");
+}

@@ -1,0 +1,274 @@
+//! The host's end of the serial line against the firmware's own server, over a line that damages
+//! and loses bytes.
+
+#[path = "../../boards/app/tests/models/doubler.rs"]
+mod doubler;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use microception::executor::Executor;
+use microception_app::protocol::frame::encode;
+use microception_app::protocol::{Element, FRAME_BYTES, Fault, Packet, Reply, Tick};
+use microception_app::{Board, Server, facts};
+use microception_codegen::device::link::{Link, Port};
+
+/// The board's end.
+struct Far {
+    input: Receiver<u8>,
+    output: Sender<u8>,
+}
+
+impl embedded_io::ErrorType for Far {
+    type Error = Infallible;
+}
+
+impl embedded_io::Read for Far {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        // The host has gone: the port ends.
+        Ok(self.input.recv().map_or(0, |byte| {
+            buffer[0] = byte;
+            1
+        }))
+    }
+}
+
+impl embedded_io::Write for Far {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, Infallible> {
+        buffer.iter().for_each(|&byte| self.output.send(byte).unwrap_or_default());
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Does something to the byte of that number: replaces it, or loses it.
+type Damage = fn(u8) -> Option<u8>;
+
+/// The host's end. The numbered byte, counted over both directions, suffers the damage.
+#[derive(Debug)]
+struct Near {
+    input: Receiver<u8>,
+    output: Sender<u8>,
+    timeout: Duration,
+    count: usize,
+    damage: Option<(usize, Damage)>,
+}
+
+impl Near {
+    fn suffer(&mut self, byte: u8) -> Option<u8> {
+        let number = self.count;
+        self.count += 1;
+        match self.damage {
+            Some((place, damage)) if place == number => damage(byte),
+            _ => Some(byte),
+        }
+    }
+}
+
+impl Read for Near {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.input.recv_timeout(self.timeout) {
+                Ok(byte) => {
+                    if let Some(byte) = self.suffer(byte) {
+                        buffer[0] = byte;
+                        return Ok(1);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return Err(io::ErrorKind::TimedOut.into()),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+            }
+        }
+    }
+}
+
+impl Write for Near {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        for &byte in buffer {
+            if let Some(byte) = self.suffer(byte) {
+                self.output.send(byte).map_err(|_| io::ErrorKind::BrokenPipe)?;
+            }
+        }
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Port for Near {
+    fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.timeout = timeout;
+        Ok(())
+    }
+}
+
+struct Clock(u32);
+
+impl Board for Clock {
+    const NAME: &'static str = "thread";
+    const TICK: Tick = Tick::Cycle { hz: 1 };
+
+    fn ticks(&mut self) -> u32 {
+        self.0 += 100;
+        self.0
+    }
+
+    fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
+        work();
+        Some(64)
+    }
+}
+
+/// The two ends of a line.
+fn line(damage: Option<(usize, Damage)>) -> (Near, Far) {
+    let (host_output, board_input) = channel();
+    let (board_output, host_input) = channel();
+    let near = Near { input: host_input, output: host_output, timeout: Duration::ZERO, count: 0, damage };
+    (near, Far { input: board_input, output: board_output })
+}
+
+/// A line to a board in a thread of its own, which ends with the line.
+fn board(damage: Option<(usize, Damage)>) -> Near {
+    let (near, far) = line(damage);
+    thread::spawn(move || {
+        let mut arena = doubler::Arena::new();
+        Server::new(Executor::new(doubler::NETWORK, &mut arena), facts!(crate::doubler), far, Clock(0)).serve()
+    });
+    near
+}
+
+fn frame() -> (Vec<u8>, Vec<u8>) {
+    let values = || (0..120).map(|index| index as f32 / 8.0 - 7.0);
+    let bytes = |value: f32| value.to_le_bytes();
+    (values().flat_map(bytes).collect(), values().map(|value| 2.0 * value).flat_map(bytes).collect())
+}
+
+/// Long enough for an answer of a thread, short enough to wait for in vain some hundred times.
+const PATIENCE: Duration = Duration::from_millis(150);
+
+#[test]
+fn everything_that_can_be_asked_is_answered() {
+    let mut link = Link::open(board(None), Duration::from_secs(10)).unwrap();
+    let info = link.info();
+    assert_eq!((info.board.as_str(), info.model.as_str()), ("thread", "doubler"));
+    assert_eq!((&info.input_shape[..], info.input, info.frame_bytes), (&[3, 20, 2][..], Element::F32, 480));
+    assert_eq!(link.labels().unwrap(), ["first", "second", "third"]);
+    let (frame, doubled) = frame();
+    for _ in 0..3 {
+        assert_eq!(link.infer(&frame).unwrap(), doubled);
+    }
+    assert_eq!(link.top(2).unwrap(), [(119, 15.75), (118, 15.5)]);
+    let bench = link.bench().unwrap();
+    // The clock goes 100 further at each reading, whatever is measured.
+    assert_eq!((bench.ticks, bench.layers, bench.steps, bench.stack_bytes), (0, vec![0, 0], 6, Some(64)));
+    let error = link.top(1).unwrap_err().to_string();
+    assert!(error.contains("thread refuses") && error.contains("no output"), "{error}");
+}
+
+#[test]
+fn an_input_of_the_wrong_size_is_refused_before_it_is_sent() {
+    let mut link = Link::open(board(None), Duration::from_secs(10)).unwrap();
+    for size in [0, 479, 481] {
+        let error = link.infer(&vec![0; size]).unwrap_err().to_string();
+        assert!(error.contains("480") && error.contains(&size.to_string()), "{error}");
+    }
+    let (frame, doubled) = frame();
+    assert_eq!(link.infer(&frame).unwrap(), doubled);
+}
+
+/// Damages every `stride`-th byte in turn, each on a line of its own, and lets `talk` happen over it;
+/// how many bytes it takes.
+fn damage_each(stride: usize, damage: Damage, talk: impl Fn(&mut Link<Near>, usize)) -> usize {
+    for place in (0..).step_by(stride) {
+        let mut link = Link::open(board(Some((place, damage))), PATIENCE).unwrap();
+        talk(&mut link, place);
+        if link.port().count <= place {
+            return link.port().count;
+        }
+    }
+    unreachable!("the talk ends")
+}
+
+#[test]
+fn whichever_byte_is_damaged_or_lost_the_output_is_right() {
+    let (frame, doubled) = frame();
+    let damages: [Damage; 3] = [|byte| Some(byte ^ 0x40), |_| Some(0), |_| None];
+    for damage in damages {
+        let bytes = damage_each(7, damage, |link, place| {
+            assert_eq!(link.infer(&frame).unwrap(), doubled, "byte {place}");
+        });
+        assert!(bytes > 2 * frame.len(), "{bytes}");
+    }
+}
+
+#[test]
+fn steps_that_get_lost_are_measured_again() {
+    let damages: [Damage; 2] = [|byte| Some(byte ^ 0x01), |_| None];
+    for damage in damages {
+        damage_each(1, damage, |link, place| {
+            let bench = link.bench().unwrap();
+            assert_eq!((bench.steps, bench.layers.len()), (6, 2), "byte {place}");
+        });
+    }
+}
+
+#[test]
+fn a_line_without_a_board_is_an_error_that_says_so() {
+    let (near, far) = line(None);
+    let error = Link::open(near, Duration::from_millis(20)).unwrap_err().to_string();
+    assert!(error.contains("nothing answers") && error.contains("port"), "{error}");
+    drop(far);
+
+    let (near, far) = line(None);
+    drop(far.output);
+    let error = Link::open(near, Duration::from_secs(10)).unwrap_err().to_string();
+    assert!(error.contains("closed"), "{error}");
+    drop(far.input);
+}
+
+/// Answers every request with what `answer` makes of its tag.
+fn impostor(answer: fn(u8) -> Packet<Reply<'static>>) -> Near {
+    let (near, far) = line(None);
+    thread::spawn(move || {
+        let mut request = VecDeque::new();
+        // 0 COBS(tag ..) 0: the tag stands behind the first code.
+        while let Ok(byte) = far.input.recv() {
+            request.push_back(byte);
+            if byte == 0 && request.len() > 1 {
+                let answer = encode(&answer(request[2]), &mut [0; FRAME_BYTES]).unwrap().to_vec();
+                answer.into_iter().for_each(|byte| far.output.send(byte).unwrap_or_default());
+                request.clear();
+            }
+        }
+    });
+    near
+}
+
+#[test]
+fn a_board_of_another_version_says_so() {
+    let fault = |tag| Packet { tag, body: Reply::Error(Fault::UnknownVersion { board: 7 }) };
+    let error = Link::open(impostor(fault), Duration::from_secs(10)).unwrap_err().to_string();
+    assert!(error.contains("version 7") && error.contains("flash"), "{error}");
+}
+
+#[test]
+fn answers_that_make_no_sense_are_not_believed() {
+    let answers: [(fn(u8) -> Packet<Reply<'static>>, &str); 3] = [
+        (|tag| Packet { tag, body: Reply::Taken { next: 0, complete: true } }, "does not fit"),
+        (|tag| Packet { tag: tag ^ 0x80, body: Reply::Label("") }, "nothing answers"),
+        (|_| Packet { tag: 0, body: Reply::Error(Fault::BadFrame) }, "request arrived damaged"),
+    ];
+    for (answer, why) in answers {
+        let error = Link::open(impostor(answer), Duration::from_millis(100)).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
