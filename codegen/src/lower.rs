@@ -326,16 +326,10 @@ impl Lowering<'_> {
                     Some(Bias::F32(_)) => return Err(self.error("has integer weights and a float bias")),
                     None => 0,
                 };
-                let real = match (scales, &self.layer.operator) {
-                    // LiteRT multiplies the scales of a dense layer with one weight scale in f32.
-                    ([scale], Operator::Dense { .. }) => f64::from(input.scale * scale) / f64::from(output.scale),
-                    ([scale], _) => f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale),
-                    (scales, _) => {
-                        let scale =
-                            scales.get(channel).ok_or_else(|| self.error("has fewer weight scales than channels"))?;
-                        f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale)
-                    }
-                };
+                // One scale for all channels, or one each.
+                let scale = if scales.len() == 1 { scales.first() } else { scales.get(channel) };
+                let scale = scale.ok_or_else(|| self.error("has fewer weight scales than channels"))?;
+                let real = f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale);
                 // Wraps as the accumulator does: the sum that counts is back in range.
                 let folded = i64::from(bias) - i64::from(input.zero_point) * sums[channel];
                 Ok(Channel { bias: folded as i32, factor: factor(real) })
@@ -478,8 +472,9 @@ impl Lowering<'_> {
             Function::Relu | Function::Relu6 => relu(self.range(Some(function))?),
             Function::Sigmoid => std::array::from_fn(|index| {
                 let real = input.scale * (index as i32 - 128 - input.zero_point) as f32;
-                let answer = 1.0 / (1.0 + (-real).exp());
-                let stored = (answer * (1.0 / output.scale)).round() as i32 + output.zero_point;
+                // Every step is rounded to f32; a pure Rust exponential is the same on every machine.
+                let power = libm::exp(f64::from(-real)) as f32;
+                let stored = (1.0 / (1.0 + power) * (1.0 / output.scale)).round() as i32 + output.zero_point;
                 stored.clamp(-128, 127) as i8
             }),
         })

@@ -121,7 +121,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
         "max_pool",
         "softmax",
     ];
-    let mut layers: BTreeSet<&str> = modules.into_iter().filter(|module| used(&format!("{module}::"))).collect();
+    let mut layers: BTreeSet<&str> = modules.into_iter().filter(|module| used(&format!(" {module}::"))).collect();
     if used("Geometry {") {
         layers.insert("Geometry");
     }
@@ -158,8 +158,7 @@ fn constants(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, wei
         }
     };
     let shape = |tensor: Option<&crate::graph::Tensor>| tensor.map_or(Vec::new(), |tensor| tensor.shape.0.clone());
-    let _ = write!(
-        text,
+    let items = format!(
         "\
 /// The model \"{name}\": `{input_element}` {input_shape} in, `{output_element}` {output_shape} out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -204,6 +203,10 @@ pub const OUTPUT_ZERO_POINT: i32 = {output_zero_point};
         arena_bytes = plan.arena_bytes,
         label_count = labels.len(),
         labels = labels.join(", "),
+    );
+    // A program need not use every figure; in a binary's module the compiler would complain.
+    text.push_str(
+        &items.replace("\npub ", "\n#[allow(dead_code, reason = \"not every program reads every figure\")]\npub "),
     );
 }
 

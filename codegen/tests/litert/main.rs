@@ -1,8 +1,8 @@
 //! int8 kernels, layer by layer, against what LiteRT's reference kernels computed with the same
 //! weights, biases, scales and zero points (`tests/fixtures/litert`): every tensor, to the bit.
 
-#[path = "litert/fixture.rs"]
 mod fixture;
+mod generated;
 
 use fixture::Fixture;
 use microception_codegen::host::Machine;
