@@ -12,7 +12,7 @@ use super::topology::{Call, Entry, INPUT, Model, Source};
 use super::variables::{Scope, Store, Wanted};
 use super::{convolution, elementwise, pooling};
 use crate::error::Error;
-use crate::graph::{Element, Graph, Operator, Shape, TensorId};
+use crate::graph::{Element, Function, Graph, Operator, Shape, TensorId};
 
 /// Most calls of a model, nested ones counted as often as they are called: a few lines of JSON can
 /// describe models in models in models that have billions.
@@ -26,6 +26,7 @@ const SUPPORTED: &str = "Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, BatchN
 /// The graph of an architecture with its weights. `name` is used when the model has none.
 pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name: &str) -> Result<Graph, Error> {
     let model = Model::of_architecture(architecture)?;
+    expect_supported(&model)?;
     let scope = store.whole(&mut budget)?;
     let graph = Graph::new(model.name.unwrap_or(name));
     let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0 };
@@ -131,7 +132,6 @@ impl Builder {
         shape: Shape,
         activation: Activation,
     ) -> Result<TensorId, Error> {
-        use crate::graph::Function;
         let after = match activation {
             Activation::Linear => None,
             Activation::Function(Function::Sigmoid) => Some(("sigmoid", Operator::Activation(Function::Sigmoid))),
@@ -214,7 +214,10 @@ impl Builder {
                     self.model(nested, &inside, &format!("{name}/"), site.input()?)?
                 }
                 None if entry.class == INPUT => input,
-                None => self.layer(&site)?,
+                None => {
+                    let rule = rule(entry.class).ok_or_else(|| site.error("is not supported"))?;
+                    rule(self, &site)?
+                }
             };
             results[source.entry][source.call] = Some(result);
         }
@@ -238,33 +241,55 @@ impl Builder {
             _ => Ok(()),
         }
     }
+}
 
-    fn layer(&mut self, site: &Site) -> Result<TensorId, Error> {
-        match site.entry.class {
-            "Conv2D" | "Convolution2D" => convolution::full(self, site),
-            "DepthwiseConv2D" => convolution::depthwise(self, site),
-            "SeparableConv2D" | "SeparableConvolution2D" => convolution::separable(self, site),
-            "Dense" => convolution::dense(self, site),
-            "BatchNormalization" => elementwise::batch_normalization(self, site),
-            "Rescaling" => elementwise::rescaling(self, site),
-            "Activation" => elementwise::activation(self, site, Activation::of_setting(&site.settings)?),
-            "ReLU" => elementwise::activation(self, site, Activation::of_relu_layer(&site.settings)?),
-            "Softmax" => elementwise::softmax(self, site),
-            // Operations of keras.ops, which Keras 3 records where a layer's result goes through one.
-            "Relu" => elementwise::named_activation(self, site, "relu"),
-            "Relu6" => elementwise::named_activation(self, site, "relu6"),
-            "Sigmoid" => elementwise::named_activation(self, site, "sigmoid"),
-            "Add" => elementwise::add(self, site),
-            "TFOpLambda" => elementwise::tensorflow_operation(self, site),
-            "MaxPooling2D" | "MaxPool2D" => pooling::max(self, site),
-            "AveragePooling2D" | "AvgPool2D" => pooling::average(self, site),
-            "GlobalAveragePooling2D" | "GlobalAvgPool2D" => pooling::global_average(self, site),
-            "Flatten" => elementwise::flatten(self, site),
-            "RandomCrop" => elementwise::random_crop(self, site),
-            class if elementwise::only_in_training(class) => elementwise::identity(self, site),
-            class => Err(site.error(format!("layers of type {class} are not supported; supported are {SUPPORTED}"))),
+/// Makes the operators of one call of a layer.
+type Rule = fn(&mut Builder, &Site) -> Result<TensorId, Error>;
+
+/// What to do with a layer of a class; `None` when it is not supported.
+fn rule(class: &str) -> Option<Rule> {
+    let rule: Rule = match class {
+        "Conv2D" | "Convolution2D" => convolution::full,
+        "DepthwiseConv2D" => convolution::depthwise,
+        "SeparableConv2D" | "SeparableConvolution2D" => convolution::separable,
+        "Dense" => convolution::dense,
+        "BatchNormalization" => elementwise::batch_normalization,
+        "Rescaling" => elementwise::rescaling,
+        "Activation" => |builder, site| elementwise::activation(builder, site, Activation::of_setting(&site.settings)?),
+        "ReLU" => |builder, site| elementwise::activation(builder, site, Activation::of_relu_layer(&site.settings)?),
+        "Softmax" => elementwise::softmax,
+        // Operations of keras.ops, which Keras 3 records where a layer's result goes through one.
+        "Relu" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Relu)),
+        "Relu6" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Relu6)),
+        "Sigmoid" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Sigmoid)),
+        "Add" => elementwise::add,
+        "TFOpLambda" => elementwise::tensorflow_operation,
+        "MaxPooling2D" | "MaxPool2D" => pooling::max,
+        "AveragePooling2D" | "AvgPool2D" => pooling::average,
+        "GlobalAveragePooling2D" | "GlobalAvgPool2D" => pooling::global_average,
+        "Flatten" => elementwise::flatten,
+        "RandomCrop" => elementwise::random_crop,
+        class if elementwise::only_in_training(class) => elementwise::identity,
+        _ => return None,
+    };
+    Some(rule)
+}
+
+/// Errors when a layer is of a class that is not supported. Said before anything else about the
+/// model, since there is nothing a user could change about it.
+fn expect_supported(model: &Model) -> Result<(), Error> {
+    for entry in &model.entries {
+        match &entry.nested {
+            Some(nested) => expect_supported(nested)?,
+            None if entry.class != INPUT && rule(entry.class).is_none() => {
+                return Err(entry
+                    .settings
+                    .error(format!("layers of type {} are not supported; supported are {SUPPORTED}", entry.class)));
+            }
+            None => {}
         }
     }
+    Ok(())
 }
 
 /// The extents of an input without its batch, as written: numbers, or null where a size is open.

@@ -5,7 +5,7 @@ use super::activation::Activation;
 use super::build::{Builder, Site};
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Operator, Shape, TensorId};
+use crate::graph::{Function, Operator, Shape, TensorId};
 
 /// `Rescaling`: one scale and offset for all channels or one for each.
 pub(super) fn rescaling(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
@@ -84,12 +84,6 @@ pub(super) fn activation(builder: &mut Builder, site: &Site, activation: Activat
     builder.push(site.name(), operator, site.inputs.clone(), shape)
 }
 
-/// An activation that the layer's class names.
-pub(super) fn named_activation(builder: &mut Builder, site: &Site, name: &str) -> Result<TensorId, Error> {
-    let found = Activation::of_name(name).ok_or_else(|| site.error(format!("{name} is not supported")))?;
-    activation(builder, site, found)
-}
-
 /// `Softmax` over the last axis.
 pub(super) fn softmax(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     site.settings.expect_last_axis(builder.shape(site.input()?).0.len())?;
@@ -100,9 +94,9 @@ pub(super) fn softmax(builder: &mut Builder, site: &Site) -> Result<TensorId, Er
 pub(super) fn tensorflow_operation(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     match site.settings.text("function")? {
         Some("__operators__.add" | "math.add") => add(builder, site),
-        Some("nn.relu") => named_activation(builder, site, "relu"),
-        Some("nn.relu6") => named_activation(builder, site, "relu6"),
-        Some("math.sigmoid" | "nn.sigmoid") => named_activation(builder, site, "sigmoid"),
+        Some("nn.relu") => activation(builder, site, Activation::Function(Function::Relu)),
+        Some("nn.relu6") => activation(builder, site, Activation::Function(Function::Relu6)),
+        Some("math.sigmoid" | "nn.sigmoid") => activation(builder, site, Activation::Function(Function::Sigmoid)),
         function => Err(site.error(format!("the operation tf.{} is not supported", function.unwrap_or("?")))),
     }
 }

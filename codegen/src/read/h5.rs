@@ -60,7 +60,14 @@ impl Hdf5 {
             .with_max_chunk_bytes(budget.granted())
             .with_max_read_bytes(budget.granted())
             .with_max_object_header_bytes(LARGEST_HEADER);
-        contained(|| Hdf5File::from_vec_with_options(bytes, options)).map(|file| Hdf5 { file })
+        let length = bytes.len() as u64;
+        let file = contained(|| Hdf5File::from_vec_with_options(bytes, options))?;
+        // Where a file is cut may be nothing that is read; it still is not the file that was saved.
+        let superblock = file.superblock();
+        match superblock.base_address.saturating_add(superblock.eof_address) {
+            declared if declared > length => Err(damaged(format!("it has {length} of {declared} bytes"))),
+            _ => Ok(Hdf5 { file }),
+        }
     }
 
     fn group(&self, path: &str) -> Result<Option<Group>, Error> {

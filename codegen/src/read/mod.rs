@@ -144,8 +144,8 @@ fn decode_legacy(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
     let file = Hdf5::open(bytes, &budget)?;
     let Some(architecture) = file.text("", "model_config", &mut budget)? else {
         return Err(Error::model(
-            "is an HDF5 file without an architecture (attribute \"model_config\"): it holds weights only. Save the whole \
-             model: model.save(\"model.keras\")",
+            "is an HDF5 file without an architecture (attribute \"model_config\"): it holds weights only. Save the \
+             whole model: model.save(\"model.keras\")",
         ));
     };
     if architecture.len() > LARGEST_ARCHITECTURE {

@@ -1,0 +1,240 @@
+//! Reading models: what Keras wrote means what Keras computes, in both formats; what cannot be read
+//! is refused in words that help; and damaged files do no harm.
+
+#[path = "read/damaged.rs"]
+mod damaged;
+#[path = "read/edit.rs"]
+mod edit;
+#[path = "common/naive.rs"]
+mod naive;
+#[path = "read/refused.rs"]
+mod refused;
+
+use std::path::{Path, PathBuf};
+
+use microception_codegen::graph::{Element, Function, Graph, Operator, Window};
+use microception_codegen::read::read;
+
+/// Fixtures that are to be refused; [`refused`] says how.
+const REFUSED: [&str; 4] = ["relu_leaky", "two_inputs", "two_outputs", "unsupported_lstm"];
+
+/// A folder or file of this repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// The path of a Keras fixture.
+fn fixture(file: &str) -> PathBuf {
+    repository("tests/fixtures/keras").join(file)
+}
+
+/// A file beside the repository that not every machine has.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = repository("../shared/models").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("SKIPPED: {} is not on this machine", path.display());
+    None
+}
+
+/// An array of a `.npz` file as f64.
+fn array(npz: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(npz).unwrap()).unwrap();
+    let file = npyz::NpyFile::new(archive.by_name(&format!("{name}.npy")).unwrap()).unwrap();
+    let shape = file.shape().iter().map(|&extent| extent as usize).collect();
+    let values = match file.dtype().num_bytes() {
+        Some(1) => file.into_vec::<u8>().unwrap().into_iter().map(f64::from).collect(),
+        _ => file.into_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
+    };
+    (shape, values)
+}
+
+/// The model's parameters as Keras counts them: four per channel of a batch normalization, none of a
+/// Rescaling.
+fn keras_parameters(graph: &Graph) -> usize {
+    let parameters = graph.layers.iter().map(|layer| match layer.operator {
+        Operator::ScaleShift { .. } if layer.name.contains("rescaling") => 0,
+        Operator::ScaleShift { .. } => 2 * graph.parameters(layer),
+        _ => graph.parameters(layer),
+    });
+    parameters.sum()
+}
+
+fn named<'a>(graph: &'a Graph, layer: &str) -> &'a Operator {
+    &graph.layers.iter().find(|candidate| candidate.name == layer).unwrap_or_else(|| panic!("no {layer}")).operator
+}
+
+/// The fixtures that are to be read: names, and the model files that each has.
+fn fixtures() -> Vec<(String, Vec<PathBuf>)> {
+    let mut names: Vec<String> = std::fs::read_dir(fixture(""))
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "npz"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| !REFUSED.contains(&name.as_str()))
+        .collect();
+    names.sort();
+    let files = |name: &str| {
+        let paths = ["keras", "h5"].map(|extension| fixture(&format!("{name}.{extension}")));
+        paths.into_iter().filter(|path| path.exists()).collect()
+    };
+    names.into_iter().map(|name| (name.clone(), files(&name))).collect()
+}
+
+#[test]
+fn every_fixture_computes_what_keras_computes() {
+    let mut compared = 0;
+    for (name, files) in fixtures() {
+        let (inputs, x) = array(&fixture(&format!("{name}.npz")), "x");
+        let (_, y) = array(&fixture(&format!("{name}.npz")), "y");
+        for file in files {
+            let graph = read(&file).unwrap();
+            for (x, y) in x.chunks(x.len() / inputs[0]).zip(y.chunks(y.len() / inputs[0])) {
+                let tensors = naive::run(&graph, x);
+                for (layer, tensor) in graph.layers.iter().zip(&tensors) {
+                    let shape = &graph.tensor(layer.output).shape;
+                    assert_eq!(shape.elements(), tensor.values.len(), "{}: {}", file.display(), layer.name);
+                    assert_eq!(shape.channels(), tensor.channels, "{}: {}", file.display(), layer.name);
+                }
+                let expected = naive::Image::of(&[y.len()], y.to_vec());
+                let outcome = naive::agree(&expected, &naive::outputs(&graph, x)[0], 1e-5);
+                outcome.unwrap_or_else(|difference| panic!("{}: {difference}", file.display()));
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared >= 70, "only {compared} model files were found");
+}
+
+#[test]
+fn both_formats_give_one_graph() {
+    let mut pairs = 0;
+    for (name, files) in fixtures() {
+        if let [keras, legacy] = &files[..] {
+            assert_eq!(read(keras).unwrap(), read(legacy).unwrap(), "{name}");
+            pairs += 1;
+        }
+    }
+    assert!(pairs >= 30, "only {pairs} fixtures have both formats");
+}
+
+#[test]
+fn shipped_model() {
+    let graph = read(&repository("codegen/models/xception_lite/xlite.keras")).unwrap();
+    assert_eq!(graph, read(&repository("codegen/models/xception_lite/xlite.h5")).unwrap());
+    assert_eq!(graph.name, "xlite");
+    assert_eq!(graph.layers.len(), 38);
+    assert_eq!(keras_parameters(&graph), 77_642);
+    assert_eq!(graph.tensor(graph.outputs[0]).shape.0, [10]);
+    assert!(graph.labels.is_empty());
+
+    let names: Vec<&str> = graph.layers.iter().take(4).map(|layer| layer.name.as_str()).collect();
+    assert_eq!(names, ["image", "rescaling", "conv2d", "batch_normalization"]);
+    assert_eq!(
+        graph.layers[0].operator,
+        Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 },
+        "a float32 InputLayer"
+    );
+    assert_eq!(graph.layers[1].operator, Operator::ScaleShift { scale: vec![1.0 / 255.0; 3], shift: vec![0.0; 3] });
+    assert!(matches!(named(&graph, "separable_conv2d/depthwise"), Operator::Depthwise { bias: None, .. }));
+    assert!(matches!(named(&graph, "separable_conv2d/pointwise"), Operator::Convolution { window: Window::POINT, .. }));
+    let last: Vec<&str> = graph.layers.iter().rev().take(2).map(|layer| layer.operator.name()).collect();
+    assert_eq!(last, ["softmax", "dense"]);
+}
+
+#[test]
+fn training_leftovers_are_read_over() {
+    let Some(path) = shared("reference/xlite_full.keras") else { return };
+    let graph = read(&path).unwrap();
+    assert_eq!(graph, read(&path.with_extension("h5")).unwrap());
+    assert_eq!(graph.layers.len(), 40);
+    assert_eq!(named(&graph, "random_flip"), &Operator::Identity);
+    assert_eq!(named(&graph, "random_translation"), &Operator::Identity);
+    assert!(matches!(named(&graph, "conv2d_4"), Operator::Convolution { bias: Some(_), .. }));
+}
+
+#[test]
+fn network_that_tensorflow_2_4_saved() {
+    let Some(path) = shared("mlperf_tiny/ic01.h5") else { return };
+    let graph = read(&path).unwrap();
+    assert_eq!(keras_parameters(&graph), 78_666, "the ResNet of MLPerf Tiny");
+    assert_eq!(graph.tensor(graph.outputs[0]).shape.0, [10]);
+}
+
+#[test]
+fn layers_of_nested_models_have_the_outer_name_in_front() {
+    let graph = read(&fixture("nested.keras")).unwrap();
+    let nested: Vec<&str> =
+        graph.layers.iter().map(|layer| layer.name.as_str()).filter(|name| name.contains('/')).collect();
+    assert!(!nested.is_empty() && nested.iter().all(|name| !name.starts_with('/')), "{nested:?}");
+    let names: std::collections::HashSet<_> = graph.layers.iter().map(|layer| &layer.name).collect();
+    assert_eq!(names.len(), graph.layers.len(), "every layer has a name of its own");
+}
+
+#[test]
+fn layer_called_twice_is_two_layers_with_one_set_of_weights() {
+    let graph = read(&fixture("shared_layer.keras")).unwrap();
+    let convolutions: Vec<_> =
+        graph.layers.iter().filter(|layer| matches!(layer.operator, Operator::Convolution { .. })).collect();
+    assert_eq!(convolutions.len(), 2);
+    assert_eq!(convolutions[0].operator, convolutions[1].operator);
+    assert_eq!(convolutions[1].name, format!("{}/call2", convolutions[0].name));
+}
+
+#[test]
+fn fused_activations_stay_fused_only_where_an_operator_carries_them() {
+    let mut archive = edit::Archive::of("sequential");
+    archive.layer("conv2d")["activation"] = "relu6".into();
+    let graph = archive.read().unwrap();
+    let Operator::Convolution { activation, .. } = named(&graph, "conv2d") else { panic!("no convolution") };
+    assert_eq!(*activation, Some(Function::Relu6));
+    assert_eq!(named(&graph, "dense/softmax"), &Operator::Softmax);
+
+    archive.layer("conv2d")["activation"] =
+        serde_json::json!({"module": "builtins", "class_name": "function", "config": "sigmoid"});
+    let graph = archive.read().unwrap();
+    let Operator::Convolution { activation, .. } = named(&graph, "conv2d") else { panic!("no convolution") };
+    assert_eq!(*activation, None);
+    assert_eq!(named(&graph, "conv2d/sigmoid"), &Operator::Activation(Function::Sigmoid));
+}
+
+#[test]
+fn long_sums_are_chains() {
+    let graph = read(&fixture("add_three.keras")).unwrap();
+    let sums: Vec<&str> = graph
+        .layers
+        .iter()
+        .filter(|layer| matches!(layer.operator, Operator::Add { .. }))
+        .map(|layer| layer.name.as_str())
+        .collect();
+    assert_eq!(sums, ["add", "add/2"]);
+}
+
+#[test]
+fn input_type_is_the_callers() {
+    let mut archive = edit::Archive::of("sequential");
+    archive.layer_of("InputLayer")["dtype"] = "uint8".into();
+    let graph = archive.read().unwrap();
+    assert!(matches!(graph.layers[0].operator, Operator::Input { element: Element::U8, .. }));
+}
+
+#[test]
+fn deflated_members_are_read() {
+    let archive = edit::Archive::of("residual");
+    let graph = read(&fixture("residual.keras")).unwrap();
+    assert_eq!(archive.read().unwrap(), graph, "stored");
+    let deflated = archive.packed(zip::CompressionMethod::Deflated);
+    assert!(deflated.len() < archive.packed(zip::CompressionMethod::Stored).len());
+    assert_eq!(microception_codegen::read::read_bytes(&deflated, "deflated").unwrap(), graph);
+}
+
+/// Keras older than 3.1 writes no names beside the weights: the keys count the classes.
+#[test]
+fn weights_are_found_without_names_beside_them() {
+    let graph = read(&fixture("residual.keras")).unwrap();
+    let mut archive = edit::Archive::of("residual");
+    let renamed = edit::replace_all(&mut archive.weights, b"name\0", b"mane\0");
+    assert!(renamed > 5, "the attribute is called something else on every layer");
+    assert_eq!(archive.read().unwrap(), graph);
+}

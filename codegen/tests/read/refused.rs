@@ -1,0 +1,232 @@
+//! What cannot be read, and the words for it.
+
+use std::path::Path;
+
+use microception_codegen::graph::Bias;
+use microception_codegen::read::{read, read_bytes};
+use serde_json::json;
+use zip::CompressionMethod::Stored;
+
+use super::edit::{Archive, pack, replace_all};
+use super::fixture;
+
+const READS: &str = "this version reads whole Keras models: .keras files and legacy .h5 files";
+
+/// The message for a file's bytes.
+fn message(bytes: &[u8]) -> String {
+    read_bytes(bytes, "model").expect_err("it was read").to_string()
+}
+
+/// The message for a fixture without its path, the same for both formats.
+fn fixture_message(name: &str) -> String {
+    let [keras, legacy] = ["keras", "h5"].map(|extension| {
+        let path = fixture(&format!("{name}.{extension}"));
+        let error = read(&path).expect_err("it was read");
+        assert_eq!(error.file.as_deref(), Some(path.as_path()));
+        let message = error.to_string();
+        message.strip_prefix(&format!("{}: ", path.display())).unwrap().to_owned()
+    });
+    assert_eq!(keras, legacy);
+    keras
+}
+
+#[test]
+fn other_files() {
+    assert_eq!(message(b""), "model: the file is empty");
+    assert_eq!(message(b"hello, world"), format!("model: is not a model file that is known; {READS}"));
+    let tflite = [b"\x1c\0\0\0TFL3".as_slice(), &[0; 40]].concat();
+    let expected = format!("model: is a TensorFlow Lite model, which is not supported by this version; {READS}");
+    assert_eq!(message(&tflite), expected);
+    let expected = format!("model: is an ONNX model, which is not supported by this version; {READS}");
+    assert_eq!(message(b"\x08\x0a\x12\x07pytorch\x1a\x05"), expected);
+    let expected = format!("model: is a PyTorch file, which is not supported by this version; {READS}");
+    assert_eq!(message(&pack(&[("net/data.pkl", b"x")], Stored)), expected);
+    let expected = format!("model: is a zip file without config.json, so not a .keras file; {READS}");
+    assert_eq!(message(&pack(&[("x.npy", b"x")], Stored)), expected);
+    let expected = "model: damaged .keras file: model.weights.h5 is missing in it";
+    assert_eq!(message(&pack(&[("config.json", b"{}")], Stored)), expected);
+}
+
+#[test]
+fn weights_without_an_architecture() {
+    let expected = "model: is an HDF5 file without an architecture (attribute \"model_config\"): it holds weights \
+                    only. Save the whole model: model.save(\"model.keras\")";
+    assert_eq!(message(&Archive::of("sequential").weights), expected);
+}
+
+#[test]
+fn folders_and_missing_files() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("saved_model");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("saved_model.pb"), b"\x08\x01").unwrap();
+    let expected = format!(
+        "{}: is a SavedModel folder, which holds a TensorFlow program instead of layers. Save the model as one file: \
+         model.save(\"model.keras\") where it was trained, or tf.keras.models.load_model(FOLDER).save(\"model.h5\") \
+         with the TensorFlow that wrote the folder",
+        folder.display()
+    );
+    assert_eq!(read(&folder).unwrap_err().to_string(), expected);
+    let parent = folder.parent().unwrap();
+    assert_eq!(read(parent).unwrap_err().reason, format!("is a folder; {READS}"));
+    assert!(read(&folder.join("nothing.keras")).unwrap_err().reason.starts_with("cannot be read: "));
+}
+
+#[test]
+fn fixtures_that_this_version_does_not_support() {
+    let message = fixture_message("unsupported_lstm");
+    assert!(
+        message.starts_with("layer \"lstm\": layers of type LSTM are not supported; supported are Conv2D, "),
+        "{message}"
+    );
+    assert_eq!(fixture_message("relu_leaky"), "layer \"re_lu\": negative_slope 0.1 is not supported, only 0");
+    let several = "this version converts models with one input and one output";
+    assert_eq!(fixture_message("two_inputs"), format!("has several inputs; {several}"));
+    assert_eq!(fixture_message("two_outputs"), format!("has several outputs; {several}"));
+}
+
+/// Changes one setting of a layer of the fixture `sequential`; the message without file and layer.
+fn with_setting(setting: &str, value: serde_json::Value) -> String {
+    let (layer, key) = setting.split_once('.').unwrap();
+    let mut archive = Archive::of("sequential");
+    archive.layer(layer)[key] = value;
+    let message = archive.refusal();
+    message.strip_prefix(&format!("edited.keras: layer \"{layer}\": ")).unwrap_or(&message).to_owned()
+}
+
+#[test]
+fn settings() {
+    let activations = "is not supported; supported are linear, relu, relu6, sigmoid and softmax";
+    let steps = "expected one or two whole numbers from 1 to 32767";
+    let number = "expected a positive whole number";
+    let first = json!("channels_first");
+    let leaky = json!({"class_name": "LeakyReLU", "config": {}});
+    let int8 = json!({"config": {"name": "int8_from_float32"}});
+    for (setting, value, expected) in [
+        ("conv2d.activation", json!("gelu"), format!("activation \"gelu\" {activations}")),
+        ("conv2d.activation", leaky, format!("activation of class \"LeakyReLU\" {activations}")),
+        (
+            "conv2d.data_format",
+            first,
+            "data_format \"channels_first\" is not supported; rebuild the model with data_format=\"channels_last\""
+                .into(),
+        ),
+        (
+            "conv2d.groups",
+            json!(3),
+            "groups 3 is not supported; a convolution of each channel by itself is a DepthwiseConv2D".into(),
+        ),
+        ("conv2d.filters", json!(6), "kernel has the shape 3x3x3x5, expected 3x3x3x6".into()),
+        ("conv2d.filters", json!(0), format!("filters is 0, {number}")),
+        ("conv2d.filters", json!(-1), format!("filters is -1, {number}")),
+        ("conv2d.filters", json!(1e300), format!("filters is 1e+300, {number}")),
+        ("conv2d.filters", json!(null), "filters is missing".into()),
+        ("conv2d.kernel_size", json!([3, 3, 3]), format!("kernel_size is [3,3,3], {steps}")),
+        ("conv2d.kernel_size", json!([10, 3]), "its window of 10x3 places does not fit into its input of 9x8".into()),
+        ("conv2d.strides", json!(1_000_000), format!("strides is 1000000, {steps}")),
+        ("conv2d.padding", json!("causal"), "padding \"causal\" is not supported, only same and valid".into()),
+        ("conv2d.use_bias", json!(false), "has 2 variables in the file, expected 1 (kernel)".into()),
+        ("conv2d.use_bias", json!("yes"), "use_bias is \"yes\", expected true or false".into()),
+        (
+            "conv2d.dtype",
+            int8,
+            "its weights were quantized by Keras (\"int8_from_float32\"); save the model before quantizing it".into(),
+        ),
+        ("dense.units", json!(3), "kernel has the shape 45x4, expected 45x3".into()),
+        ("max_pooling2d.pool_size", json!(9), "its window of 9x9 places does not fit into its input of 7x6".into()),
+    ] {
+        assert_eq!(with_setting(setting, value.clone()), expected, "{setting} = {value}");
+    }
+    let mut archive = Archive::of("sequential");
+    archive.layer("conv2d")["strides"] = json!([2, 2]);
+    archive.layer("conv2d")["dilation_rate"] = json!([2, 2]);
+    let expected = "strides and dilation_rate are both above 1, which Keras does not allow either";
+    assert_eq!(archive.refusal(), format!("edited.keras: layer \"conv2d\": {expected}"));
+}
+
+#[test]
+fn input_shapes() {
+    let message = |shape: serde_json::Value| Archive::sequence(shape, &[("Flatten", json!({}))]).refusal();
+    for (shape, shown) in [
+        (json!([null, null, null, 3]), "[null,null,3]"),
+        (json!([null, 0, 8, 3]), "[0,8,3]"),
+        (json!([null, 1u64 << 40, 8, 3]), "[1099511627776,8,3]"),
+    ] {
+        let expected = format!(
+            "edited.keras: layer \"in\": the input shape {shown} has a size that is not fixed or not above zero; \
+             rebuild the model with a fixed size, as keras.Input(shape=(height, width, channels)), and load the \
+             weights into it"
+        );
+        assert_eq!(message(shape), expected);
+    }
+    assert!(message(json!([null, 40_000, 40_000, 40_000])).contains("which is not possible"));
+    assert!(message(json!([null, 7, 4])).contains("the input shape 7x4 is not supported"));
+    assert!(message(json!(null)).contains("the model's input shape is not in the file"));
+}
+
+#[test]
+fn connections() {
+    let mut archive = Archive::of("residual");
+    let text = serde_json::to_string(&archive.architecture).unwrap();
+    archive.architecture =
+        serde_json::from_str(&text.replacen("\"keras_history\":[\"", "\"keras_history\":[\"x", 1)).unwrap();
+    assert!(archive.refusal().contains(", call 0, which does not exist"), "{}", archive.refusal());
+
+    let own = json!([{"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["add", 0, 0]}}]}]);
+    let mut archive = Archive::of("add_three");
+    archive.entry("add")["inbound_nodes"] = own;
+    assert_eq!(archive.refusal(), "edited.keras: layer \"add\": depends on its own result");
+
+    let mut archive = Archive::of("add_three");
+    archive.entry("add")["inbound_nodes"] = json!([]);
+    assert_eq!(archive.refusal(), "edited.keras: layer \"add\": is not connected to any other layer");
+}
+
+#[test]
+fn models_and_layers_from_python_code() {
+    let mut archive = Archive::of("sequential");
+    archive.entry("conv2d")["module"] = json!("my.layers");
+    let expected = "edited.keras: layer \"conv2d\": is a custom layer (my.layers.Conv2D), which is not supported";
+    assert_eq!(archive.refusal(), expected);
+    archive.architecture["class_name"] = json!("MyModel");
+    assert!(archive.refusal().starts_with("edited.keras: is a subclassed model (\"MyModel\"), whose layers"));
+}
+
+#[test]
+fn layers_without_weights() {
+    let refusal = |class: &str, settings: serde_json::Value| {
+        let message = Archive::sequence(json!([null, 6, 5, 2]), &[(class, settings)]).refusal();
+        let front = format!("edited.keras: layer \"{}\": ", class.to_lowercase());
+        message.strip_prefix(&front).unwrap_or(&message).to_owned()
+    };
+    assert_eq!(refusal("ReLU", json!({"max_value": 4.0})), "max_value 4 is not supported, only None and 6");
+    assert_eq!(refusal("Softmax", json!({"axis": 1})), "axis 1 is not supported, only the last one (-1)");
+    let expected = "scale has 3 numbers for 2 channels; supported are one, or one per channel";
+    assert_eq!(refusal("Rescaling", json!({"scale": [1, 2, 3]})), expected);
+    assert_eq!(refusal("Rescaling", json!({"scale": 1e300})), "scale is too large for 32-bit floats");
+    let expected = "crops 6x5 to 4x4 at inference too, which is not supported; crop in the training data instead";
+    assert_eq!(refusal("RandomCrop", json!({"height": 4, "width": 4})), expected);
+    let expected = "its weights (gamma, beta, moving_mean, moving_variance) are not in the file";
+    assert_eq!(refusal("BatchNormalization", json!({"axis": -1})), expected);
+    let expected = "adds a constant, which is not supported; supported are sums of two or more layers";
+    assert_eq!(refusal("Add", json!({})), expected);
+
+    let same_size = json!({"height": 6, "width": 5});
+    assert!(Archive::sequence(json!([null, 6, 5, 2]), &[("RandomCrop", same_size)]).read().is_ok());
+}
+
+#[test]
+fn numbers_that_are_none() {
+    let mut archive = Archive::of("sequential");
+    let graph = archive.read().unwrap();
+    let Some((_, Some(Bias::F32(bias)))) = graph.layers.iter().find_map(|layer| layer.operator.weights()) else {
+        panic!("no bias")
+    };
+    let bytes: Vec<u8> = bias.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut broken = bytes.clone();
+    broken[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    broken[8..12].copy_from_slice(&f32::INFINITY.to_le_bytes());
+    assert_eq!(replace_all(&mut archive.weights, &bytes, &broken), 1, "the bias is in the file once");
+    let expected = "edited.keras: layer \"conv2d\": bias holds 2 of 5 numbers that are NaN or infinite; the model has \
+                    to be trained again";
+    assert_eq!(archive.refusal(), expected);
+}
