@@ -11,8 +11,10 @@
 //! - [`host`]: runs a graph on the host, with the runtime that also runs on the target.
 //! - [`emit`]: kernels and plan to Rust source.
 //! - [`device`]: builds a board's firmware, runs it in an emulator, talks to it.
+//! - [`data`]: frames from NumPy's files and pictures, and what a model answers.
 //! - [`error`]: what can be wrong with a model or with data.
 
+pub mod data;
 pub mod emit;
 #[cfg(feature = "device")]
 pub mod device;

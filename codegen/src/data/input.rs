@@ -1,0 +1,123 @@
+//! What a model takes: from numbers of any type to the bytes of its input.
+
+use crate::data::array::Numbers;
+use crate::graph::{Element, Graph, Operator, Quantization, Shape};
+
+/// The input of a model, as a caller sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// Extents, channels last.
+    pub shape: Shape,
+    /// What one number is in memory.
+    pub element: Element,
+    /// Of an int8 input.
+    pub quantization: Option<Quantization>,
+}
+
+impl Input {
+    /// The input of a graph that has gone through the [passes](crate::passes).
+    pub fn of(graph: &Graph) -> Input {
+        let input = graph.layers.iter().find_map(|layer| match layer.operator {
+            Operator::Input { element, .. } => Some((element, graph.tensor(layer.output))),
+            _ => None,
+        });
+        match input {
+            Some((element, tensor)) => Input {
+                shape: tensor.shape.clone(),
+                element,
+                quantization: tensor.quantization.filter(|_| element == Element::I8),
+            },
+            None => Input { shape: Shape(Vec::new()), element: Element::F32, quantization: None },
+        }
+    }
+
+    /// Bytes of one frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.shape.elements() * self.element.bytes()
+    }
+
+    /// How many frames an array of these extents is, and whether it is a list of them: `[n, ...]` or, for
+    /// one frame, the model's own extents.
+    ///
+    /// # Errors
+    /// The reason, where the extents are not the model's.
+    pub fn frames(&self, shape: &[usize]) -> Result<(usize, bool), String> {
+        match shape {
+            shape if shape == self.shape.0 => Ok((1, false)),
+            [frames, frame @ ..] if *frame == self.shape.0 => Ok((*frames, true)),
+            shape => Err(format!(
+                "has the shape {}; the model takes {}, or a list of them, Nx{}",
+                Shape(shape.to_vec()),
+                self.shape,
+                self.shape
+            )),
+        }
+    }
+
+    /// The bytes that stand for `numbers` in the model's input. Nothing is lost silently: a model that takes
+    /// pixels is given whole numbers from 0 to 255, and an int8 model int8 as it is, or real numbers,
+    /// which are quantized.
+    ///
+    /// # Errors
+    /// The reason, where the numbers can't be what the model takes.
+    pub fn encode(&self, numbers: &Numbers) -> Result<Vec<u8>, String> {
+        match self.element {
+            Element::U8 => pixels(numbers),
+            Element::I8 => self.int8(numbers),
+            Element::F32 => real(numbers).map(|values| bytemuck::cast_slice(&values).to_vec()),
+        }
+    }
+
+    fn int8(&self, numbers: &Numbers) -> Result<Vec<u8>, String> {
+        if let Numbers::I8(values) = numbers {
+            return Ok(bytemuck::cast_slice(values).to_vec());
+        }
+        let Some(Quantization { scale, zero_point }) = self.quantization else {
+            return Err("the model's int8 input has no scale and zero point".to_owned());
+        };
+        if !matches!(numbers, Numbers::F32(_)) {
+            let greatest = scale * (127 - zero_point) as f32;
+            if greatest < 254.5 {
+                return Err(format!(
+                    "holds whole numbers, and the model takes int8 for real numbers up to {greatest}: give it \
+                     float32, or int8 that is quantized already"
+                ));
+            }
+        }
+        let stored = |real: f32| ((real / scale).round() as i32).saturating_add(zero_point).clamp(-128, 127) as i8;
+        Ok(real(numbers)?.into_iter().map(|value| stored(value).cast_unsigned()).collect())
+    }
+}
+
+/// Whole numbers from 0 to 255.
+fn pixels(numbers: &Numbers) -> Result<Vec<u8>, String> {
+    const NEEDED: &str = "the model takes pixels, whole numbers from 0 to 255";
+    let refused = |value: String| format!("holds {value}, and {NEEDED} (its own layers rescale them)");
+    match numbers {
+        Numbers::U8(values) => Ok(values.clone()),
+        Numbers::I8(_) => Err(format!("holds int8, and {NEEDED}: give it uint8")),
+        Numbers::I64(values) => {
+            values.iter().map(|&value| u8::try_from(value).map_err(|_| refused(value.to_string()))).collect()
+        }
+        Numbers::F32(values) => {
+            let pixel = |&value: &f32| {
+                let whole = value as u8;
+                if f32::from(whole) == value { Ok(whole) } else { Err(refused(value.to_string())) }
+            };
+            values.iter().map(pixel).collect()
+        }
+    }
+}
+
+/// Finite real numbers.
+fn real(numbers: &Numbers) -> Result<Vec<f32>, String> {
+    match numbers {
+        Numbers::U8(values) => Ok(values.iter().map(|&value| f32::from(value)).collect()),
+        Numbers::I8(_) => Err("holds int8, and the model takes real numbers: give it float32".to_owned()),
+        Numbers::I64(values) => Ok(values.iter().map(|&value| value as f32).collect()),
+        Numbers::F32(values) => match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(format!("holds {} (number {index} of {})", values[index], values.len())),
+            None => Ok(values.clone()),
+        },
+    }
+}

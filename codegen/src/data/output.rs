@@ -1,0 +1,66 @@
+//! What a model answers with: from the bytes of its output to numbers and classes.
+
+use crate::graph::{Element, Graph, Quantization, Shape};
+
+/// The output of a model, as a caller sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Extents, channels last.
+    pub shape: Shape,
+    /// What one number is in memory.
+    pub element: Element,
+    /// Of an int8 output.
+    pub quantization: Option<Quantization>,
+}
+
+impl Output {
+    /// The first output of a graph that has gone through the [passes](crate::passes).
+    pub fn of(graph: &Graph) -> Output {
+        match graph.outputs.first().map(|&output| graph.tensor(output)) {
+            Some(tensor) => Output {
+                shape: tensor.shape.clone(),
+                element: tensor.element,
+                quantization: tensor.quantization.filter(|_| tensor.element == Element::I8),
+            },
+            None => Output { shape: Shape(Vec::new()), element: Element::F32, quantization: None },
+        }
+    }
+
+    /// How many classes the model tells apart: one unit, as a sigmoid's, tells two.
+    pub fn classes(&self) -> usize {
+        self.shape.channels().max(2)
+    }
+
+    /// The real numbers that an output stands for.
+    pub fn real(&self, bytes: &[u8]) -> Vec<f32> {
+        match self.element {
+            Element::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
+            Element::U8 => bytes.iter().map(|&value| f32::from(value)).collect(),
+            Element::I8 => {
+                let Quantization { scale, zero_point } =
+                    self.quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
+                bytes.iter().map(|&byte| scale * (i32::from(byte.cast_signed()) - zero_point) as f32).collect()
+            }
+        }
+    }
+
+    /// Classes and their values, best first; of equal values the first class comes first. A single unit gives
+    /// the value of class 1, and what is left to 1 is class 0's.
+    pub fn ranked(&self, bytes: &[u8]) -> Vec<(usize, f32)> {
+        let mut values = self.real(bytes);
+        if let [value] = values[..] {
+            // Exactly one half counts as class 1.
+            let ranked = if value >= 0.5 { [(1, value), (0, 1.0 - value)] } else { [(0, 1.0 - value), (1, value)] };
+            return ranked.to_vec();
+        }
+        values.truncate(self.classes());
+        let mut ranked: Vec<(usize, f32)> = values.into_iter().enumerate().collect();
+        ranked.sort_by(|(_, first), (_, second)| second.total_cmp(first));
+        ranked
+    }
+
+    /// The class that an output stands for.
+    pub fn class(&self, bytes: &[u8]) -> usize {
+        self.ranked(bytes).first().map_or(0, |&(class, _)| class)
+    }
+}
