@@ -15,10 +15,14 @@ pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
 /// partial sums, so that a long sum rounds less and an FPU's pipeline stays full.
 ///
 /// ```
-/// assert_eq!(microception::simd::portable::dot_f32(&[1.0, -2.0], &[100.0, 50.0], 7.0), 7.0);
+/// use microception::simd::portable::dot_f32;
+/// assert_eq!(dot_f32(&[1.0, -2.0], &[100.0, 50.0], 7.0), 7.0);
+/// assert_eq!(dot_f32(&[1.0; 7], &[1.0; 5], 0.0), 5.0);
 /// ```
 #[inline]
 pub fn dot_f32(weights: &[f32], values: &[f32], accumulator: f32) -> f32 {
+    let length = weights.len().min(values.len());
+    let [weights, values] = [weights, values].map(|slice| slice.get(..length).unwrap_or(&[]));
     let mut sums = [accumulator, 0.0, 0.0, 0.0];
     let (weight_quads, weight_rest) = weights.as_chunks::<4>();
     let (value_quads, value_rest) = values.as_chunks::<4>();

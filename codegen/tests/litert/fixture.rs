@@ -1,13 +1,14 @@
 //! Reads `tests/fixtures/litert/*.npz` (its README has the format) into graphs.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use microception_codegen::graph::{
     Bias, Element, Function, Graph, Operator, Padding, Quantization, Shape, TensorId, Weights, Window,
 };
 use serde_json::Value;
+
+use crate::arrays::Arrays;
 
 /// One model with its expected tensors.
 pub struct Fixture {
@@ -59,34 +60,6 @@ pub fn load(file: &Path) -> Fixture {
     let arrays = Arrays::open(file);
     let description: Value = serde_json::from_slice(&arrays.bytes("graph")).expect("JSON");
     Loader { arrays, description }.fixture(name)
-}
-
-/// The arrays of an `.npz`.
-pub struct Arrays(std::cell::RefCell<zip::ZipArchive<std::fs::File>>);
-
-impl Arrays {
-    pub fn open(file: &Path) -> Arrays {
-        let file = std::fs::File::open(file).expect("readable");
-        Arrays(std::cell::RefCell::new(zip::ZipArchive::new(file).expect("a zip")))
-    }
-
-    /// Shape and the little-endian bytes of an array.
-    fn array(&self, name: &str) -> Option<(Vec<u64>, Vec<u8>)> {
-        let mut archive = self.0.borrow_mut();
-        let mut member = archive.by_name(&format!("{name}.npy")).ok()?;
-        let mut bytes = Vec::new();
-        member.read_to_end(&mut bytes).expect("readable");
-        let npy = npyz::NpyFile::new(&bytes[..]).expect("npy");
-        let shape = npy.shape().to_vec();
-        // Version 1.0: magic, version, and a 16-bit header length before the header.
-        let header = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-        Some((shape, bytes.split_off(header)))
-    }
-
-    /// The little-endian bytes of an array that must be there.
-    pub fn bytes(&self, name: &str) -> Vec<u8> {
-        self.array(name).unwrap_or_else(|| panic!("no array {name}")).1
-    }
 }
 
 struct Loader {

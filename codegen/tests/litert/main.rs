@@ -1,6 +1,8 @@
 //! int8 kernels, layer by layer, against what LiteRT's reference kernels computed with the same
 //! weights, biases, scales and zero points (`tests/fixtures/litert`): every tensor, to the bit.
 
+#[path = "../common/arrays.rs"]
+mod arrays;
 mod fixture;
 mod generated;
 
@@ -8,7 +10,7 @@ use fixture::Fixture;
 use microception_codegen::host::Machine;
 use microception_codegen::plan::Strategy;
 
-use fixture::Arrays;
+use arrays::Arrays;
 
 /// The models of two inputs wait for several inputs in the executor.
 fn one_input(fixture: &Fixture) -> bool {
