@@ -42,10 +42,18 @@ impl Fixture {
     }
 }
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/litert")
+}
+
+/// The fixture of that name.
+pub fn named(name: &str) -> Fixture {
+    load(&folder().join(name).with_extension("npz"))
+}
+
 /// All fixtures of the folder, in the order of their names.
 pub fn all() -> Vec<Fixture> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/litert");
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder())
         .expect("the fixtures are in the repository")
         .map(|entry| entry.expect("readable").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "npz"))
@@ -54,8 +62,7 @@ pub fn all() -> Vec<Fixture> {
     files.iter().map(|file| load(file)).collect()
 }
 
-/// One fixture.
-pub fn load(file: &Path) -> Fixture {
+fn load(file: &Path) -> Fixture {
     let name = file.file_stem().expect("a file").to_string_lossy().into_owned();
     let arrays = Arrays::open(file);
     let description: Value = serde_json::from_slice(&arrays.bytes("graph")).expect("JSON");

@@ -3,6 +3,8 @@
 
 #[path = "../common/arrays.rs"]
 mod arrays;
+#[path = "../common/crates.rs"]
+mod crates;
 mod fixture;
 mod generated;
 
@@ -68,7 +70,7 @@ fn rows_in_the_smallest_arena_give_the_same_bits() {
 fn the_shipped_network_gives_litert_s_answers() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let golden = Arrays::open(&root.join("models/xception_lite/golden100.npz"));
-    let fixture = fixture::load(&root.join("../tests/fixtures/litert/xlite_int8.npz"));
+    let fixture = fixture::named("xlite_int8");
     let (images, expected) = (golden.bytes("image"), golden.bytes("int8_ref"));
     let mut machine = Machine::new(&fixture.graph, Strategy::Smallest).expect("plans");
     println!("arena {} bytes, floor {}", machine.plan().arena_bytes, machine.plan().floor_bytes);

@@ -1,0 +1,143 @@
+//! f32, end to end: every Keras fixture, from `.keras` and from `.h5`, through the passes and the
+//! runtime, whole and by rows, against what Keras answered.
+
+#[path = "../common/arrays.rs"]
+mod arrays;
+#[path = "../common/crates.rs"]
+mod crates;
+#[path = "../common/tolerance.rs"]
+mod tolerance;
+
+use std::path::{Path, PathBuf};
+
+use microception_codegen::graph::{Element, Graph};
+use microception_codegen::host::{self, Machine};
+use microception_codegen::plan::Strategy;
+use microception_codegen::{emit, passes, read};
+
+/// What this version refuses, with a part of the message; each must go on being refused clearly.
+const REFUSED: [(&str, &str); 4] = [
+    ("unsupported_lstm", "LSTM"),
+    ("relu_leaky", "negative_slope"),
+    ("two_inputs", "one input"),
+    ("two_outputs", "one output"),
+];
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras")
+}
+
+/// Cases, and the numbers of the model's input, which are pixels or floats.
+fn inputs(file: &Path) -> (usize, Vec<f64>) {
+    let (shape, bytes) = arrays::Arrays::open(file).array("x").expect("inputs");
+    let pixels = bytes.len() as u64 == shape.iter().product::<u64>();
+    let numbers = if pixels { bytes.iter().map(|&byte| f64::from(byte)).collect() } else { floats(&bytes) };
+    (shape[0] as usize, numbers)
+}
+
+fn floats(bytes: &[u8]) -> Vec<f64> {
+    let (words, _) = bytes.as_chunks::<4>();
+    words.iter().map(|&word| f64::from(f32::from_le_bytes(word))).collect()
+}
+
+fn frame_bytes(graph: &Graph, values: &[f64]) -> Vec<u8> {
+    match host::elements(graph).0 {
+        Element::U8 => values.iter().map(|&value| value as u8).collect(),
+        _ => values.iter().flat_map(|&value| (value as f32).to_le_bytes()).collect(),
+    }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |largest, value| value.abs().max(largest))
+}
+
+fn check(model: &Path, arrays: &Path) {
+    let name = model.display();
+    let graph = read::read(model).and_then(passes::run).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let (cases, x) = inputs(arrays);
+    let y = floats(&arrays::Arrays::open(arrays).bytes("y"));
+    let near = f64::from(tolerance::F32_AGAINST_KERAS) * largest(&y);
+    for strategy in [Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
+        let mut machine = Machine::new(&graph, strategy).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for (x, y) in x.chunks(x.len() / cases).zip(y.chunks(y.len() / cases)) {
+            let output = machine.run(&frame_bytes(&graph, x)).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let (output, _) = output.as_chunks::<4>();
+            assert_eq!(output.len(), y.len(), "{name}: {strategy:?}");
+            for (index, (&found, expected)) in output.iter().zip(y).enumerate() {
+                let found = f64::from(f32::from_le_bytes(found));
+                assert!(
+                    (found - expected).abs() <= near,
+                    "{name}: {strategy:?}: output {index} is {found}, Keras has {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_fixture_answers_as_keras() {
+    let mut checked = 0;
+    let mut models: Vec<PathBuf> = std::fs::read_dir(folder())
+        .expect("the fixtures are in the repository")
+        .map(|entry| entry.expect("readable").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "keras" || extension == "h5"))
+        .collect();
+    models.sort();
+    for model in models {
+        let stem = model.file_stem().expect("a file").to_string_lossy().into_owned();
+        if !REFUSED.iter().any(|(name, _)| *name == stem) {
+            check(&model, &model.with_extension("npz"));
+            checked += 1;
+        }
+    }
+    println!("{checked} files");
+    assert!(checked > 65, "only {checked} files");
+}
+
+#[test]
+fn what_is_not_supported_is_refused_by_name() {
+    for (name, part) in REFUSED {
+        for extension in ["keras", "h5"] {
+            let file = folder().join(name).with_extension(extension);
+            let error = read::read(&file)
+                .and_then(passes::run)
+                .and_then(|graph| Machine::new(&graph, Strategy::Whole).map(drop));
+            let message = error.expect_err("refused").to_string();
+            assert!(message.contains(part), "{name}: {message}");
+        }
+    }
+}
+
+/// Modules that together use every kernel of f32.
+const GENERATED: [&str; 7] =
+    ["xception", "pools", "sigmoids", "flatten_dense", "rescaling_signed", "bn_after_relu", "depthwise"];
+
+#[test]
+fn generated_modules_compute_what_keras_computes_in_every_way_of_running() {
+    let mut program = crates::Program::default();
+    for name in GENERATED {
+        let model = folder().join(name).with_extension("keras");
+        let graph = read::read(&model).and_then(passes::run).expect(name);
+        let (cases, x) = inputs(&model.with_extension("npz"));
+        let y = floats(&arrays::Arrays::open(&model.with_extension("npz")).bytes("y"));
+        let (x, y) = (&x[..x.len() / cases], &y[..y.len() / cases]);
+        let module = emit::module(&graph, Strategy::Smallest).expect(name);
+        let row = graph.tensor(graph.layers[0].output).shape.row_elements();
+        let near = tolerance::F32_AGAINST_KERAS * largest(y) as f32;
+        let expected: Vec<f32> = y.iter().map(|&value| value as f32).collect();
+        match host::elements(&graph).0 {
+            Element::U8 => {
+                program.add(name, module, &x.iter().map(|&value| value as u8).collect::<Vec<_>>(), row, &expected, near)
+            }
+            _ => program.add(
+                name,
+                module,
+                &x.iter().map(|&value| value as f32).collect::<Vec<_>>(),
+                row,
+                &expected,
+                near,
+            ),
+        }
+    }
+    program.run("generated_f32");
+}
