@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use microception_codegen::device::bench::bench;
 use microception_codegen::device::board::{self, Board};
 use microception_codegen::device::firmware::{Program, build};
 use microception_codegen::device::qemu::{self, Clock, Device};
@@ -103,6 +104,19 @@ fn the_bench_program_prints_what_it_measured() {
     assert!((100..1024).contains(&measured.stack_bytes), "{measured:?}");
     assert_eq!(measured.output.len(), 120);
     assert_eq!(measured.output[1], 2.0 * 37.0 / 255.0);
+}
+
+#[test]
+fn all_figures_of_a_model_come_together() {
+    let Some(board) = emulated() else { return };
+    let bench = bench(&model("doubler.rs"), board).unwrap();
+    assert_eq!((bench.layers.len(), bench.steps, bench.arena_bytes, bench.weight_bytes), (2, 6, 640, 0));
+    // Six steps of the executor and two short loops.
+    assert!((500..8_000).contains(&bench.code_bytes), "{bench:?}");
+    // A flag for the arena, and its alignment.
+    assert!(bench.static_bytes <= 32, "{bench:?}");
+    let parts: u64 = bench.layers.iter().sum();
+    assert!(parts <= bench.instructions && 2 * parts > bench.instructions, "{bench:?}");
 }
 
 #[test]

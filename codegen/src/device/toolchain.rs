@@ -140,9 +140,15 @@ impl Compiler {
     }
 }
 
-/// The compilers of this machine: the user's, then the system's. Each has its own cargo beside it.
+/// The compilers of this machine: the user's, then the system's (Ubuntu keeps several in `/usr/lib`).
+/// Each has its own cargo beside it.
 fn compilers() -> impl Iterator<Item = Compiler> {
-    ["rustc", "/usr/bin/rustc", "/usr/local/bin/rustc"].iter().filter_map(|rustc| Compiler::asked(Path::new(rustc)))
+    let versioned = Path::new("/usr/lib").read_dir().into_iter().flatten().flatten();
+    let versioned = versioned.filter(|entry| entry.file_name().to_string_lossy().starts_with("rust-"));
+    let fixed = ["rustc", "/usr/bin/rustc", "/usr/local/bin/rustc"].into_iter().map(PathBuf::from);
+    let mut compilers: Vec<_> = fixed.chain(versioned.map(|entry| entry.path().join("bin/rustc"))).collect();
+    compilers.dedup();
+    compilers.into_iter().filter_map(|rustc| Compiler::asked(&rustc))
 }
 
 fn any_linker(target: &str) -> Result<PathBuf, Error> {

@@ -1,0 +1,66 @@
+//! All figures of a model on an emulated board.
+
+use std::path::Path;
+
+use super::board::Board;
+use super::firmware::{Program, build};
+use super::qemu::{self, Clock, Device};
+use super::size;
+use crate::error::Error;
+
+/// The figures. Emulators have no cycles: instructions are what is counted, exactly, and the same
+/// on every machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bench {
+    /// Instructions of one `predict`, input conversion and softmax included.
+    pub instructions: u64,
+    /// Instructions of each layer of the plan: the sum over its steps, each with its part of the
+    /// executor, measured while rows are pushed.
+    pub layers: Vec<u64>,
+    /// Steps of one inference.
+    pub steps: usize,
+    /// Bytes of stack that `predict` needs.
+    pub stack_bytes: u64,
+    /// Bytes of arena, scratch included.
+    pub arena_bytes: u64,
+    /// Bytes of statics beside the arena.
+    pub static_bytes: u64,
+    /// Bytes of weights, biases, factors and tables.
+    pub weight_bytes: u64,
+    /// Bytes of everything else that `predict` reaches: code, plan, memory routines.
+    pub code_bytes: u64,
+}
+
+impl Bench {
+    /// Bytes of flash: weights and code.
+    pub fn flash_bytes(&self) -> u64 {
+        self.weight_bytes + self.code_bytes
+    }
+}
+
+/// Measures the generated module `module` on the emulated `board`.
+///
+/// # Errors
+/// When a program does not build or does not run.
+pub fn bench(module: &Path, board: &Board) -> Result<Bench, Error> {
+    let elf = build(module, board, Program::Bench)?;
+    let measured = qemu::bench(board, elf.path())?;
+    let elf = build(module, board, Program::Serve)?;
+    let mut device = Device::start(board, elf.path(), Clock::Instructions)?;
+    let steps = device.link.bench().map_err(|error| device.explain(error))?;
+    let layers: Option<Vec<u64>> = steps.layers.iter().map(|&ticks| device.instructions(ticks)).collect();
+    let layers = layers.ok_or_else(|| Error::model(format!("{} does not count instructions in QEMU", board.name)))?;
+    let [weight_bytes, arena_bytes] =
+        [device.link.info().weight_bytes, device.link.info().arena_bytes].map(|bytes| bytes as u64);
+    let size = size::of_inference(module, board)?;
+    Ok(Bench {
+        instructions: measured.instructions,
+        layers,
+        steps: steps.steps,
+        stack_bytes: measured.stack_bytes as u64,
+        arena_bytes,
+        static_bytes: size.ram.saturating_sub(arena_bytes),
+        weight_bytes,
+        code_bytes: size.flash.saturating_sub(weight_bytes),
+    })
+}

@@ -1,0 +1,87 @@
+//! The project's own commands: `cargo xtask setup`, `demo`, `test`, `size`, `bench`.
+
+mod bench;
+mod demo;
+mod model;
+mod python;
+mod setup;
+mod size;
+mod stage;
+mod test;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use microception_codegen::error::Error;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Command {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Installs what the other commands need and this machine lacks; they call it by themselves
+    Setup,
+    /// Runs the shipped model in int8 on an emulated Cortex-M4 and shows it photographs
+    Demo {
+        /// Classify this photograph (PNG, JPEG or BMP of any size) instead of the 20 in tests/photos
+        #[arg(long, value_name = "FILE")]
+        photo: Option<PathBuf>,
+        /// End with one JSON object: correct, total, arena_bytes, flash_bytes, instructions
+        #[arg(long)]
+        json: bool,
+    },
+    /// Runs every check: format, lints, docs, host tests, Python tests, firmware in QEMU
+    Test {
+        /// Only the stages whose name contains this word
+        #[arg(value_name = "WORD")]
+        only: Option<String>,
+    },
+    /// Says what inference with the shipped model takes: code, weights, arena, statics, stack
+    Size {
+        /// End with one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Counts the instructions of each layer of the shipped model on an emulated Cortex-M4
+    Bench {
+        /// End with one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Command::parse().task {
+        Task::Setup => setup::setup().map(|()| println!("all there")),
+        Task::Demo { photo, json } => demo::demo(photo.as_deref(), json),
+        Task::Test { only } => test::test(only.as_deref()),
+        Task::Size { json } => size::size(json),
+        Task::Bench { json } => bench::bench(json),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the repository.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package)
+}
+
+/// A folder of our own in the target folder.
+fn work_folder() -> Result<PathBuf, Error> {
+    let folder = root().join("target/xtask");
+    std::fs::create_dir_all(&folder).map_err(|error| Error::file(&folder, error.to_string()))?;
+    Ok(folder)
+}

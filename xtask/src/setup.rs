@@ -1,0 +1,113 @@
+//! Finds what building and emulating firmware needs, and installs what is missing.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use microception_codegen::device::board::{self, Board};
+use microception_codegen::device::toolchain::{Toolchain, on_path};
+use microception_codegen::error::Error;
+
+/// The board that the project's own commands run.
+pub const BOARD: &str = "mps2-an386";
+
+/// The board.
+pub fn board() -> Result<&'static Board, Error> {
+    board::named(BOARD)
+}
+
+/// A compiler and QEMU for the board. Quick when both are there.
+pub fn setup() -> Result<(), Error> {
+    let target = board()?.target;
+    if Toolchain::find(target).is_err() && !add_target(target) {
+        install(&compiler_packages())?;
+        Toolchain::find(target)?;
+    }
+    if on_path("qemu-system-arm").is_none() {
+        install(&["qemu-system-arm".to_owned()])?;
+    }
+    Ok(())
+}
+
+/// What `test` needs beyond that: clippy beside the compiler for the board, and Python with venv.
+pub fn for_tests() -> Result<(), Error> {
+    setup()?;
+    let toolchain = Toolchain::find(board()?.target)?;
+    if toolchain.clippy_driver().is_none() {
+        let added = toolchain.is_installed() && run("rustup", &["component", "add", "clippy"]);
+        if !added {
+            install(&["rust-web-clippy".to_owned()])?;
+        }
+    }
+    let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
+    if !has_venv() {
+        install(&["python3-venv".to_owned()])?;
+    }
+    Ok(())
+}
+
+/// Lets rustup install the target; whether it could.
+fn add_target(target: &str) -> bool {
+    on_path("rustup").is_some() && run("rustup", &["target", "add", target]) && Toolchain::find(target).is_ok()
+}
+
+/// Debian's newest compiler with the library's source; on Ubuntu the newest of the versioned ones.
+fn compiler_packages() -> Vec<String> {
+    let names = |packages: &[&str]| packages.iter().map(|&package| package.to_owned()).collect();
+    let output = Command::new("apt-cache").args(["pkgnames", "rust-"]).output();
+    let known = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let minor = |package: &str| package.strip_prefix("rust-1.")?.strip_suffix("-src")?.parse::<u32>().ok();
+    let newest = known.lines().filter_map(minor).filter(|&minor| minor >= 89).max();
+    match newest {
+        Some(minor) if !known.lines().any(|package| package == "rust-web-src") => ["rustc-1.", "cargo-1."]
+            .map(|package| format!("{package}{minor}"))
+            .into_iter()
+            .chain([format!("rust-1.{minor}-src"), "lld".to_owned()])
+            .collect(),
+        _ => names(&["rustc-web", "rust-web-src", "cargo-web", "lld"]),
+    }
+}
+
+/// Installs Debian packages, as root or through sudo.
+fn install(packages: &[String]) -> Result<(), Error> {
+    let list = packages.join(" ");
+    let by_hand = |why: &str| {
+        Error::model(format!(
+            "{why}; install it yourself and try again: on Debian and Ubuntu `apt-get install {list}`, \
+             elsewhere `rustup target add thumbv7em-none-eabihf` and your system's package of QEMU for Arm"
+        ))
+    };
+    if on_path("apt-get").is_none() {
+        return Err(by_hand("something is missing, and this machine has no apt-get"));
+    }
+    let mut command = match (is_root(), on_path("sudo")) {
+        (true, _) => vec!["env"],
+        (false, Some(_)) => vec!["sudo", "env"],
+        (false, None) => return Err(by_hand("something is missing, and installing it takes root or sudo")),
+    };
+    command.extend(["DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    eprintln!("installing {list}");
+    let apt = |arguments: &[&str]| run(command[0], &[&command[1..], arguments].concat());
+    let mut arguments = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
+    arguments.extend(packages.iter().map(String::as_str));
+    // Package lists may be older than the packages, or not there at all.
+    if apt(&["update", "--quiet"]) && apt(&arguments) { Ok(()) } else { Err(by_hand("apt-get fails")) }
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Runs a program, whose messages go to the standard error output.
+fn run(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program.as_ref());
+    command.args(arguments).stdout(std::io::stderr());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether a program says nothing but yes.
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,131 @@
+//! `cargo xtask test`: everything, in stages.
+
+use std::path::Path;
+use std::process::Command;
+
+use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::toolchain::Toolchain;
+use microception_codegen::error::Error;
+
+use crate::model::{Precision, convert};
+use crate::stage::{Counts, run};
+use crate::{python, root, setup};
+
+/// The package that only builds for its board.
+const FIRMWARE: &str = "microception-mps2-an386";
+
+/// A stage: its name, and how it runs.
+type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
+
+const STAGES: [Stage; 9] = [
+    ("format", |name| run(name, Ok(vec![cargo(&["fmt", "--all", "--check"])]))),
+    ("lints", |name| run(name, Ok(lints()))),
+    ("docs", |name| run(name, Ok(docs()))),
+    ("host tests", |name| run(name, Ok(vec![host(&["test"], &["--no-fail-fast", "--", "--show-output"])]))),
+    ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
+    ("firmware lints", |name| run(name, firmware_lints())),
+    ("on-target tests", |name| run(name, on_target())),
+    ("no panic path", no_panic_path),
+    ("demo", |name| run(name, Ok(vec![cargo(&["xtask", "demo", "--json"])]))),
+];
+
+/// Runs the stages whose name contains `only`.
+pub fn test(only: Option<&str>) -> Result<(), Error> {
+    setup::for_tests()?;
+    let mut counts = Counts::default();
+    let mut failed = Vec::new();
+    for (name, stage) in STAGES.iter().filter(|(name, _)| only.is_none_or(|word| name.contains(word))) {
+        let came = stage(name).unwrap_or_else(|error| {
+            eprintln!("FAILED\n{error}\n");
+            Counts::one(false)
+        });
+        if came.failed != 0 {
+            failed.push(*name);
+        }
+        counts.add(came);
+    }
+    // With the reference data beside the checkout nothing has a reason to be skipped.
+    let may_skip = !root().join("../shared").exists();
+    for why in &counts.skipped {
+        eprintln!("skipped: {why}");
+    }
+    if !counts.skipped.is_empty() {
+        eprintln!("{} skipped", counts.skipped.len());
+    }
+    println!("{} passed, {} failed", counts.passed, counts.failed);
+    match (failed.as_slice(), counts.skipped.len()) {
+        ([], skipped) if counts.passed == 0 && skipped == 0 => Err(Error::model("no stage has such a name")),
+        ([], 0) => Ok(()),
+        ([], _) if may_skip => Ok(()),
+        ([], skipped) => Err(Error::model(format!("{skipped} tests were skipped, although ../shared is there"))),
+        (stages, _) => Err(Error::model(format!("failed: {}", stages.join(", ")))),
+    }
+}
+
+/// Cargo, in the root of the repository.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Cargo, for all that builds on the host.
+fn host(verb: &[&str], arguments: &[&str]) -> Command {
+    let mut command = cargo(verb);
+    command.args(["--workspace", "--exclude", FIRMWARE]).args(arguments);
+    command
+}
+
+fn lints() -> Vec<Command> {
+    let as_library = ["clippy", "--package", "microception-codegen", "--no-default-features", "--", "-D", "warnings"];
+    vec![host(&["clippy"], &["--all-targets", "--", "-D", "warnings"]), cargo(&as_library)]
+}
+
+fn docs() -> Vec<Command> {
+    let mut command = host(&["doc"], &["--no-deps", "--document-private-items"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    vec![command]
+}
+
+/// A model made by hand, for what does not depend on the model.
+fn small_model() -> std::path::PathBuf {
+    root().join("boards/app/tests/models/doubler.rs")
+}
+
+/// Clippy over each set of the firmware's features.
+fn firmware_lints() -> Result<Vec<Command>, Error> {
+    let board = setup::board()?;
+    let clippy = Toolchain::find(board.target)?.clippy_driver();
+    let clippy = clippy.ok_or_else(|| Error::model("the compiler for the board has no clippy beside it"))?;
+    let check = |arguments: &[&str]| -> Result<Command, Error> {
+        let mut command = firmware::cargo("check", board)?;
+        command.args(["--release", "--lib", "--bins", "--tests"]).args(arguments);
+        command.env("MICROCEPTION_MODEL", small_model()).env("RUSTC_WORKSPACE_WRAPPER", &clippy);
+        // The driver's own way to take arguments, as `cargo clippy` hands them over.
+        command.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+        Ok(command)
+    };
+    Ok(vec![check(&[])?, check(&["--features", "serve"])?, check(&["--features", "bare"])?])
+}
+
+/// The on-target tests around a small model and around the shipped one.
+fn on_target() -> Result<Vec<Command>, Error> {
+    let board = setup::board()?;
+    let test = |module: &Path| -> Result<Command, Error> {
+        let mut command = firmware::cargo("test", board)?;
+        command.arg("--release").env("MICROCEPTION_MODEL", module);
+        Ok(command)
+    };
+    Ok(vec![test(&small_model())?, test(&convert(Precision::Int8)?)?, test(&convert(Precision::F32)?)?])
+}
+
+/// Links the shipped model, in each precision, into programs that have no panic handler.
+fn no_panic_path(name: &str) -> Result<Counts, Error> {
+    eprint!("{name} ... ");
+    let board = setup::board()?;
+    for precision in [Precision::Int8, Precision::F32] {
+        firmware::build(&convert(precision)?, board, Program::NoPanic)?;
+    }
+    eprintln!("2 passed");
+    Ok(Counts { passed: 2, ..Counts::default() })
+}
