@@ -1,0 +1,211 @@
+//! From an f32 graph and the ranges of its activations to an int8 graph, after the TensorFlow Lite
+//! 8-bit quantization specification.
+//!
+//! [`calibrate()`] runs the f32 graph over frames and notes each tensor's range ([`Ranges`], which
+//! can be kept in a file), [`quantize`] applies them:
+//!
+//! - Activations are asymmetric per tensor. The range is widened to zero, for padding is zero and
+//!   must be exact; what a fused activation can't leave is cut off.
+//! - Weights are symmetric per output channel, biases `i32` in steps of
+//!   `input scale * weight scale`.
+//! - A max pool, an average pool and a flatten pass on their input's scale and zero point. What only
+//!   a max pool reads takes the range of what the pool makes: values below it never come through.
+//! - Softmax and sigmoid have scale 1/256 and zero point -128.
+//! - An input of pixels whose offset is a whole number of steps keeps them exactly: with
+//!   Rescaling(1/255) the stored value is the pixel minus 128. Of any other the exact range is
+//!   known without calibration.
+//! - An input of f32 becomes one of int8: the caller hands over quantized values.
+//!
+//! Outputs stay int8, their scale and zero point are the output tensor's.
+
+mod activations;
+mod calibrate;
+mod observe;
+mod ranges;
+mod weights;
+
+use std::collections::HashSet;
+
+pub use activations::activation_quantization;
+pub use calibrate::calibrate;
+pub use observe::Observer;
+pub use ranges::{Method, Ranges};
+pub use weights::{QuantizedWeights, quantize_weights};
+
+use crate::error::Error;
+use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, TensorId, Weights};
+use crate::passes::channels::Channels;
+
+/// Scale and zero point of probabilities: 0 to 255/256.
+const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
+
+/// Quantizes a graph that has gone through the [passes](crate::passes).
+///
+/// # Errors
+/// When the ranges lack a tensor, two layers have one name, a layer is quantized already, or its
+/// numbers are too large.
+pub fn quantize(graph: &Graph, ranges: &Ranges) -> Result<Graph, Error> {
+    graph.check()?;
+    check_names(graph)?;
+    let mut quantized = graph.clone();
+    for (index, layer) in graph.layers.iter().enumerate() {
+        let quantizer = Quantizer { graph, ranges, quantized: &quantized, layer };
+        let output = quantizer.output()?;
+        let operator = quantizer.operator(output)?;
+        quantized.layers[index].operator = operator;
+        let tensor = &mut quantized.tensors[layer.output.0];
+        tensor.element = Element::I8;
+        tensor.quantization = Some(output);
+    }
+    Ok(quantized)
+}
+
+/// Ranges are found by name.
+fn check_names(graph: &Graph) -> Result<(), Error> {
+    let mut names = HashSet::new();
+    match graph.layers.iter().find(|layer| !names.insert(graph.tensor(layer.output).name.as_str())) {
+        Some(layer) => Err(Error::layer(&layer.name, "two layers have this name; int8 finds ranges by name")),
+        None => Ok(()),
+    }
+}
+
+/// One layer, and the graph whose layers before it are quantized already.
+struct Quantizer<'a> {
+    graph: &'a Graph,
+    ranges: &'a Ranges,
+    quantized: &'a Graph,
+    layer: &'a Layer,
+}
+
+impl Quantizer<'_> {
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::layer(&self.layer.name, reason)
+    }
+
+    /// Scale and zero point of an input.
+    fn input(&self, index: usize) -> Result<Quantization, Error> {
+        let input = self.layer.inputs.get(index).and_then(|&input| self.quantized.tensor(input).quantization);
+        input.ok_or_else(|| self.error("has too few inputs"))
+    }
+
+    /// Scale and zero point of the tensor that the layer makes.
+    fn output(&self) -> Result<Quantization, Error> {
+        match &self.layer.operator {
+            Operator::Input { element: Element::I8, .. } => Err(self.error("is quantized already")),
+            &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
+                .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
+            Operator::MaxPool { .. } | Operator::AveragePool { .. } | Operator::Flatten => self.input(0),
+            Operator::Softmax | Operator::Activation(Function::Sigmoid) => Ok(PROBABILITY),
+            Operator::ScaleShift { .. } | Operator::Identity => {
+                Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
+            }
+            Operator::Convolution { activation, .. }
+            | Operator::Depthwise { activation, .. }
+            | Operator::Dense { activation, .. }
+            | Operator::Add { activation } => self.calibrated(*activation),
+            Operator::Activation(function) => self.calibrated(Some(*function)),
+            Operator::Input { .. } | Operator::GlobalAveragePool { .. } => self.calibrated(None),
+        }
+    }
+
+    /// Scale and zero point from the tensor's range, cut to what an activation leaves.
+    fn calibrated(&self, activation: Option<Function>) -> Result<Quantization, Error> {
+        let [least, greatest] = self.range()?;
+        let range = match activation {
+            Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
+            Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
+            Some(Function::Sigmoid) => [0.0, 1.0],
+            None => [least, greatest],
+        };
+        let mut reach = self.reach()?;
+        if activation == Some(Function::Relu6) {
+            // Six, where it cuts, is a number of steps too.
+            reach = reach.max(6.0);
+        }
+        activation_quantization(range, reach).ok_or_else(|| self.error("its values are too large for int8"))
+    }
+
+    /// The range of the layer's tensor; where only a max pool reads it, of what the pool makes.
+    fn range(&self) -> Result<[f32; 2], Error> {
+        let mut tensor = self.layer.output;
+        while let Some(pool) = self.only_max_pool(tensor) {
+            tensor = pool.output;
+        }
+        let name = &self.graph.tensor(tensor).name;
+        self.ranges.get(name).ok_or_else(|| {
+            Error::layer(name, "the activation ranges have no entry for it: calibrate again, with this very model")
+        })
+    }
+
+    /// The max pool that alone reads a tensor.
+    fn only_max_pool(&self, tensor: TensorId) -> Option<&Layer> {
+        let mut readers = self.graph.layers.iter().filter(|layer| layer.inputs.contains(&tensor));
+        let reader = readers.next()?;
+        let alone = readers.next().is_none() && !self.graph.outputs.contains(&tensor);
+        (alone && matches!(reader.operator, Operator::MaxPool { .. })).then_some(reader)
+    }
+
+    /// The largest magnitude that the layer can make of any stored input, before a clamp.
+    fn reach(&self) -> Result<f64, Error> {
+        let largest = |index: usize| self.input(index).map(activations::largest);
+        match &self.layer.operator {
+            Operator::Input { .. } => Ok(0.0),
+            Operator::Add { .. } => Ok(largest(0)? + largest(1)?),
+            operator => match self.channels(operator) {
+                None => largest(0),
+                Some(channels) => {
+                    let (weights, bias) = self.trained(operator)?;
+                    let mut reach: Vec<f64> = match bias {
+                        Some(bias) => bias.iter().map(|&bias| f64::from(bias.abs())).collect(),
+                        None => vec![0.0; channels.outputs],
+                    };
+                    let largest = largest(0)?;
+                    for (index, &weight) in weights.iter().enumerate() {
+                        reach[channels.output_of(index)] += f64::from(weight.abs()) * largest;
+                    }
+                    Ok(reach.into_iter().fold(0.0, f64::max))
+                }
+            },
+        }
+    }
+
+    fn channels(&self, operator: &Operator) -> Option<Channels> {
+        let inputs = self.graph.tensor(*self.layer.inputs.first()?).shape.channels();
+        Channels::of(operator, inputs, self.graph.tensor(self.layer.output).shape.channels())
+    }
+
+    fn trained<'b>(&self, operator: &'b Operator) -> Result<(&'b [f32], Option<&'b [f32]>), Error> {
+        match operator.weights() {
+            Some((Weights::F32(weights), None)) => Ok((weights, None)),
+            Some((Weights::F32(weights), Some(Bias::F32(bias)))) => Ok((weights, Some(bias))),
+            Some(_) => Err(self.error("is quantized already")),
+            None => Err(self.error("has no weights")),
+        }
+    }
+
+    /// The layer's operator with quantized weights.
+    fn operator(&self, output: Quantization) -> Result<Operator, Error> {
+        let mut operator = self.layer.operator.clone();
+        match &mut operator {
+            Operator::Input { element: element @ Element::F32, scale, offset } => {
+                *element = Element::I8;
+                *scale = output.scale;
+                *offset = -output.scale * output.zero_point as f32;
+            }
+            Operator::Convolution { weights, bias, .. }
+            | Operator::Depthwise { weights, bias, .. }
+            | Operator::Dense { weights, bias, .. } => {
+                let channels = self.channels(&self.layer.operator).ok_or_else(|| self.error("has too few inputs"))?;
+                let (trained, trained_bias) = self.trained(&self.layer.operator)?;
+                let input_scale = self.input(0)?.scale;
+                let numbers = quantize_weights(trained, trained_bias, channels.outputs, input_scale, |index| {
+                    channels.output_of(index)
+                });
+                *weights = Weights::I8 { values: numbers.values, scales: numbers.scales };
+                *bias = Some(Bias::I32(numbers.bias));
+            }
+            _ => {}
+        }
+        Ok(operator)
+    }
+}
