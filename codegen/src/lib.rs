@@ -12,8 +12,10 @@
 //! - [`emit`]: kernels and plan to Rust source.
 //! - [`device`]: builds a board's firmware, runs it in an emulator, talks to it.
 //! - [`data`]: frames from NumPy's files and pictures, and what a model answers.
+//! - [`convert`]: the whole path as one call, for the command and for a `build.rs`.
 //! - [`error`]: what can be wrong with a model or with data.
 
+pub mod convert;
 pub mod data;
 pub mod emit;
 #[cfg(feature = "device")]

@@ -7,6 +7,28 @@ use npyz::{AutoSerialize, Serialize, WriterBuilder};
 
 use crate::error::Error;
 
+/// Says early whether a file could be written at `path`, before work that takes long.
+///
+/// # Errors
+/// When its folder does not exist, or it is a folder itself.
+pub fn check(path: &Path) -> Result<(), Error> {
+    if path.is_dir() {
+        return Err(Error::file(path, "cannot be written: it is a folder"));
+    }
+    if !folder(path).is_dir() {
+        return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder(path).display())));
+    }
+    Ok(())
+}
+
+/// The folder that a file is in.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
 /// Writes `bytes` to the file at `path`, in place of what was there. They go into a temporary file beside it
 /// that then takes its name, so nothing half-written is ever seen, whatever goes wrong.
 ///
@@ -14,19 +36,13 @@ use crate::error::Error;
 /// When the folder does not exist or can't be written to.
 pub fn whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::file(path, format!("cannot be written: {error}"));
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    if path.is_dir() {
-        return Err(Error::file(path, "cannot be written: it is a folder"));
-    }
+    check(path)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(".microception-");
     // Temporary files are private to their owner by default; this one is to be an ordinary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    let mut file = builder.tempfile_in(folder(path)).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.persist(path).map(drop).map_err(|error| failed(error.error))
 }

@@ -1,0 +1,118 @@
+//! `microception bench`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use microception_codegen::data::write;
+use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::{bench, board};
+use microception_codegen::error::Error;
+use serde::Serialize;
+
+use super::runner::{board_names, module_file};
+use super::settings::{Settings, warn};
+use super::table::{self, grouped};
+
+/// Measures one inference on a board: instructions of each layer, arena, stack, flash
+#[derive(Debug, Args)]
+pub struct Bench {
+    #[command(flatten)]
+    settings: Settings,
+    /// The board
+    #[arg(long, value_name = "BOARD", value_parser = board_names())]
+    board: String,
+    /// Keeps the program that was measured; its inference is between the markers bench_begin and bench_end
+    #[arg(long, value_name = "FILE.elf")]
+    elf: Option<PathBuf>,
+    /// Prints the figures as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// One layer in what `--json` prints.
+#[derive(Debug, Serialize)]
+struct LayerReport {
+    name: String,
+    kind: &'static str,
+    macs: u64,
+    instructions: u64,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report {
+    model: String,
+    board: String,
+    instructions: u64,
+    macs: u64,
+    arena_bytes: u64,
+    stack_bytes: u64,
+    static_bytes: u64,
+    weight_bytes: u64,
+    code_bytes: u64,
+    layers: Vec<LayerReport>,
+}
+
+impl Bench {
+    pub fn run(self) -> Result<String, Error> {
+        if let Some(path) = &self.elf {
+            write::check(path)?;
+        }
+        let (module, summary) = self.settings.conversion().to_module()?;
+        warn(&summary.warnings);
+        let board = board::named(&self.board)?;
+        let file = module_file(&module.text)?;
+        let measured = bench::bench(file.path(), board)?;
+        if let Some(path) = &self.elf {
+            firmware::build(file.path(), board, Program::Bench)?.keep(path)?;
+        }
+        let layers = summary.layers.into_iter().zip(&measured.layers);
+        let layers = layers.map(|(layer, &instructions)| LayerReport {
+            name: layer.name,
+            kind: layer.kind,
+            macs: layer.macs,
+            instructions,
+        });
+        let report = Report {
+            model: summary.model,
+            board: self.board,
+            instructions: measured.instructions,
+            macs: summary.macs,
+            arena_bytes: measured.arena_bytes,
+            stack_bytes: measured.stack_bytes,
+            static_bytes: measured.static_bytes,
+            weight_bytes: measured.weight_bytes,
+            code_bytes: measured.code_bytes,
+            layers: layers.collect(),
+        };
+        if self.json {
+            return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
+        }
+        Ok(report.text())
+    }
+}
+
+impl Report {
+    fn text(&self) -> String {
+        let mut table = table::table(&["layer", "kind", "MACs", "instructions", "per MAC"], 3);
+        let per_mac = |instructions: u64, macs: u64| {
+            if macs == 0 { String::new() } else { format!("{:.2}", instructions as f64 / macs as f64) }
+        };
+        for LayerReport { name, kind, macs, instructions } in &self.layers {
+            let mut row = table::row([name, kind], &[*macs, *instructions]);
+            row.add_cell(per_mac(*instructions, *macs).into());
+            table.add_row(row);
+        }
+        let mut total = table::row(["one inference", ""], &[self.macs, self.instructions]);
+        total.add_cell(per_mac(self.instructions, self.macs).into());
+        table.add_row(total);
+        format!(
+            "{table}\nRAM    arena {} bytes, stack {}, other statics {}\nflash  weights {} bytes, code with plan {}",
+            grouped(self.arena_bytes),
+            grouped(self.stack_bytes),
+            grouped(self.static_bytes),
+            grouped(self.weight_bytes),
+            grouped(self.code_bytes)
+        )
+    }
+}

@@ -1,0 +1,99 @@
+//! `microception convert`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use microception_codegen::convert::Summary;
+use microception_codegen::error::Error;
+use serde::Serialize;
+
+use super::settings::{Settings, warn};
+use super::table::{self, grouped};
+
+/// Writes a model as a no_std Rust module for the runtime
+#[derive(Debug, Args)]
+pub struct Convert {
+    #[command(flatten)]
+    settings: Settings,
+    /// The module to write
+    #[arg(long, value_name = "FILE.rs")]
+    out: PathBuf,
+    /// Keeps the ranges that calibration found, to be given as --calibration
+    #[arg(long, value_name = "FILE.json", requires = "calibration")]
+    save_ranges: Option<PathBuf>,
+    /// The core that it is for. In this version one module serves every core
+    #[arg(long, value_name = "CORE", default_value = "portable")]
+    target: Target,
+    /// Prints the figures as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// Cores of microcontrollers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[value(rename_all = "kebab-case")]
+enum Target {
+    Portable,
+    #[value(name = "cortex-m0plus")]
+    #[serde(rename = "cortex-m0plus")]
+    CortexM0Plus,
+    #[value(name = "cortex-m3")]
+    #[serde(rename = "cortex-m3")]
+    CortexM3,
+    #[value(name = "cortex-m4")]
+    #[serde(rename = "cortex-m4")]
+    CortexM4,
+    #[value(name = "cortex-m7")]
+    #[serde(rename = "cortex-m7")]
+    CortexM7,
+    #[value(name = "cortex-m33")]
+    #[serde(rename = "cortex-m33")]
+    CortexM33,
+    #[value(name = "cortex-m55")]
+    #[serde(rename = "cortex-m55")]
+    CortexM55,
+    #[value(name = "riscv32")]
+    #[serde(rename = "riscv32")]
+    RiscV32,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    target: Target,
+    out: String,
+}
+
+impl Convert {
+    pub fn run(self) -> Result<String, Error> {
+        let mut conversion = self.settings.conversion();
+        if let Some(file) = &self.save_ranges {
+            conversion = conversion.save_ranges(file);
+        }
+        let summary = conversion.to_file(&self.out)?;
+        warn(&summary.warnings);
+        if self.json {
+            let out = self.out.display().to_string();
+            let report = Report { summary: &summary, target: self.target, out };
+            return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
+        }
+        let Summary { model, precision, weight_bytes, step_bytes, flash_bytes, arena_bytes, steps, .. } = &summary;
+        Ok(format!(
+            "{table}\n\
+             flash  {flash} bytes: weights and tables {weights}, plan {plan} ({steps} steps); code comes on top\n\
+             arena  {arena} bytes, scratch included\n\
+             wrote  {out}: {model} in {precision}",
+            table = table::layers(&summary.layers, true),
+            flash = grouped(*flash_bytes as u64),
+            weights = grouped(*weight_bytes as u64),
+            plan = grouped(*step_bytes as u64),
+            steps = grouped(*steps as u64),
+            arena = grouped(*arena_bytes as u64),
+            out = self.out.display(),
+            precision = precision.name(),
+        ))
+    }
+}

@@ -1,0 +1,40 @@
+//! The sub-commands, one in each file. Each returns what is printed on standard output.
+
+mod bench;
+mod convert;
+mod device;
+mod eval;
+mod inspect;
+mod progress;
+mod run;
+mod runner;
+mod settings;
+mod table;
+
+use clap::Subcommand;
+use microception_codegen::error::Error;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Inspect(inspect::Inspect),
+    Convert(convert::Convert),
+    Run(run::Run),
+    Eval(eval::Eval),
+    Bench(bench::Bench),
+    Device(device::Device),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self) -> Result<String, Error> {
+        match self {
+            Command::Inspect(inspect) => inspect.run(),
+            Command::Convert(convert) => convert.run(),
+            Command::Run(run) => run.run(),
+            Command::Eval(eval) => eval.run(),
+            Command::Bench(bench) => bench.run(),
+            Command::Device(device) => device.run(),
+        }
+    }
+}

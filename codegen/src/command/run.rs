@@ -1,0 +1,99 @@
+//! `microception run`.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use microception_codegen::data::picture::Fit;
+use microception_codegen::data::{Examples, Input, Output, Purpose, write};
+use microception_codegen::error::Error;
+use microception_codegen::graph::{Element, Shape};
+
+use super::progress;
+use super::runner::{self, Runner};
+use super::settings::{Settings, warn};
+use super::table::grouped;
+
+/// How many classes are shown for a frame.
+const BEST: usize = 3;
+
+/// Runs a model on arrays or pictures
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    settings: Settings,
+    /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures. The numbers are the model's own
+    /// input type, or real numbers that int8 models quantize
+    #[arg(long, value_name = "DATA")]
+    input: PathBuf,
+    /// Where the output goes, with one more axis in front where the input is a list. Without it the best classes are
+    /// shown
+    #[arg(long, value_name = "FILE.npy")]
+    output: Option<PathBuf>,
+    /// Writes real numbers, where an int8 model's output is int8 otherwise
+    #[arg(long, requires = "output")]
+    dequantize: bool,
+    /// Turns pictures upright, cuts their centre out and resizes it, where they must have the model's size otherwise
+    #[arg(long)]
+    resize: bool,
+    /// Where it runs
+    #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
+    board: String,
+}
+
+impl Run {
+    pub fn run(self) -> Result<String, Error> {
+        if let Some(path) = &self.output {
+            write::check(path)?;
+        }
+        let prepared = self.settings.prepare()?;
+        let graph = &prepared.graph;
+        let fit = if self.resize { Fit::Resize } else { Fit::Exact };
+        let examples = Examples::open(&self.input, &Input::of(graph), Purpose::Measurement, fit)?;
+        warn(examples.warning().map(str::to_owned).as_slice());
+        let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
+        let bar = progress::bar("running", examples.len());
+        let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
+        bar.finish_and_clear();
+        let (output, outputs) = (Output::of(graph), outputs?);
+        match &self.output {
+            Some(path) => self.save(path, &output, &outputs, examples.is_list()),
+            None => Ok(best(&examples, &output, &outputs, &graph.labels)),
+        }
+    }
+
+    fn save(&self, path: &Path, output: &Output, outputs: &[Vec<u8>], list: bool) -> Result<String, Error> {
+        let mut shape = if list { vec![outputs.len()] } else { Vec::new() };
+        shape.extend(&output.shape.0);
+        let element = if self.dequantize || output.element == Element::F32 {
+            write::npy(path, &shape, outputs.iter().flat_map(|bytes| output.real(bytes)))?;
+            Element::F32
+        } else {
+            write::npy(path, &shape, outputs.iter().flatten().map(|byte| byte.cast_signed()))?;
+            Element::I8
+        };
+        Ok(format!(
+            "wrote {}: {} {}, {} frames",
+            path.display(),
+            Shape(shape),
+            element.name(),
+            grouped(outputs.len() as u64)
+        ))
+    }
+}
+
+/// The best classes of each frame.
+fn best(examples: &Examples, output: &Output, outputs: &[Vec<u8>], labels: &[String]) -> String {
+    let mut text = String::new();
+    for (index, bytes) in outputs.iter().enumerate() {
+        if outputs.len() > 1 {
+            let name = examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
+            let _ = writeln!(text, "{name}");
+        }
+        for (class, value) in output.ranked(bytes).into_iter().take(BEST) {
+            let name = labels.get(class).cloned().unwrap_or_else(|| format!("class {class}"));
+            let _ = writeln!(text, "  {value:.4}  {name}");
+        }
+    }
+    text
+}

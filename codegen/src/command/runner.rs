@@ -1,0 +1,90 @@
+//! Where a model runs: on the host, or on a board.
+
+use clap::builder::PossibleValuesParser;
+use microception_codegen::convert::Prepared;
+use microception_codegen::device::board::{self, BOARDS};
+use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::qemu::{Clock, Device};
+use microception_codegen::error::Error;
+use microception_codegen::host::Machine;
+use rayon::prelude::*;
+
+use super::settings::Settings;
+
+/// The host's name among the boards.
+const HOST: &str = "host";
+
+/// The names that `--board` takes.
+pub fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new([HOST].into_iter().chain(BOARDS.iter().map(|board| board.name)))
+}
+
+/// The names of the boards alone.
+pub fn board_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(BOARDS.iter().map(|board| board.name))
+}
+
+/// A model that is ready to run somewhere.
+pub enum Runner {
+    /// With the same runtime, here, on every processor core.
+    Host(Box<Machine>),
+    /// As firmware, over a serial line.
+    Board(Box<Device>),
+}
+
+impl Runner {
+    /// Gets the model that `settings` ask for ready on the board of that name.
+    pub fn new(prepared: &Prepared, settings: &Settings, name: &str) -> Result<Runner, Error> {
+        if name == HOST {
+            let machine = Machine::new(&prepared.graph, settings.strategy());
+            let machine = machine.map_err(|error| error.in_file(&settings.model))?;
+            return Ok(Runner::Host(Box::new(machine)));
+        }
+        let board = board::named(name)?;
+        let (module, _) = settings.conversion().to_module_of(prepared)?;
+        let file = module_file(&module.text)?;
+        let elf = firmware::build(file.path(), board, Program::Serve)?;
+        let device = Device::start(board, elf.path(), Clock::Host)?;
+        Ok(Runner::Board(Box::new(device)))
+    }
+
+    /// The outputs for `count` frames, in their order. `done` is called after each.
+    pub fn outputs<F>(
+        &mut self,
+        count: usize,
+        frame: impl Fn(usize) -> Result<F, Error> + Sync,
+        done: impl Fn() + Sync,
+    ) -> Result<Vec<Vec<u8>>, Error>
+    where
+        F: AsRef<[u8]>,
+    {
+        match self {
+            Runner::Host(machine) => (0..count)
+                .into_par_iter()
+                .map_init(
+                    || machine.clone(),
+                    |machine, index| {
+                        let output = machine.run(frame(index)?.as_ref());
+                        done();
+                        output
+                    },
+                )
+                .collect(),
+            Runner::Board(device) => (0..count)
+                .map(|index| {
+                    let output = device.link.infer(frame(index)?.as_ref()).map_err(|error| device.explain(error));
+                    done();
+                    output
+                })
+                .collect(),
+        }
+    }
+}
+
+/// A generated module in a temporary file.
+pub fn module_file(text: &str) -> Result<tempfile::NamedTempFile, Error> {
+    let failed = |error: std::io::Error| Error::model(format!("no temporary file for the module: {error}"));
+    let file = tempfile::Builder::new().prefix("microception-").suffix(".rs").tempfile().map_err(failed)?;
+    std::fs::write(file.path(), text).map_err(failed)?;
+    Ok(file)
+}

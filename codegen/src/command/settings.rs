@@ -1,0 +1,104 @@
+//! Settings that several commands have: which model, in which arithmetic.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use microception_codegen::convert::{Convert, Prepared};
+use microception_codegen::error::Error;
+use microception_codegen::plan::Strategy;
+use microception_codegen::quantize::Method;
+
+use super::progress;
+
+/// The model and its arithmetic.
+#[derive(Debug, Args)]
+pub struct Settings {
+    /// A trained model, recognised by its content: .keras, or a legacy .h5
+    pub model: PathBuf,
+    /// The arithmetic; int8 where there is calibration, else f32
+    #[arg(long, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
+    /// Where int8 takes the ranges of activations from: training data (.npz, .npy, a folder of pictures) or a ranges
+    /// file
+    #[arg(long, value_name = "DATA|RANGES.json")]
+    pub calibration: Option<PathBuf>,
+    /// How ranges are chosen from calibration data: minmax, percentile (99.99), or percentile:P [default: minmax]
+    #[arg(long, value_name = "METHOD", value_parser = method)]
+    pub range: Option<Method>,
+    /// The classes' names, one per line; without it, labels.txt beside the model if there is one
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// What the plan is to be good at
+    #[arg(long, value_name = "PLAN", default_value = "smallest")]
+    pub plan: Plan,
+}
+
+/// The arithmetic of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    /// IEEE single precision
+    F32,
+    /// Eight bits, as in the TensorFlow Lite 8-bit specification
+    Int8,
+}
+
+/// What a plan is good at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Plan {
+    /// The least memory
+    Smallest,
+    /// Rows as early as they can be made: the shortest delay behind a camera
+    Eager,
+    /// Whole tensors, one after the other
+    Whole,
+}
+
+fn method(text: &str) -> Result<Method, Error> {
+    if text == "minmax" { Ok(Method::MinMax) } else { text.parse() }
+}
+
+impl Settings {
+    /// The conversion that they ask for.
+    pub fn conversion(&self) -> Convert {
+        let mut convert = Convert::new(&self.model).strategy(self.strategy()).progress(progress::calibration());
+        if let Some(precision) = self.precision {
+            convert = convert.precision(match precision {
+                Precision::F32 => microception_codegen::convert::Precision::F32,
+                Precision::Int8 => microception_codegen::convert::Precision::Int8,
+            });
+        }
+        if let Some(source) = &self.calibration {
+            convert = convert.calibration(source);
+        }
+        if let Some(method) = self.range {
+            convert = convert.method(method);
+        }
+        if let Some(file) = &self.labels {
+            convert = convert.labels(file);
+        }
+        convert
+    }
+
+    /// What the plan is to be good at.
+    pub fn strategy(&self) -> Strategy {
+        match self.plan {
+            Plan::Smallest => Strategy::Smallest,
+            Plan::Eager => Strategy::Eager,
+            Plan::Whole => Strategy::Whole,
+        }
+    }
+
+    /// The graph that they ask for, its warnings told.
+    pub fn prepare(&self) -> Result<Prepared, Error> {
+        let prepared = self.conversion().prepare()?;
+        warn(&prepared.warnings);
+        Ok(prepared)
+    }
+}
+
+/// Tells warnings, on standard error.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}

@@ -1,0 +1,65 @@
+//! Tables of figures.
+
+use comfy_table::{Cell, CellAlignment, Row, Table, presets};
+use microception_codegen::convert::LayerFigures;
+use microception_codegen::graph::Shape;
+
+/// A number with commas between groups of three digits.
+pub fn grouped(number: impl TryInto<u64>) -> String {
+    let Ok(number) = number.try_into() else { return "?".to_owned() };
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A table, in Markdown so that it can be pasted, whose columns are `names`, the last `numeric` of which hold numbers.
+pub fn table(names: &[&str], numeric: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN).set_header(names);
+    for column in table.column_iter_mut().skip(names.len() - numeric) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Layers with their figures and, where `bytes`, the bytes they keep in flash; the last row is the sum.
+pub fn layers(layers: &[LayerFigures], bytes: bool) -> Table {
+    let names = ["layer", "kind", "output", "parameters", "MACs", "weight bytes"];
+    let shown = if bytes { 6 } else { 5 };
+    let mut table = table(&names[..shown], shown - 3);
+    for layer in layers {
+        let figures = [layer.parameters as u64, layer.macs, layer.weight_bytes as u64];
+        let shape = Shape(layer.output.clone()).to_string();
+        table.add_row(row([&layer.name, layer.kind, &shape], &figures[..shown - 3]));
+    }
+    let total = |figure: fn(&LayerFigures) -> u64| layers.iter().map(figure).sum::<u64>();
+    let totals =
+        [total(|layer| layer.parameters as u64), total(|layer| layer.macs), total(|layer| layer.weight_bytes as u64)];
+    table.add_row(row(["total", "", ""], &totals[..shown - 3]));
+    table
+}
+
+/// Texts, then numbers; a zero is left out.
+pub fn row<const TEXTS: usize>(texts: [&str; TEXTS], figures: &[u64]) -> Row {
+    let figure = |&figure: &u64| if figure == 0 { String::new() } else { grouped(figure) };
+    texts.into_iter().map(Cell::new).chain(figures.iter().map(figure).map(Cell::new)).collect::<Vec<_>>().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!(
+            ["0", "999", "1,000", "7,387,968"],
+            [0u64, 999, 1000, 7_387_968].map(grouped).each_ref().map(|text| text.as_str())
+        );
+    }
+}

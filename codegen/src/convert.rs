@@ -1,0 +1,413 @@
+//! The whole path from a model's file to a Rust module, as one call: for the command `microception convert`,
+//! and for a `build.rs`.
+//!
+//! ```no_run
+//! // build.rs
+//! use microception_codegen::convert::Convert;
+//!
+//! fn main() {
+//!     if let Err(error) = Convert::new("model.keras").calibration("ranges.json").to_out_dir("model.rs") {
+//!         println!("cargo::error={error}");
+//!     }
+//! }
+//! ```
+//!
+//! ```ignore
+//! // src/main.rs
+//! mod model {
+//!     include!(concat!(env!("OUT_DIR"), "/model.rs"));
+//! }
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::data::picture::Fit;
+use crate::data::{Examples, Input, Output, Purpose, array, read_labels, write};
+use crate::emit::{self, Module};
+use crate::error::Error;
+use crate::graph::{Element, Graph, Weights};
+use crate::plan::Strategy;
+use crate::quantize::{Method, Ranges, calibrate, quantize};
+use crate::{passes, read};
+
+/// The arithmetic of a converted model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// IEEE single precision.
+    F32,
+    /// Eight bits, as the TensorFlow Lite 8-bit specification has it.
+    Int8,
+}
+
+impl Precision {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::F32 => "f32",
+            Precision::Int8 => "int8",
+        }
+    }
+
+    /// What a graph is in.
+    pub fn of(graph: &Graph) -> Precision {
+        let quantized = |weights: &Weights| matches!(weights, Weights::I8 { .. });
+        let by_weights = graph.layers.iter().any(|layer| {
+            layer.operator.weights().is_some_and(|(weights, _)| quantized(weights))
+                || graph.tensor(layer.output).element == Element::I8
+        });
+        if by_weights { Precision::Int8 } else { Precision::F32 }
+    }
+}
+
+/// Told how many frames of how many calibration is through.
+type Progress = Box<dyn Fn(usize, usize)>;
+
+/// A conversion, to be set up and then done by [`to_file`](Convert::to_file),
+/// [`to_out_dir`](Convert::to_out_dir) or one of the others.
+pub struct Convert {
+    model: PathBuf,
+    precision: Option<Precision>,
+    calibration: Option<PathBuf>,
+    method: Option<Method>,
+    save_ranges: Option<PathBuf>,
+    labels: Option<PathBuf>,
+    strategy: Strategy,
+    progress: Option<Progress>,
+}
+
+/// A graph that is ready to be planned, and what was found on the way.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// After the passes, and quantized where that was asked for.
+    pub graph: Graph,
+    /// Trained numbers of each layer: quantization adds biases that are zero.
+    pub parameters: Vec<usize>,
+    /// The ranges that it was quantized with.
+    pub ranges: Option<Ranges>,
+    /// What the user should know though it went well.
+    pub warnings: Vec<String>,
+}
+
+/// The figures of one layer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LayerFigures {
+    /// The layer's name in the model.
+    pub name: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// Extents of what it makes.
+    pub output: Vec<usize>,
+    /// Trained numbers, biases included, batch normalization folded.
+    pub parameters: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Bytes of weights, biases, factors and tables.
+    pub weight_bytes: usize,
+}
+
+/// The figures of a converted model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The model's name.
+    pub model: String,
+    /// Its arithmetic.
+    pub precision: Precision,
+    /// Each layer, in the order of execution.
+    pub layers: Vec<LayerFigures>,
+    /// Trained numbers of all layers.
+    pub parameters: usize,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// Bytes of weights, biases, factors and tables.
+    pub weight_bytes: usize,
+    /// Bytes of the plan: steps, addresses, lengths of rows.
+    pub step_bytes: usize,
+    /// Bytes of constant data in flash: weights and plan. Code comes on top.
+    pub flash_bytes: usize,
+    /// Bytes of arena, scratch included.
+    pub arena_bytes: usize,
+    /// Steps of one inference.
+    pub steps: usize,
+    /// The classes' names.
+    pub labels: Vec<String>,
+    /// What the user should know though it went well.
+    pub warnings: Vec<String>,
+}
+
+impl Convert {
+    /// A conversion of the model in that file. Without further settings: f32, the smallest arena, and the class
+    /// names in `labels.txt` beside the model, if there is such a file.
+    pub fn new(model: impl Into<PathBuf>) -> Convert {
+        Convert {
+            model: model.into(),
+            precision: None,
+            calibration: None,
+            method: None,
+            save_ranges: None,
+            labels: None,
+            strategy: Strategy::Smallest,
+            progress: None,
+        }
+    }
+
+    /// The arithmetic: int8 where there is calibration data and nothing is said here, f32 otherwise.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Convert {
+        self.precision = Some(precision);
+        self
+    }
+
+    /// Where the ranges of the activations come from, for int8: a ranges file, or data that the model is run on:
+    /// `.npy`, `.npz`, or a folder of pictures. Never the data that accuracy is measured with.
+    #[must_use]
+    pub fn calibration(mut self, source: impl Into<PathBuf>) -> Convert {
+        self.calibration = Some(source.into());
+        self
+    }
+
+    /// How ranges are chosen from calibration data; [`Method::MinMax`] where nothing is said.
+    #[must_use]
+    pub fn method(mut self, method: Method) -> Convert {
+        self.method = Some(method);
+        self
+    }
+
+    /// Keeps the ranges in a file, which then serves as [`calibration`](Convert::calibration).
+    #[must_use]
+    pub fn save_ranges(mut self, path: impl Into<PathBuf>) -> Convert {
+        self.save_ranges = Some(path.into());
+        self
+    }
+
+    /// A file with the classes' names, one per line, in the order of the model's output.
+    #[must_use]
+    pub fn labels(mut self, path: impl Into<PathBuf>) -> Convert {
+        self.labels = Some(path.into());
+        self
+    }
+
+    /// What the plan is to be good at.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Convert {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Calls `progress` with the number of frames done and of all frames while it calibrates.
+    #[must_use]
+    pub fn progress(mut self, progress: impl Fn(usize, usize) + 'static) -> Convert {
+        self.progress = Some(Box::new(progress));
+        self
+    }
+
+    /// The model's file.
+    pub fn model(&self) -> &Path {
+        &self.model
+    }
+
+    /// Reads, rewrites and quantizes, without a plan: what [`crate::host`] runs.
+    ///
+    /// # Errors
+    /// When the model, its labels or the calibration data can't be used.
+    pub fn prepare(&self) -> Result<Prepared, Error> {
+        let graph = read::read(&self.model)?;
+        let mut warnings = Vec::new();
+        let in_file = |error: Error| error.in_file(&self.model);
+        let graph = passes::run(graph).map_err(in_file)?;
+        let parameters = parameters(&graph);
+        let (graph, ranges) = self.quantized(graph, &mut warnings).map_err(in_file)?;
+        Ok(Prepared { graph, parameters, ranges, warnings })
+    }
+
+    fn quantized(&self, mut graph: Graph, warnings: &mut Vec<String>) -> Result<(Graph, Option<Ranges>), Error> {
+        if let Some(file) = self.labels_file() {
+            graph.labels = labels(&file, &Output::of(&graph))?;
+        }
+        let default = if self.calibration.is_some() { Precision::Int8 } else { Precision::F32 };
+        match (Precision::of(&graph), self.precision.unwrap_or(default)) {
+            (Precision::Int8, _) if self.calibration.is_some() => {
+                Err(Error::model("is quantized already, so there is nothing to calibrate"))
+            }
+            (Precision::Int8, Precision::F32) if self.precision.is_some() => {
+                Err(Error::model("is quantized already; its f32 weights are gone"))
+            }
+            (Precision::Int8, _) => Ok((graph, None)),
+            (Precision::F32, Precision::F32) if self.save_ranges.is_some() => {
+                Err(Error::model("there are no ranges to save without calibration data (--calibration)"))
+            }
+            (Precision::F32, Precision::F32) => Ok((graph, None)),
+            (Precision::F32, Precision::Int8) => {
+                let ranges = self.ranges(&graph, warnings)?;
+                Ok((quantize(&graph, &ranges)?, Some(ranges)))
+            }
+        }
+    }
+
+    /// The ranges from their file, or from data that the graph is run on.
+    fn ranges(&self, graph: &Graph, warnings: &mut Vec<String>) -> Result<Ranges, Error> {
+        let Some(source) = &self.calibration else {
+            return Err(Error::model(
+                "int8 needs the ranges of the activations: give --calibration with training data (.npz, .npy, a folder \
+                 of pictures) or a ranges file",
+            ));
+        };
+        if is_ranges_file(source)? {
+            if self.method.is_some() {
+                return Err(Error::file(
+                    source,
+                    "holds ranges that are chosen already; --range goes with calibration data",
+                ));
+            }
+            return Ranges::load(source);
+        }
+        let examples = Examples::open(source, &Input::of(graph), Purpose::Calibration, Fit::Exact)?;
+        warnings.extend(examples.warning().map(str::to_owned));
+        let total = examples.len();
+        let report = |done| {
+            if let Some(progress) = &self.progress {
+                progress(done, total);
+            }
+        };
+        let frames = (0..total).map(|index| examples.frame(index).map(|frame| frame.into_owned()));
+        let mut ranges = calibrate(graph, frames, self.method.unwrap_or(Method::MinMax), report)?;
+        ranges.source = source.file_name().map(|name| name.to_string_lossy().into_owned());
+        Ok(ranges)
+    }
+
+    /// The given file with class names, or the one beside the model.
+    fn labels_file(&self) -> Option<PathBuf> {
+        let beside = || Some(self.model.parent()?.join("labels.txt")).filter(|file| file.is_file());
+        self.labels.clone().or_else(beside)
+    }
+
+    /// Makes the module's text, without writing a file.
+    ///
+    /// # Errors
+    /// When anything given can't be used.
+    pub fn to_module(&self) -> Result<(Module, Summary), Error> {
+        let (module, summary, _) = self.module()?;
+        Ok((module, summary))
+    }
+
+    /// Makes the module's text of a graph that [`prepare`](Convert::prepare) has made.
+    ///
+    /// # Errors
+    /// When it can't be planned.
+    pub fn to_module_of(&self, prepared: &Prepared) -> Result<(Module, Summary), Error> {
+        let module = emit::module(&prepared.graph, self.strategy).map_err(|error| error.in_file(&self.model))?;
+        let summary = Summary::of(prepared, &module);
+        Ok((module, summary))
+    }
+
+    fn module(&self) -> Result<(Module, Summary, Option<Ranges>), Error> {
+        let prepared = self.prepare()?;
+        let (module, summary) = self.to_module_of(&prepared)?;
+        Ok((module, summary, prepared.ranges))
+    }
+
+    /// Writes the module to a file. On any error the file is what it was before.
+    ///
+    /// # Errors
+    /// When anything given can't be used, or the file can't be written.
+    pub fn to_file(&self, path: impl AsRef<Path>) -> Result<Summary, Error> {
+        let path = path.as_ref();
+        // Calibration may take minutes: what can't be written is said before.
+        for path in [Some(path), self.save_ranges.as_deref()].into_iter().flatten() {
+            write::check(path)?;
+        }
+        let (module, summary, ranges) = self.module()?;
+        if let (Some(ranges), Some(file)) = (ranges, &self.save_ranges) {
+            ranges.save(file)?;
+        }
+        write::whole(path, module.text.as_bytes())?;
+        Ok(summary)
+    }
+
+    /// Writes the module to the file of that name in a build script's `OUT_DIR`, and tells cargo which files it
+    /// depends on.
+    ///
+    /// # Errors
+    /// As [`to_file`](Convert::to_file), and outside of a build script.
+    pub fn to_out_dir(&self, name: &str) -> Result<Summary, Error> {
+        let folder = std::env::var_os("OUT_DIR")
+            .ok_or_else(|| Error::model("OUT_DIR is not set: to_out_dir is for build scripts, to_file for all else"))?;
+        // Before anything can fail: a build that failed is repeated when a file changes.
+        let files = [Some(self.model.clone()), self.calibration.clone(), self.labels_file()];
+        for file in files.into_iter().flatten() {
+            println!("cargo::rerun-if-changed={}", file.display());
+        }
+        let summary = self.to_file(Path::new(&folder).join(name))?;
+        for warning in &summary.warnings {
+            println!("cargo::warning={warning}");
+        }
+        Ok(summary)
+    }
+}
+
+/// The names in a labels file, if they are as many as the model's classes.
+fn labels(file: &Path, output: &Output) -> Result<Vec<String>, Error> {
+    let names = read_labels(file)?;
+    if names.len() == output.classes() {
+        return Ok(names);
+    }
+    Err(Error::file(
+        file,
+        format!(
+            "names {} classes, and the model tells {} apart; --labels names another file",
+            names.len(),
+            output.classes()
+        ),
+    ))
+}
+
+/// Whether a file holds ranges, which is JSON, where data never begins with a brace.
+fn is_ranges_file(path: &Path) -> Result<bool, Error> {
+    Ok(!path.is_dir() && array::load(path)?.trim_ascii_start().starts_with(b"{"))
+}
+
+/// Trained numbers of each layer.
+pub fn parameters(graph: &Graph) -> Vec<usize> {
+    graph.layers.iter().map(|layer| graph.parameters(layer)).collect()
+}
+
+impl LayerFigures {
+    /// Of each layer of a graph that has gone through the [passes], with its trained numbers and weight bytes.
+    pub fn of(graph: &Graph, parameters: &[usize], weight_bytes: &[usize]) -> Vec<LayerFigures> {
+        let layers = graph.layers.iter().zip(parameters).zip(weight_bytes);
+        layers
+            .map(|((layer, &parameters), &weight_bytes)| LayerFigures {
+                name: layer.name.clone(),
+                kind: layer.operator.name(),
+                output: graph.tensor(layer.output).shape.0.clone(),
+                parameters,
+                macs: graph.macs(layer),
+                weight_bytes,
+            })
+            .collect()
+    }
+}
+
+impl Summary {
+    fn of(prepared: &Prepared, module: &Module) -> Summary {
+        let graph = &prepared.graph;
+        let layers = LayerFigures::of(graph, &prepared.parameters, &module.weight_bytes);
+        let weight_bytes = module.weight_bytes.iter().sum();
+        Summary {
+            model: graph.name.clone(),
+            precision: Precision::of(graph),
+            parameters: layers.iter().map(|layer| layer.parameters).sum(),
+            macs: layers.iter().map(|layer| layer.macs).sum(),
+            weight_bytes,
+            step_bytes: module.step_bytes,
+            flash_bytes: weight_bytes + module.step_bytes,
+            arena_bytes: module.plan.arena_bytes,
+            steps: module.plan.steps.len(),
+            labels: graph.labels.clone(),
+            layers,
+            warnings: prepared.warnings.clone(),
+        }
+    }
+}
