@@ -238,3 +238,36 @@ fn weights_are_found_without_names_beside_them() {
     assert!(renamed > 5, "the attribute is called something else on every layer");
     assert_eq!(archive.read().unwrap(), graph);
 }
+
+/// Keras counts the calls of a nested model from 0 where another layer reads one, and from 1 or 0, as
+/// the version may be, where the model's output does.
+#[test]
+fn nested_model_called_twice_may_be_the_last_layer() {
+    use serde_json::json;
+    let call = |layer: &str| {
+        let history = json!([layer, 0, 0]);
+        json!({"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": history}}]})
+    };
+    let input =
+        |name: &str| json!({"class_name": "InputLayer", "config": {"name": name, "batch_shape": [null, 4, 4, 2]}});
+    let relu = json!({"class_name": "ReLU", "config": {"name": "relu"}, "inbound_nodes": [call("inside")]});
+    let inner = json!({
+        "class_name": "Functional",
+        "config": {
+            "name": "inner", "layers": [input("inside"), relu],
+            "input_layers": ["inside", 0, 0], "output_layers": ["relu", 0, 0],
+        },
+        "inbound_nodes": [call("outside"), call("inner")],
+    });
+    for output in [1, 2] {
+        let mut archive = edit::Archive::of("sequential");
+        archive.architecture = json!({"class_name": "Functional", "config": {
+            "name": "outer", "layers": [input("outside"), inner],
+            "input_layers": ["outside", 0, 0], "output_layers": ["inner", output, 0],
+        }});
+        let graph = archive.read().unwrap();
+        let names: Vec<&str> = graph.layers.iter().map(|layer| layer.name.as_str()).collect();
+        assert_eq!(names, ["outside", "inner/relu", "inner/call2/relu"]);
+        assert_eq!(graph.outputs, [graph.layers[2].output]);
+    }
+}

@@ -5,14 +5,14 @@
 //! architecture in an attribute), the latter as Keras 3 and as Keras 2 write it.
 //!
 //! Files are not trusted. Whatever the bytes, the answer is a graph or one [`Error`], and the memory
-//! taken stays within a fixed multiple of the file's size ([`budget`]).
+//! taken stays within a fixed multiple of the file's size (`budget`).
 //!
-//! - [`archive`]: members of a zip.
-//! - [`h5`]: attributes and arrays of an HDF5 file.
-//! - [`settings`]: a layer's settings, with errors that name the layer.
-//! - [`topology`]: the architecture as layers and calls in the order of execution.
-//! - [`variables`]: where in the file a layer's weights lie.
-//! - [`build`]: calls become operators, with the shapes they make.
+//! - `archive`: members of a zip.
+//! - `h5`: attributes and arrays of an HDF5 file.
+//! - `settings`: a layer's settings, with errors that name the layer.
+//! - `topology`: the architecture as layers and calls in the order of execution.
+//! - `variables`: where in the file a layer's weights lie.
+//! - `build`: calls become operators, with the shapes they make.
 
 mod activation;
 mod archive;

@@ -157,11 +157,12 @@ impl<'a> Model<'a> {
             }
             calls.push(resolved);
         }
-        let mut output = find(name, output, false)?;
-        if entries[output.entry].nested.is_some() {
-            // The model's result depends on every call, so of one layer's calls it can only be the last.
-            output.call = raw[output.entry].len() - 1;
-        }
+        let output = match positions.get(output.0) {
+            // Whether a nested model's calls are counted from 0 or 1 cannot be told here, and need not:
+            // the result depends on every call, so of one layer's calls it can only be the last.
+            Some(&entry) if entries[entry].nested.is_some() => Source { entry, call: raw[entry].len() - 1 },
+            _ => find(name, output, false)?,
+        };
         for (entry, calls) in entries.iter_mut().zip(calls) {
             entry.calls = calls;
         }
