@@ -1,0 +1,404 @@
+//! The command `microception` as a user meets it: exit codes, messages, and files that are there whole or not at all.
+
+use std::io::{Cursor, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use microception_codegen::convert::{Convert, Precision};
+use npyz::NpyFile;
+use serde_json::Value;
+use tempfile::TempDir;
+use zip::write::SimpleFileOptions;
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/xception_lite").join(name)
+}
+
+/// A folder with the shipped model, its labels and ranges, and nothing else.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["xlite.keras", "labels.txt", "ranges.json", "golden100.npz"] {
+        std::fs::copy(shipped(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+fn microception(folder: &TempDir, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_microception")).current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What it prints when it succeeds.
+#[track_caller]
+fn done(folder: &TempDir, arguments: &[&str]) -> String {
+    let output = microception(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    assert_eq!(errors, "", "{arguments:?} is not silent on standard error");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(folder: &TempDir, arguments: &[&str]) -> Value {
+    serde_json::from_str(done(folder, arguments).lines().last().unwrap()).unwrap()
+}
+
+/// The one message that it fails with; nothing may stay behind.
+#[track_caller]
+fn refused(folder: &TempDir, arguments: &[&str], parts: &[&str]) {
+    let before = files(folder.path());
+    let output = microception(folder, arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+    assert_eq!(errors.lines().count(), 1, "one message: {errors}");
+    assert!(errors.starts_with("error: "), "{errors}");
+    for part in parts {
+        assert!(errors.contains(part), "{errors:?} does not say {part:?}");
+    }
+    assert!(output.stdout.is_empty(), "prints figures of what failed");
+    assert_eq!(files(folder.path()), before, "files stay as they were");
+}
+
+/// Names and contents.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), std::fs::read(&path).unwrap_or_default()))
+        .collect();
+    files.sort();
+    files
+}
+
+fn write(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn npy_u8(shape: &[u64], values: &[u8]) -> Vec<u8> {
+    use npyz::WriterBuilder;
+    let mut bytes = Vec::new();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut bytes).begin_nd().unwrap();
+    writer.extend(values.iter().copied()).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        zip.start_file(format!("{name}.npy"), SimpleFileOptions::default()).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+fn png(side: u32) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    image::DynamicImage::new_rgb8(side, side).write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+fn array<T: npyz::Deserialize>(folder: &TempDir, name: &str) -> (Vec<u64>, Vec<T>) {
+    let bytes = std::fs::read(folder.path().join(name)).unwrap();
+    let file = NpyFile::new(&bytes[..]).unwrap();
+    (file.shape().to_vec(), file.into_vec().unwrap())
+}
+
+#[test]
+fn inspect_lists_layers_and_their_figures() {
+    let folder = folder();
+    let text = done(&folder, &["inspect", "xlite.keras"]);
+    assert!(text.contains("separable_conv2d/pointwise") && text.contains("7,387,968"), "{text}");
+    let report = json(&folder, &["inspect", "xlite.keras", "--json"]);
+    assert_eq!(report["macs"], 7_387_968);
+    assert_eq!(report["parameters"], 75_842);
+    assert_eq!(report["input"]["shape"], serde_json::json!([32, 32, 3]));
+    assert_eq!(report["input"]["element"], "u8");
+    let layers = report["layers"].as_array().unwrap();
+    let sum = |key: &str| layers.iter().map(|layer| layer[key].as_u64().unwrap()).sum::<u64>();
+    assert_eq!((sum("macs"), sum("parameters")), (7_387_968, 75_842));
+}
+
+#[test]
+fn convert_writes_the_module_and_its_figures() {
+    let folder = folder();
+    let arguments = ["convert", "xlite.keras", "--out", "model.rs", "--calibration", "ranges.json", "--json"];
+    let report = json(&folder, &arguments);
+    let module = std::fs::read_to_string(folder.path().join("model.rs")).unwrap();
+    let arena = report["arena_bytes"].as_u64().unwrap();
+    assert!(arena <= 20_000, "{arena}");
+    assert!(module.contains(&format!("ARENA_BYTES: usize = {arena};")));
+    assert_eq!(report["precision"], "int8");
+    assert_eq!(report["macs"], 7_387_968);
+    assert_eq!(report["parameters"], 75_842, "quantization adds no trained numbers");
+    let bytes = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!(bytes("flash_bytes"), bytes("weight_bytes") + bytes("step_bytes"));
+    assert!(bytes("weight_bytes") >= 75_842);
+    assert_eq!(report["labels"][3], "cat", "from labels.txt beside the model");
+    assert!(module.contains("\"truck\""));
+
+    let text = done(&folder, &["convert", "xlite.keras", "--out", "float.rs"]);
+    assert!(text.contains("| total") && text.contains("in f32"), "{text}");
+    let names: Vec<_> =
+        files(folder.path()).into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "rs")).collect();
+    assert_eq!(names.len(), 2);
+}
+
+#[test]
+fn the_same_model_gives_the_same_module() {
+    let folder = folder();
+    for out in ["a.rs", "b.rs"] {
+        done(&folder, &["convert", "xlite.keras", "--out", out, "--calibration", "ranges.json"]);
+    }
+    let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(text("a.rs"), text("b.rs"));
+    assert!(!text("a.rs").contains(folder.path().to_str().unwrap()), "no path of this machine");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let folder = folder();
+    for arguments in [
+        &[][..],
+        &["convert", "xlite.keras"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--precision", "int4"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--target", "abacus"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--range", "median", "--calibration", "golden100.npz"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--save-ranges", "r.json"],
+        &["run", "xlite.keras", "--input", "golden100.npz", "--board", "abacus"],
+        &["eval", "xlite.keras", "--data", "golden100.npz", "--limit", "0"],
+        &["bench", "xlite.keras", "--board", "host"],
+        &["frobnicate"],
+    ] {
+        let output = microception(&folder, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    assert_eq!(microception(&folder, &["--help"]).status.code(), Some(0));
+    assert_eq!(microception(&folder, &["--version"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_model_that_cannot_be_read_leaves_nothing_behind() {
+    let folder = folder();
+    let whole = std::fs::read(folder.path().join("xlite.keras")).unwrap();
+    for part in [0, 1, 100, whole.len() / 2, whole.len() - 1] {
+        write(&folder, "cut.keras", &whole[..part]);
+        refused(&folder, &["convert", "cut.keras", "--out", "model.rs"], &["cut.keras"]);
+    }
+    write(&folder, "text.keras", "not a model");
+    refused(&folder, &["convert", "text.keras", "--out", "model.rs"], &["text.keras", "known"]);
+    refused(&folder, &["convert", "absent.keras", "--out", "model.rs"], &["absent.keras"]);
+    refused(&folder, &["inspect", "labels.txt"], &["labels.txt"]);
+    write(&folder, "model.rs", "// what was there before");
+    refused(&folder, &["convert", "text.keras", "--out", "model.rs"], &["text.keras"]);
+}
+
+#[test]
+fn int8_needs_usable_ranges() {
+    let folder = folder();
+    let convert = |source: &[&str], parts: &[&str]| {
+        let arguments = [&["convert", "xlite.keras", "--out", "model.rs", "--precision", "int8"], source].concat();
+        refused(&folder, &arguments, parts);
+    };
+    convert(&[], &["xlite.keras", "--calibration"]);
+    let ranges = std::fs::read_to_string(folder.path().join("ranges.json")).unwrap();
+    write(&folder, "nan.json", ranges.replacen("\"conv2d\": [0.0,", "\"conv2d\": [NaN,", 1));
+    convert(&["--calibration", "nan.json"], &["nan.json"]);
+    write(&folder, "infinite.json", ranges.replacen("\"conv2d\": [0.0,", "\"conv2d\": [-1e999,", 1));
+    convert(&["--calibration", "infinite.json"], &["infinite.json"]);
+    write(&folder, "reversed.json", ranges.replacen("\"conv2d\": [0.0,", "\"conv2d\": [1e9,", 1));
+    convert(&["--calibration", "reversed.json"], &["reversed.json", "layer \"conv2d\""]);
+    write(&folder, "lacking.json", ranges.replacen("\"conv2d\":", "\"other\":", 1));
+    convert(&["--calibration", "lacking.json"], &["layer \"conv2d\""]);
+    write(&folder, "cut.json", &ranges[..ranges.len() / 2]);
+    convert(&["--calibration", "cut.json"], &["cut.json"]);
+    convert(&["--calibration", "ranges.json", "--range", "minmax"], &["ranges.json", "--range"]);
+    write(&folder, "empty.npz", npz(&[("x", npy_u8(&[0, 32, 32, 3], &[]))]));
+    convert(&["--calibration", "empty.npz"], &["empty.npz", "no frames"]);
+    write(&folder, "small.npz", npz(&[("x", npy_u8(&[1, 16, 16, 3], &[0; 768]))]));
+    convert(&["--calibration", "small.npz"], &["small.npz", "16x16x3", "32x32x3"]);
+    std::fs::create_dir(folder.path().join("pictures")).unwrap();
+    convert(&["--calibration", "pictures"], &["pictures", "no pictures"]);
+    write(&folder, "pictures/a.png", png(32));
+    write(&folder, "pictures/b.png", png(33));
+    convert(&["--calibration", "pictures"], &["b.png", "33x33", "32x32"]);
+    write(&folder, "pictures/b.png", &png(32)[..40]);
+    convert(&["--calibration", "pictures"], &["b.png"]);
+    convert(&["--calibration", "absent.npz"], &["absent.npz"]);
+}
+
+#[test]
+fn ranges_found_by_calibration_serve_again() {
+    let folder = folder();
+    let first = ["--calibration", "golden100.npz", "--save-ranges", "found.json", "--range", "percentile:99.9"];
+    done(&folder, &[&["convert", "xlite.keras", "--out", "a.rs"], &first[..]].concat());
+    done(&folder, &["convert", "xlite.keras", "--out", "b.rs", "--calibration", "found.json"]);
+    let text = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert_eq!(text("a.rs"), text("b.rs"));
+    let found: Value = serde_json::from_str(&text("found.json")).unwrap();
+    assert_eq!((&found["frames"], &found["source"]), (&Value::from(100), &Value::from("golden100.npz")));
+    done(&folder, &["convert", "xlite.keras", "--out", "c.rs", "--calibration", "golden100.npz", "--range", "minmax"]);
+    assert_ne!(text("a.rs"), text("c.rs"), "the range rule has an effect");
+}
+
+#[test]
+fn calibration_with_test_pictures_is_warned_about() {
+    let folder = folder();
+    write(&folder, "test.npz", npz(&[("x_test", npy_u8(&[1, 32, 32, 3], &[7; 3072]))]));
+    let output = microception(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--calibration", "test.npz"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8(output.stderr).unwrap().starts_with("warning: test.npz: "));
+}
+
+#[test]
+fn labels_must_be_as_many_as_the_classes() {
+    let folder = folder();
+    write(&folder, "few.txt", "cat\ndog\n");
+    refused(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "few.txt"], &["few.txt", "2", "10"]);
+    refused(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "absent.txt"], &["absent.txt"]);
+    write(&folder, "other.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+    let report = json(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "other.txt", "--json"]);
+    assert_eq!(report["labels"][9], "j");
+}
+
+#[test]
+fn what_cannot_be_written_is_said_with_the_file() {
+    let folder = folder();
+    refused(&folder, &["convert", "xlite.keras", "--out", "absent/model.rs"], &["absent/model.rs", "written"]);
+    std::fs::create_dir(folder.path().join("taken.rs")).unwrap();
+    refused(&folder, &["convert", "xlite.keras", "--out", "taken.rs"], &["taken.rs", "folder"]);
+    refused(&folder, &["run", "xlite.keras", "--input", "golden100.npz", "--output", "absent/y.npy"], &["absent"]);
+}
+
+#[test]
+fn run_writes_real_numbers_or_the_models_own_int8() {
+    let folder = folder();
+    done(&folder, &["run", "xlite.keras", "--input", "golden100.npz", "--output", "float.npy"]);
+    let (shape, floats) = array::<f32>(&folder, "float.npy");
+    assert_eq!(shape, [100, 10]);
+    assert!(floats.chunks(10).all(|frame| (frame.iter().sum::<f32>() - 1.0).abs() < 1e-5), "softmax");
+
+    let int8 = ["run", "xlite.keras", "--calibration", "ranges.json", "--input", "golden100.npz", "--output"];
+    done(&folder, &[&int8[..], &["int8.npy"]].concat());
+    done(&folder, &[&int8[..], &["real.npy", "--dequantize"]].concat());
+    let (shape, stored) = array::<i8>(&folder, "int8.npy");
+    let (_, real) = array::<f32>(&folder, "real.npy");
+    assert_eq!(shape, [100, 10]);
+    let probability = |stored: &i8| (f32::from(*stored) + 128.0) / 256.0;
+    assert_eq!(stored.iter().map(probability).collect::<Vec<_>>(), real);
+    let near = floats.iter().zip(&real).filter(|(float, real)| (**float - **real).abs() < 0.1).count();
+    assert!(near > 950, "int8 is near f32 in {near} of 1000 values");
+}
+
+#[test]
+fn run_takes_one_frame_a_picture_or_a_folder() {
+    let folder = folder();
+    write(&folder, "one.npy", npy_u8(&[32, 32, 3], &[7; 3072]));
+    done(&folder, &["run", "xlite.keras", "--input", "one.npy", "--output", "y.npy"]);
+    assert_eq!(array::<f32>(&folder, "y.npy").0, [10], "no list in, no list out");
+    write(&folder, "photo.png", png(50));
+    let arguments = ["run", "xlite.keras", "--input", "photo.png"];
+    refused(&folder, &arguments, &["photo.png", "50x50", "32x32"]);
+    let text = done(&folder, &[&arguments[..], &["--resize"]].concat());
+    assert_eq!(text.lines().count(), 3, "the three best classes: {text}");
+    let labels = std::fs::read_to_string(shipped("labels.txt")).unwrap();
+    assert!(text.lines().all(|line| labels.lines().any(|label| line.ends_with(label))), "{text}");
+    write(&folder, "pictures/a.png", png(32));
+    write(&folder, "pictures/b.png", png(32));
+    let text = done(&folder, &["run", "xlite.keras", "--input", "pictures"]);
+    assert!(text.contains("a.png") && text.contains("b.png"), "{text}");
+    refused(&folder, &["run", "xlite.keras", "--input", "labels.txt"], &["labels.txt", "not data"]);
+}
+
+#[test]
+fn eval_counts_what_is_right() {
+    let folder = folder();
+    let arguments = ["eval", "xlite.keras", "--data", "golden100.npz", "--json"];
+    let report = json(&folder, &[&arguments[..], &["--predictions", "classes.npy"]].concat());
+    assert_eq!(report["total"], 100);
+    let (_, classes) = array::<i64>(&folder, "classes.npy");
+    let labels = golden_labels();
+    let correct = classes.iter().zip(&labels).filter(|(class, label)| class == label).count();
+    assert_eq!(report["correct"], correct);
+    assert!(correct > 75, "{correct} of 100");
+    let report = json(&folder, &[&arguments[..], &["--limit", "10", "--calibration", "ranges.json"]].concat());
+    assert_eq!((&report["total"], &report["precision"]), (&Value::from(10), &Value::from("int8")));
+    let text = done(&folder, &["eval", "xlite.keras", "--data", "golden100.npz"]);
+    assert!(text.contains(&format!("{correct} of 100 right")), "{text}");
+}
+
+#[test]
+fn eval_matches_class_folders_to_labels() {
+    let folder = folder();
+    write(&folder, "set/truck/a.png", png(32));
+    write(&folder, "set/cat/a.png", png(32));
+    let report = json(&folder, &["eval", "xlite.keras", "--data", "set", "--predictions", "p.npy", "--json"]);
+    let (_, classes) = array::<i64>(&folder, "p.npy");
+    assert_eq!(classes[0], classes[1], "the same picture twice");
+    // Both are the same picture, so exactly one can be right, or none.
+    let right = [3, 9].iter().filter(|&&label| classes[0] == label).count();
+    assert_eq!(report["correct"], right);
+    write(&folder, "set/unicorn/a.png", png(32));
+    refused(&folder, &["eval", "xlite.keras", "--data", "set"], &["set", "unicorn"]);
+    write(&folder, "x.npy", npy_u8(&[1, 32, 32, 3], &[0; 3072]));
+    refused(&folder, &["eval", "xlite.keras", "--data", "x.npy"], &["x.npy", "no labels"]);
+}
+
+#[test]
+fn serial_ports_are_refused_in_words() {
+    refused(&folder(), &["device", "--port", "PORT", "info"], &["PORT", "not in this version"]);
+}
+
+#[test]
+fn the_library_call_writes_what_the_command_writes() {
+    let folder = folder();
+    done(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--calibration", "ranges.json"]);
+    let path = |name: &str| folder.path().join(name);
+    let summary = Convert::new(path("xlite.keras")).calibration(path("ranges.json")).to_file(path("b.rs")).unwrap();
+    assert_eq!(std::fs::read(path("a.rs")).unwrap(), std::fs::read(path("b.rs")).unwrap());
+    assert_eq!((summary.precision, summary.macs), (Precision::Int8, 7_387_968));
+    let error = Convert::new(path("xlite.keras")).precision(Precision::Int8).to_file(path("c.rs")).unwrap_err();
+    assert_eq!(error.file, Some(path("xlite.keras")));
+    assert!(!path("c.rs").exists());
+}
+
+#[test]
+fn a_build_script_finds_the_module_in_out_dir() {
+    let model = shipped("xlite.keras");
+    let convert = Convert::new(&model).calibration(shipped("ranges.json"));
+    // The test runs itself once more, as a build script: in the environment that one has.
+    if std::env::var_os("OUT_DIR").is_some() {
+        convert.to_out_dir("model.rs").unwrap();
+        return;
+    }
+    let error = convert.to_out_dir("model.rs").unwrap_err();
+    assert!(error.reason.contains("OUT_DIR"), "{error}");
+    let folder = TempDir::new().unwrap();
+    let script = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_build_script_finds_the_module_in_out_dir", "--nocapture"])
+        .env("OUT_DIR", folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(script.stdout).unwrap();
+    assert!(script.status.success(), "{text}");
+    for name in ["xlite.keras", "ranges.json", "labels.txt"] {
+        assert!(text.contains(&format!("cargo::rerun-if-changed={}", shipped(name).display())), "{text}");
+    }
+    assert_eq!(files(folder.path()).len(), 1);
+    assert!(folder.path().join("model.rs").exists());
+}
+
+/// The labels in the archive of the shipped model's test pictures.
+fn golden_labels() -> Vec<i64> {
+    let bytes = std::fs::read(shipped("golden100.npz")).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut member = Vec::new();
+    std::io::Read::read_to_end(&mut zip.by_name("label.npy").unwrap(), &mut member).unwrap();
+    let file = NpyFile::new(&member[..]).unwrap();
+    match file.dtype().descr().as_str() {
+        "'|u1'" => file.into_vec::<u8>().unwrap().into_iter().map(i64::from).collect(),
+        _ => file.into_vec::<i64>().unwrap(),
+    }
+}
