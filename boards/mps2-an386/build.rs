@@ -14,8 +14,8 @@ fn main() {
         println!("cargo::error={why}");
         std::process::exit(1)
     });
-    // An own module, so that the file may begin with inner attributes and errors name it.
-    let declaration = format!("#[path = {module:?}]\npub mod model;\n");
+    // By its path, so that the compiler names the file in its messages.
+    let declaration = format!("/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n");
     fs::write(out.join("module.rs"), declaration).expect("OUT_DIR can be written");
     fs::copy("memory.x", out.join("memory.x")).expect("OUT_DIR can be written");
 

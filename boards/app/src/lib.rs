@@ -76,11 +76,11 @@ macro_rules! facts {
             output_shape: model::OUTPUT_SHAPE,
             input_quantization: $crate::protocol::Quantization {
                 scale: model::INPUT_SCALE,
-                zero_point: model::INPUT_ZERO_POINT,
+                zero_point: model::INPUT_ZERO_POINT as f32,
             },
             output_quantization: $crate::protocol::Quantization {
                 scale: model::OUTPUT_SCALE,
-                zero_point: model::OUTPUT_ZERO_POINT,
+                zero_point: model::OUTPUT_ZERO_POINT as f32,
             },
             arena_bytes: model::ARENA_BYTES,
             weight_bytes: model::WEIGHT_BYTES,
@@ -109,7 +109,7 @@ impl Number for u8 {
     const ELEMENT: Element = Element::U8;
 
     fn real(self, quantization: Quantization) -> f32 {
-        dequantize(i32::from(self), quantization)
+        dequantize(f32::from(self), quantization)
     }
 
     fn from_byte(byte: u8) -> u8 {
@@ -121,7 +121,7 @@ impl Number for i8 {
     const ELEMENT: Element = Element::I8;
 
     fn real(self, quantization: Quantization) -> f32 {
-        dequantize(i32::from(self), quantization)
+        dequantize(f32::from(self), quantization)
     }
 
     fn from_byte(byte: u8) -> i8 {
@@ -141,6 +141,6 @@ impl Number for f32 {
     }
 }
 
-fn dequantize(stored: i32, Quantization { scale, zero_point }: Quantization) -> f32 {
-    scale * stored.wrapping_sub(zero_point) as f32
+fn dequantize(stored: f32, Quantization { scale, zero_point }: Quantization) -> f32 {
+    scale * (stored - zero_point)
 }

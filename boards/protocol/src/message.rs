@@ -180,8 +180,8 @@ impl Element {
 pub struct Quantization {
     /// Real value of one step; 1 where nothing is quantized.
     pub scale: f32,
-    /// The stored value that stands for zero; 0 where nothing is quantized.
-    pub zero_point: i32,
+    /// The stored value that stands for zero, a whole number where int8 is stored; 0 where nothing is quantized.
+    pub zero_point: f32,
 }
 
 /// What a board counts when it measures.

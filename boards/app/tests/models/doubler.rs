@@ -17,7 +17,7 @@ pub const OUTPUT_SHAPE: &[usize] = &[3, 20, 2];
 /// Real value of one step of the input.
 pub const INPUT_SCALE: f32 = 1.0;
 /// The input that stands for zero.
-pub const INPUT_ZERO_POINT: i32 = 0;
+pub const INPUT_ZERO_POINT: f32 = 0.0;
 /// Real value of one step of the output.
 pub const OUTPUT_SCALE: f32 = 1.0;
 /// The output that stands for zero.

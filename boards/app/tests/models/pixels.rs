@@ -19,7 +19,7 @@ pub const OUTPUT_SHAPE: &[usize] = &[2, 4, 1];
 /// Real value of one step of the input.
 pub const INPUT_SCALE: f32 = 1.0;
 /// The input that stands for zero.
-pub const INPUT_ZERO_POINT: i32 = 128;
+pub const INPUT_ZERO_POINT: f32 = 128.0;
 /// Real value of one step of the output.
 pub const OUTPUT_SCALE: f32 = 0.5;
 /// The output that stands for zero.
