@@ -19,12 +19,14 @@
 //! }
 //! ```
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::data::picture::Fit;
-use crate::data::{Examples, Input, Output, Purpose, array, read_labels, write};
+use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
 use crate::emit::{self, Module};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Weights};
@@ -254,7 +256,7 @@ impl Convert {
                  of pictures) or a ranges file",
             ));
         };
-        if is_ranges_file(source)? {
+        if is_ranges_file(source) {
             if self.method.is_some() {
                 return Err(Error::file(
                     source,
@@ -363,9 +365,12 @@ fn labels(file: &Path, output: &Output) -> Result<Vec<String>, Error> {
     ))
 }
 
-/// Whether a file holds ranges, which is JSON, where data never begins with a brace.
-fn is_ranges_file(path: &Path) -> Result<bool, Error> {
-    Ok(!path.is_dir() && array::load(path)?.trim_ascii_start().starts_with(b"{"))
+/// Whether a file holds ranges, which is JSON, where data never begins with a brace. What can't be read is left to
+/// whoever reads all of it.
+fn is_ranges_file(path: &Path) -> bool {
+    let mut start = Vec::new();
+    let file = path.is_file().then(|| File::open(path).ok()).flatten();
+    file.is_some_and(|file| file.take(64).read_to_end(&mut start).is_ok()) && start.trim_ascii_start().starts_with(b"{")
 }
 
 /// Trained numbers of each layer.
