@@ -8,7 +8,7 @@
 //!
 //! - [`array`]: NumPy's files.
 //! - [`picture`]: PNG, JPEG, BMP.
-//! - [`write`]: files that are there whole or not at all.
+//! - [`mod@write`]: files that are there whole or not at all.
 
 pub mod array;
 mod folder;
