@@ -15,7 +15,8 @@ fn main() {
         std::process::exit(1)
     });
     // By its path, so that the compiler names the file in its messages.
-    let declaration = format!("/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n");
+    let declaration =
+        format!("/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n");
     fs::write(out.join("module.rs"), declaration).expect("OUT_DIR can be written");
     fs::copy("memory.x", out.join("memory.x")).expect("OUT_DIR can be written");
 

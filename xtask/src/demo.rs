@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
+use microception_codegen::convert::Precision;
 use microception_codegen::data::Input;
 use microception_codegen::data::picture::{Fit, frame};
 use microception_codegen::device::bench::bench;
@@ -12,7 +13,7 @@ use microception_codegen::error::Error;
 use microception_codegen::graph::{Element, Shape};
 use serde_json::json;
 
-use crate::model::{Precision, convert, labels};
+use crate::model::convert;
 use crate::root;
 use crate::setup::{board, setup};
 use crate::size::grouped;
@@ -29,10 +30,9 @@ pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
         None => test_photos()?,
     };
     setup()?;
-    let labels = labels()?;
     let board = board()?;
     eprintln!("converting the shipped Xception-lite to int8 ...");
-    let module = convert(Precision::Int8)?;
+    let (module, summary) = convert(Precision::Int8)?;
     eprintln!("building the firmware for {} (the first time takes about a minute) ...", board.name);
     let elf = build(&module, board, Program::Serve)?;
     eprintln!("running it in QEMU ...");
@@ -47,7 +47,7 @@ pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
         let pixels = frame(photo, &input, Fit::Resize)?;
         let best = device.link.infer(&pixels).and_then(|_| device.link.top(SHOWN));
         let best = best.map_err(|error| device.explain(error))?;
-        let label = |class: usize| labels.get(class).map_or("?", String::as_str);
+        let label = |class: usize| summary.labels.get(class).map_or("?", String::as_str);
         let mut row = vec![photo.file_name().unwrap_or_default().to_string_lossy().into_owned()];
         row.extend(best.iter().map(|&(class, value)| format!("{} {:.0}%", label(class), 100.0 * value)));
         row.resize(1 + SHOWN, String::new());

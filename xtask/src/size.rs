@@ -1,11 +1,12 @@
 //! `cargo xtask size`: what inference with the shipped model takes.
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
+use microception_codegen::convert::Precision;
 use microception_codegen::device::bench::{Bench, bench};
 use microception_codegen::error::Error;
 use serde_json::json;
 
-use crate::model::{Precision, convert};
+use crate::model::convert;
 use crate::setup::{board, setup};
 
 /// A figure's name and how to take it from the others.
@@ -24,7 +25,7 @@ const ROWS: [Row; 7] = [
 /// Prints bytes of the shipped model in int8 and f32.
 pub fn size(json: bool) -> Result<(), Error> {
     setup()?;
-    let measured = |precision| bench(&convert(precision)?, board()?);
+    let measured = |precision| bench(&convert(precision)?.0, board()?);
     let (int8, f32) = (measured(Precision::Int8)?, measured(Precision::F32)?);
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["bytes", "int8", "f32"]);

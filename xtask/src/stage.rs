@@ -78,22 +78,26 @@ fn number_after(text: &str, word: &str) -> usize {
     digits.flatten().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// Runs one stage's commands, and shows their output when one fails. Their whole output stays in
-/// `target/xtask/NAME.log`.
+/// Runs one stage's commands and reports what came of them.
 pub fn run(name: &str, commands: Result<Vec<Command>, Error>) -> Result<Counts, Error> {
     let start = Instant::now();
-    eprint!("{name} ... ");
     let (counts, log) = match commands {
         Ok(commands) => outcome(commands)?,
         Err(error) => (Counts::one(false), error.to_string()),
     };
+    report(name, start, counts, &log)
+}
+
+/// Says what came of a stage, with its output when it failed. The output stays in
+/// `target/xtask/NAME.log`.
+pub fn report(name: &str, start: Instant, counts: Counts, log: &str) -> Result<Counts, Error> {
     let file = work_folder()?.join(format!("{}.log", name.replace(' ', "-")));
-    fs::write(&file, &log).map_err(|error| Error::file(&file, error.to_string()))?;
+    fs::write(&file, log).map_err(|error| Error::file(&file, error.to_string()))?;
     let seconds = start.elapsed().as_secs_f64();
     if counts.failed != 0 {
-        eprintln!("FAILED after {seconds:.1} s\n{}\n", log.trim_end());
+        eprintln!("{name} ... FAILED after {seconds:.1} s\n{}\n", log.trim_end());
     } else {
-        eprintln!("{} passed, {seconds:.1} s", counts.passed);
+        eprintln!("{name} ... {} passed, {seconds:.1} s", counts.passed);
     }
     Ok(counts)
 }

@@ -2,13 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
+use microception_codegen::convert::Precision;
 use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::toolchain::Toolchain;
 use microception_codegen::error::Error;
+use serde_json::Value;
 
-use crate::model::{Precision, convert};
-use crate::stage::{Counts, run};
+use crate::model::convert;
+use crate::stage::{Counts, report, run};
 use crate::{python, root, setup};
 
 /// The package that only builds for its board.
@@ -26,7 +29,7 @@ const STAGES: [Stage; 9] = [
     ("firmware lints", |name| run(name, firmware_lints())),
     ("on-target tests", |name| run(name, on_target())),
     ("no panic path", no_panic_path),
-    ("demo", |name| run(name, Ok(vec![cargo(&["xtask", "demo", "--json"])]))),
+    ("demo", demo),
 ];
 
 /// Runs the stages whose name contains `only`.
@@ -36,7 +39,7 @@ pub fn test(only: Option<&str>) -> Result<(), Error> {
     let mut failed = Vec::new();
     for (name, stage) in STAGES.iter().filter(|(name, _)| only.is_none_or(|word| name.contains(word))) {
         let came = stage(name).unwrap_or_else(|error| {
-            eprintln!("FAILED\n{error}\n");
+            eprintln!("{name} ... FAILED\n{error}\n");
             Counts::one(false)
         });
         if came.failed != 0 {
@@ -116,16 +119,26 @@ fn on_target() -> Result<Vec<Command>, Error> {
         command.arg("--release").env("MICROCEPTION_MODEL", module);
         Ok(command)
     };
-    Ok(vec![test(&small_model())?, test(&convert(Precision::Int8)?)?, test(&convert(Precision::F32)?)?])
+    Ok(vec![test(&small_model())?, test(&convert(Precision::Int8)?.0)?, test(&convert(Precision::F32)?.0)?])
 }
 
 /// Links the shipped model, in each precision, into programs that have no panic handler.
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
-    eprint!("{name} ... ");
+    let start = Instant::now();
     let board = setup::board()?;
     for precision in [Precision::Int8, Precision::F32] {
-        firmware::build(&convert(precision)?, board, Program::NoPanic)?;
+        firmware::build(&convert(precision)?.0, board, Program::NoPanic)?;
     }
-    eprintln!("2 passed");
-    Ok(Counts { passed: 2, ..Counts::default() })
+    report(name, start, Counts { passed: 2, ..Counts::default() }, "")
+}
+
+/// The demo gets every one of its photographs right, as the float model does.
+fn demo(name: &str) -> Result<Counts, Error> {
+    let start = Instant::now();
+    let output = cargo(&["xtask", "demo", "--json"]).output();
+    let output = output.map_err(|error| Error::model(format!("cargo does not start: {error}")))?;
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes)).join("\n");
+    let figures = String::from_utf8_lossy(&output.stdout).lines().last().map(serde_json::from_str::<Value>);
+    let right = figures.and_then(Result::ok).is_some_and(|figures| figures["correct"] == 20 && figures["total"] == 20);
+    report(name, start, Counts::one(output.status.success() && right), &text)
 }
