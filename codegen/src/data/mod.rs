@@ -6,7 +6,7 @@
 //!
 //! Files are not trusted: whatever the bytes, the answer is data or one [`Error`] that names the file.
 //!
-//! - [`array`]: NumPy's files.
+//! - [`mod@array`]: NumPy's files.
 //! - [`picture`]: PNG, JPEG, BMP.
 //! - [`mod@write`]: files that are there whole or not at all.
 
