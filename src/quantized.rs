@@ -2,18 +2,17 @@
 //! reference kernels have it: a real factor is a 31-bit mantissa and a shift, and a product is
 //! rounded twice, first to the mantissa's 31 bits, then by the shift.
 
-/// The high half of `2 * a * b`, rounded to nearest, ties towards positive infinity; the one
-/// product that does not fit (both -2^31) gives 2^31 - 1.
+/// The high half of `2 * a * b`, rounded to nearest, ties towards positive infinity. The one
+/// product that does not fit, of -2^31 with itself, wraps; a factor's mantissa is never negative.
 ///
 /// ```
 /// use microception::quantized::doubling_high_product;
 /// assert_eq!(doubling_high_product(1000, 1 << 30), 500);
-/// assert_eq!(doubling_high_product(i32::MIN, i32::MIN), i32::MAX);
+/// assert_eq!(doubling_high_product(i32::MIN, i32::MAX), -i32::MAX);
 /// ```
 #[inline]
 pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
-    let rounded = (a as i64 * b as i64 + (1 << 30)) >> 31;
-    if rounded > i32::MAX as i64 { i32::MAX } else { rounded as i32 }
+    ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
 }
 
 /// `x / 2^exponent`, rounded to nearest, ties away from zero. `exponent` is 0 to 31.
@@ -23,12 +22,16 @@ pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
 /// assert_eq!(rounding_shift(5, 1), 3);
 /// assert_eq!(rounding_shift(-5, 1), -3);
 /// assert_eq!(rounding_shift(-6, 2), -2);
+/// assert_eq!(rounding_shift(i32::MIN, 31), -1);
 /// ```
 #[inline]
 pub const fn rounding_shift(x: i32, exponent: u32) -> i32 {
-    let mask = (1i32 << (exponent & 31)).wrapping_sub(1);
-    let threshold = (mask >> 1) + (x < 0) as i32;
-    (x >> (exponent & 31)) + ((x & mask) > threshold) as i32
+    if exponent == 0 {
+        return x;
+    }
+    // All bits but one, then one more with rounding: nothing overflows. The sign, 0 or -1, makes
+    // ties of negative numbers round down; where it would overflow, at -2^31, there is no tie.
+    ((x.saturating_add(x >> 31) >> (exponent.wrapping_sub(1) & 31)) + 1) >> 1
 }
 
 /// A real factor `multiplier / 2^31 * 2^shift`.
@@ -120,6 +123,23 @@ impl Range {
     #[inline]
     pub fn requantize(&self, accumulator: i32, factor: Factor) -> i8 {
         self.store(factor.of(accumulator))
+    }
+
+    /// Gives the stored values of several accumulators of one channel to `store`: as
+    /// [`requantize`](Range::requantize), with what depends on the factor alone done once.
+    #[inline]
+    pub fn requantize_each<const N: usize>(&self, sums: [i32; N], factor: Factor, mut store: impl FnMut(i8)) {
+        let Factor { multiplier, shift } = factor;
+        if shift < 0 {
+            let exponent = u32::from(shift.unsigned_abs());
+            for sum in sums {
+                store(self.store(rounding_shift(doubling_high_product(sum, multiplier), exponent)));
+            }
+        } else {
+            for sum in sums {
+                store(self.requantize(sum, factor));
+            }
+        }
     }
 
     /// The stored value of a number that has the output's scale already: moved to the zero

@@ -398,7 +398,13 @@ impl Graph {
 
     /// Appends a layer and the f32 tensor it makes, which gets the layer's name and `shape`
     /// (an empty shape where it is not known yet: [`crate::passes`] infers it).
-    pub fn push(&mut self, name: impl Into<String>, operator: Operator, inputs: Vec<TensorId>, shape: Shape) -> TensorId {
+    pub fn push(
+        &mut self,
+        name: impl Into<String>,
+        operator: Operator,
+        inputs: Vec<TensorId>,
+        shape: Shape,
+    ) -> TensorId {
         let name = name.into();
         let output = TensorId(self.tensors.len());
         self.tensors.push(Tensor { name: name.clone(), shape, element: Element::F32, quantization: None });

@@ -4,8 +4,9 @@
 
 use microception::layers::Geometry;
 use microception::layers::input::Rescale;
-use microception::layers::{activation, add, global_average_pool, softmax};
+use microception::layers::{activation, add, conv, global_average_pool, softmax};
 use microception::quantized::{Channel, Factor, Range};
+use microception::simd;
 
 use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
@@ -201,8 +202,13 @@ impl Lowering<'_> {
         let (flow, scratch_bytes) = match &self.layer.operator {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
-                let column = window.size[0] * window.size[1] * self.input_shape()?.channels() * bytes;
-                (window_flow(window)?, if window.size == [1, 1] { 0 } else { column })
+                let geometry = self.geometry(window)?;
+                let scratch = match (int8, geometry.taps()) {
+                    (true, _) => conv::int8_scratch_bytes(&geometry),
+                    (false, 1) => 0,
+                    (false, _) => geometry.column_elements() * bytes,
+                };
+                (window_flow(window)?, scratch)
             }
             Operator::Depthwise { window, .. } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
             Operator::MaxPool { window } => (window_flow(window)?, 0),
@@ -297,7 +303,7 @@ impl Lowering<'_> {
     /// The stored values that a fused activation leaves, as LiteRT computes them in f32.
     fn range(&self, activation: Option<Function>) -> Result<Range, Error> {
         let Quantization { scale, zero_point } = self.quantization(self.layer.output)?;
-        let stored = |real: f32| (zero_point + (real / scale).round() as i32).clamp(-128, 127) as i8;
+        let stored = |real: f32| zero_point.saturating_add((real / scale).round() as i32).clamp(-128, 127) as i8;
         let [least, greatest] = self.clamp_f32(activation)?;
         let clamp = [if least == 0.0 { stored(0.0) } else { -128 }, if greatest == 6.0 { stored(6.0) } else { 127 }];
         Ok(Range { zero_point, clamp })
@@ -349,7 +355,12 @@ impl Lowering<'_> {
                 Weights::I8 { values, scales } => {
                     let per_channel = values.len() / self.output_shape().channels().max(1);
                     let channels = self.channels(values, scales, bias.as_ref(), |index| index / per_channel)?;
-                    Kernel::ConvInt8(self.window_int8(window, values, channels, *activation)?)
+                    Kernel::ConvInt8(self.window_int8(
+                        window,
+                        &filled_up(values, per_channel),
+                        channels,
+                        *activation,
+                    )?)
                 }
             },
             Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
@@ -508,6 +519,13 @@ pub fn factor(real: f64) -> Factor {
         31.. => Factor { multiplier: i32::MAX, shift: 30 },
         _ => Factor { multiplier: fixed as i32, shift: exponent as i8 },
     }
+}
+
+/// Filters of `length` elements each, filled up with zeros to whole quads.
+fn filled_up(weights: &[i8], length: usize) -> Vec<i8> {
+    let fill = length.next_multiple_of(simd::QUAD) - length;
+    let filters = weights.chunks(length.max(1));
+    filters.flat_map(|filter| filter.iter().copied().chain(std::iter::repeat_n(0, fill))).collect()
 }
 
 /// A factor divided by a count, as LiteRT's MEAN does it: in integers, with as many bits as fit.

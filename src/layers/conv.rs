@@ -1,8 +1,8 @@
 //! Convolution over all input channels, pointwise included.
 //!
 //! Weights are `[output channel][vertical][horizontal][input channel]`. The input values under an
-//! output pixel, in the same order, are that pixel's *column*: gathered into scratch (im2col, one
-//! pixel at a time), or, of a pointwise convolution, the input pixel where it lies.
+//! output pixel, in the same order, are that pixel's *column*: gathered into scratch (im2col, a few
+//! pixels at a time), or, of a pointwise convolution, the input pixel where it lies.
 //!
 //! int8 follows CONV_2D of the [TensorFlow Lite 8-bit specification]: int8 x int8 into i32,
 //! requantized per output channel with two roundings.
@@ -34,7 +34,8 @@ pub struct F32<'a> {
 pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,
-    /// `[output channel][vertical][horizontal][input channel]`.
+    /// `[output channel][vertical][horizontal][input channel]`, each channel's column filled up
+    /// with zeros to a multiple of [`simd::QUAD`].
     pub weights: &'a [i8],
     /// Per output channel.
     pub channels: &'a [Channel],
@@ -61,19 +62,39 @@ pub struct Int8<'a> {
 /// assert_eq!(output, [6.0, 8.0, 9.0]);
 /// ```
 pub fn f32(layer: &F32<'_>, call: Call<'_>) {
-    let (rows, column_elements) = (call.rows, layer.geometry.column_elements().max(1));
+    let geometry = &layer.geometry;
+    let rows = call.rows;
     let (window, output, scratch) = call.unary::<f32, f32>();
-    let scratch = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-    each_column(&layer.geometry, &window, rows, layer.bias.len(), output, 0.0, scratch, |column, output| {
-        let filters = layer.weights.chunks_exact(column_elements).zip(layer.bias);
-        for (output, (weights, &bias)) in output.iter_mut().zip(filters) {
-            *output = cut(simd::dot_f32(weights, column, bias), layer.clamp);
+    let scratch: &mut [f32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let mut pixels = output.chunks_exact_mut(layer.bias.len().max(1));
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
+            let values = if geometry.taps() == 1 {
+                geometry.pixel(geometry.line(&window, row, 0), column, 0).unwrap_or(&[])
+            } else {
+                gather(geometry, &window, row, column, 0.0, scratch);
+                &*scratch
+            };
+            let filters = layer.weights.chunks_exact(geometry.column_elements().max(1)).zip(layer.bias);
+            for (output, (weights, &bias)) in output.iter_mut().zip(filters) {
+                *output = cut(simd::dot_f32(weights, values, bias), layer.clamp);
+            }
         }
-    });
+    }
 }
 
-/// Makes rows `[column][output channel]`. Scratch: one column, [`Geometry::column_elements`]
-/// bytes; none for a pointwise convolution.
+/// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one column
+/// as it is gathered, which a pointwise convolution does without.
+pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
+    let column = geometry.column_elements().next_multiple_of(simd::QUAD);
+    let gathered = if geometry.taps() == 1 { 0 } else { column };
+    column * simd::LANES * size_of::<i16>() + gathered
+}
+
+/// Makes rows `[column][output channel]`. Scratch: [`int8_scratch_bytes`].
+///
+/// The pixels of all rows form one run, of which [`simd::LANES`] at a time are multiplied with
+/// every filter.
 ///
 /// ```
 /// use microception::layers::{Geometry, conv};
@@ -82,63 +103,54 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
 /// // pointwise, two channels to one, halved: (3*10 + 1*20 + 6) / 2
 /// let layer = conv::Int8 {
 ///     geometry: Geometry { width: 1, channels: 2, output_width: 1, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
-///     weights: &[3, 1],
+///     weights: &[3, 1, 0, 0],
 ///     channels: &[Channel { bias: 6, factor: Factor { multiplier: 1 << 30, shift: 0 } }],
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
-/// let mut output = [0u8];
-/// conv::int8(&layer, Call::on_lines(&[10, 20], 1, 0, &mut output, &mut [], 1));
+/// let (mut output, mut scratch) = ([0u8], [0u32; 8]);
+/// assert_eq!(size_of_val(&scratch), conv::int8_scratch_bytes(&layer.geometry));
+/// conv::int8(&layer, Call::on_lines(&[10, 20], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
 /// assert_eq!(output, [28]);
 /// ```
 pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
-    let (rows, column_elements) = (call.rows, layer.geometry.column_elements().max(1));
+    let geometry = &layer.geometry;
+    let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
-    let scratch = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-    each_column(
-        &layer.geometry,
-        &window,
-        rows,
-        layer.channels.len(),
-        output,
-        layer.padding,
-        scratch,
-        |column, output| {
-            let filters = layer.weights.chunks_exact(column_elements).zip(layer.channels);
-            for (output, (weights, channel)) in output.iter_mut().zip(filters) {
-                *output = layer.range.requantize(simd::dot_i8(weights, column, channel.bias), channel.factor);
+    let column_elements = geometry.column_elements().next_multiple_of(simd::QUAD);
+    let tile_bytes = column_elements.wrapping_mul(simd::LANES * size_of::<i16>());
+    let (tile, gathered) = scratch.split_at_mut_checked(tile_bytes).unwrap_or_default();
+    let tile: &mut [i16] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
+    let gathered: &mut [i8] = bytemuck::must_cast_slice_mut(gathered);
+    let (width, outputs) = (usize::from(geometry.output_width), layer.channels.len().max(1));
+    let (mut row, mut column) = (0, 0);
+    for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
+        for lane in 0..simd::LANES {
+            if row == rows {
+                break;
             }
-        },
-    );
-}
-
-/// Calls `filter` with the column and the output `[output channel]` of every output pixel.
-#[inline]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "a column's source, shape and destination; a struct would be named for one call"
-)]
-fn each_column<T: Pod>(
-    geometry: &Geometry,
-    window: &Window<'_, T>,
-    rows: usize,
-    output_channels: usize,
-    output: &mut [T],
-    padding: T,
-    scratch: &mut [T],
-    mut filter: impl FnMut(&[T], &mut [T]),
-) {
-    let output_width = usize::from(geometry.output_width);
-    let mut pixels = output.chunks_exact_mut(output_channels.max(1));
-    for row in 0..rows {
-        for (column, output) in (0..output_width).zip(&mut pixels) {
             if geometry.taps() == 1 {
-                let line = geometry.line(window, row, 0);
-                filter(geometry.pixel(line, column, 0).unwrap_or(&[]), output);
+                let line = geometry.line(&window, row, 0);
+                simd::widen(geometry.pixel(line, column, 0).unwrap_or(&[]), lane, tile);
             } else {
-                gather(geometry, window, row, column, padding, scratch);
-                filter(scratch, output);
+                gather(geometry, &window, row, column, layer.padding, gathered);
+                simd::widen(gathered, lane, tile);
             }
+            column += 1;
+            if column == width {
+                (row, column) = (row.wrapping_add(1), 0);
+            }
+        }
+        let filters = layer.weights.chunks_exact(column_elements.max(simd::QUAD)).zip(layer.channels);
+        for (index, (weights, channel)) in filters.enumerate() {
+            let sums = simd::dot_tile(weights, tile, channel.bias);
+            let mut place = index;
+            layer.range.requantize_each(sums, channel.factor, |stored| {
+                if let Some(output) = output.get_mut(place) {
+                    *output = stored;
+                }
+                place = place.wrapping_add(outputs);
+            });
         }
     }
 }

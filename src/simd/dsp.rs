@@ -2,6 +2,94 @@
 
 use core::arch::asm;
 
+use super::{LANES, QUAD};
+
+/// As [`portable::widen`](super::portable::widen), to the bit: a quad in four instructions.
+#[inline]
+pub fn widen(column: &[i8], lane: usize, tile: &mut [i16]) {
+    let from = lane.wrapping_mul(QUAD);
+    let Some(lanes) = tile.get_mut(from..) else { return };
+    let quads = (column.len() / QUAD).min(lanes.len().wrapping_add(QUAD * (LANES - 1)) / (QUAD * LANES));
+    if quads > 0 {
+        // SAFETY: the loop reads `quads` words from `column`, no more than it holds, and writes 8
+        // bytes at every 32nd of `lanes`, the last of them at 32 * (quads - 1), which leaves room
+        // for them: quads is at most (length + 12) / 16 in elements, and a multiple of 4 elements
+        // remains behind each multiple of 16. STR works at any alignment.
+        unsafe {
+            asm!(
+                "2:",
+                "ldr {value}, [{column}], #4",
+                "subs {quads}, {quads}, #1",
+                "sxtb16 {even}, {value}",
+                "sxtb16 {value}, {value}, ror #8",
+                "str {even}, [{lanes}]",
+                "str {value}, [{lanes}, #4]",
+                "add {lanes}, {lanes}, #32",
+                "bne 2b",
+                column = inout(reg) column.as_ptr() => _,
+                lanes = inout(reg) lanes.as_mut_ptr() => _,
+                quads = inout(reg) quads => _,
+                value = out(reg) _,
+                even = out(reg) _,
+                options(nostack),
+            );
+        }
+    }
+    let done = quads.wrapping_mul(QUAD);
+    if let (Some(rest), Some(tile)) = (column.get(done..), tile.get_mut(quads.wrapping_mul(QUAD * LANES)..)) {
+        super::portable::widen(rest, lane, tile);
+    }
+}
+
+/// As [`portable::dot_tile`](super::portable::dot_tile), to the bit: sixteen products in eighteen
+/// instructions.
+#[inline]
+pub fn dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
+    let quads = (filter.len() / QUAD).min(tile.len() / (QUAD * LANES));
+    let [mut sum0, mut sum1, mut sum2, mut sum3] = [accumulator; LANES];
+    if quads > 0 && tile.as_ptr().align_offset(4) == 0 {
+        // SAFETY: the loop reads `quads` words from `filter` and 32 bytes as often from `tile`,
+        // no more than either holds. LDRD needs 4-byte alignment, which was checked; LDR none.
+        // It writes registers only.
+        unsafe {
+            asm!(
+                "2:",
+                "ldr {odd}, [{filter}], #4",
+                "ldrd {low}, {high}, [{tile}]",
+                "sxtb16 {even}, {odd}",
+                "sxtb16 {odd}, {odd}, ror #8",
+                "smlad {sum0}, {even}, {low}, {sum0}",
+                "smlad {sum0}, {odd}, {high}, {sum0}",
+                "ldrd {low}, {high}, [{tile}, #8]",
+                "subs {quads}, {quads}, #1",
+                "smlad {sum1}, {even}, {low}, {sum1}",
+                "smlad {sum1}, {odd}, {high}, {sum1}",
+                "ldrd {low}, {high}, [{tile}, #16]",
+                "smlad {sum2}, {even}, {low}, {sum2}",
+                "smlad {sum2}, {odd}, {high}, {sum2}",
+                "ldrd {low}, {high}, [{tile}, #24]",
+                "add {tile}, {tile}, #32",
+                "smlad {sum3}, {even}, {low}, {sum3}",
+                "smlad {sum3}, {odd}, {high}, {sum3}",
+                "bne 2b",
+                filter = inout(reg) filter.as_ptr() => _,
+                tile = inout(reg) tile.as_ptr() => _,
+                quads = inout(reg) quads => _,
+                even = out(reg) _,
+                odd = out(reg) _,
+                low = out(reg) _,
+                high = out(reg) _,
+                sum0 = inout(reg) sum0,
+                sum1 = inout(reg) sum1,
+                sum2 = inout(reg) sum2,
+                sum3 = inout(reg) sum3,
+                options(readonly, nostack),
+            );
+        }
+    }
+    [sum0, sum1, sum2, sum3]
+}
+
 /// As [`portable::dot_i8`](super::portable::dot_i8), to the bit: two taps a multiplication.
 #[inline]
 pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {

@@ -10,9 +10,19 @@ pub mod portable;
 mod dsp;
 
 #[cfg(microception_dsp)]
-pub use dsp::dot_i8;
+pub use dsp::{dot_i8, dot_tile, widen};
 
 #[cfg(not(microception_dsp))]
-pub use portable::dot_i8;
+pub use portable::{dot_i8, dot_tile, widen};
 
 pub use portable::dot_f32;
+
+/// Columns in a tile: the output pixels that are multiplied with a filter at once.
+pub const LANES: usize = 4;
+
+/// Elements of a column that lie together in a tile; columns and filters are multiples of it.
+pub const QUAD: usize = 4;
+
+/// The place of each element of a quad in a tile: the even ones, then the odd ones, as two
+/// extensions of every other byte of a word leave them.
+pub const ORDER: [usize; QUAD] = [0, 2, 1, 3];

@@ -1,4 +1,55 @@
 //! The inner loops in plain Rust: what every other form must equal.
+//!
+//! A *tile* holds [`LANES`] columns of int8 values, widened to i16 and interleaved:
+//! `[quad][lane][element]`, the elements of a quad in the order [`ORDER`].
+
+use super::{LANES, ORDER, QUAD};
+
+/// Widens a column into one lane of a tile; a last quad that is not full is filled up with zeros.
+///
+/// ```
+/// use microception::simd::portable::widen;
+/// let mut tile = [7; 32];
+/// widen(&[1, 2, 3, 4, -5], 1, &mut tile);
+/// assert_eq!(tile[..16], [7, 7, 7, 7, 1, 3, 2, 4, 7, 7, 7, 7, 7, 7, 7, 7]);
+/// assert_eq!(tile[16..24], [7, 7, 7, 7, -5, 0, 0, 0]);
+/// ```
+#[inline]
+pub fn widen(column: &[i8], lane: usize, tile: &mut [i16]) {
+    let (tile, _) = tile.as_chunks_mut::<QUAD>();
+    for (quad, tile) in column.chunks(QUAD).zip(tile.iter_mut().skip(lane).step_by(LANES)) {
+        for (place, element) in tile.iter_mut().zip(ORDER) {
+            *place = quad.get(element).copied().map_or(0, i16::from);
+        }
+    }
+}
+
+/// Per lane, `accumulator + sum(filter[i] * column[i])`, wrapping. The filter is a whole number of
+/// quads, as is the tile.
+///
+/// ```
+/// use microception::simd::portable::{dot_tile, widen};
+/// let mut tile = [0; 16];
+/// widen(&[1, 2, 3, 4], 0, &mut tile);
+/// widen(&[-1, 0, 0, 100], 3, &mut tile);
+/// assert_eq!(dot_tile(&[1, 10, 100, -1], &tile, 5), [5 + 317, 5, 5, 5 - 101]);
+/// ```
+#[inline]
+pub fn dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
+    let mut sums = [accumulator; LANES];
+    let (filter, _) = filter.as_chunks::<QUAD>();
+    let (tile, _) = tile.as_chunks::<{ QUAD * LANES }>();
+    for (weights, quads) in filter.iter().zip(tile) {
+        let weights = ORDER.map(|element| i32::from(weights[element]));
+        let (quads, _) = quads.as_chunks::<QUAD>();
+        for (sum, quad) in sums.iter_mut().zip(quads) {
+            for (weight, &value) in weights.iter().zip(quad) {
+                *sum = sum.wrapping_add(weight * i32::from(value));
+            }
+        }
+    }
+    sums
+}
 
 /// `accumulator + sum(weights[i] * values[i])` over the shorter of the two, wrapping.
 ///

@@ -1,0 +1,97 @@
+//! Every inner loop that has a form for this core, against its portable twin: the same bits for
+//! random and for extreme values, for every length and every lane.
+
+#![no_std]
+#![no_main]
+
+use microception::simd::{LANES, QUAD, dot_i8, dot_tile, portable, widen};
+use microception_mps2_an386::on_target_tests;
+
+/// Cases per inner loop.
+const CASES: u32 = 10_000;
+
+/// The longest column.
+const LONGEST: usize = 68;
+
+/// Marsaglia's xorshift with 32 bits.
+struct Random(u32);
+
+impl Random {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        self.next() as usize % end
+    }
+
+    /// Mostly random, now and then only the extremes.
+    fn fill(&mut self, values: &mut [i8]) {
+        let extreme = self.next() % 4 == 0;
+        for value in values {
+            let byte = self.next();
+            *value = match (extreme, byte % 2) {
+                (true, 0) => i8::MIN,
+                (true, _) => i8::MAX,
+                (false, _) => (byte >> 8) as i8,
+            };
+        }
+    }
+}
+
+on_target_tests! {
+    fn dot_i8_equals_its_twin() {
+        let mut random = Random(1);
+        let (mut weights, mut values) = ([0; LONGEST], [0; LONGEST]);
+        for case in 0..CASES {
+            random.fill(&mut weights);
+            random.fill(&mut values);
+            // of unequal lengths, from any alignment
+            let (from, end) = (random.below(4), 4 + random.below(LONGEST - 4));
+            let (weights, values) = (&weights[from..end], &values[..random.below(LONGEST)]);
+            let start = random.next() as i32;
+            assert_eq!(dot_i8(weights, values, start), portable::dot_i8(weights, values, start), "case {case}");
+        }
+    }
+
+    fn widen_equals_its_twin() {
+        let mut random = Random(2);
+        let mut column = [0; LONGEST];
+        for case in 0..CASES {
+            random.fill(&mut column);
+            let column = &column[random.below(4)..4 + random.below(LONGEST - 4)];
+            let lane = random.below(LANES);
+            // now and then too short for the column
+            let length = random.below(LONGEST * LANES + 1);
+            let [mut found, mut expected] = [[5; LONGEST * LANES]; 2];
+            widen(column, lane, &mut found[..length]);
+            portable::widen(column, lane, &mut expected[..length]);
+            assert!(found == expected, "case {case}: column of {}, lane {lane}, tile of {length}", column.len());
+        }
+    }
+
+    fn dot_tile_equals_its_twin() {
+        let mut random = Random(3);
+        let (mut filter, mut column) = ([0; LONGEST], [0; LONGEST]);
+        let mut tile = AlignedTile([0; LONGEST * LANES]);
+        for case in 0..CASES {
+            random.fill(&mut filter);
+            for lane in 0..LANES {
+                random.fill(&mut column);
+                portable::widen(&column, lane, &mut tile.0);
+            }
+            let (from, quads) = (random.below(4), 1 + random.below(LONGEST / QUAD - 1));
+            let filter = &filter[from..from + quads * QUAD];
+            let tile = &tile.0[..random.below(LONGEST / QUAD + 1) * QUAD * LANES];
+            let start = random.next() as i32;
+            assert_eq!(dot_tile(filter, tile, start), portable::dot_tile(filter, tile, start), "case {case}");
+        }
+    }
+}
+
+/// As the arena aligns a tile.
+#[repr(align(4))]
+struct AlignedTile([i16; LONGEST * LANES]);
