@@ -235,8 +235,11 @@ fn a_line_without_a_board_is_an_error_that_says_so() {
     drop(far.input);
 }
 
-/// Answers every request with what `answer` makes of its tag.
-fn impostor(answer: fn(u8) -> Packet<Reply<'static>>) -> Near {
+/// Makes an answer of a request's tag.
+type Lie = fn(u8) -> Packet<Reply<'static>>;
+
+/// Answers every request with the same lie.
+fn impostor(answer: Lie) -> Near {
     let (near, far) = line(None);
     thread::spawn(move || {
         let mut request = VecDeque::new();
@@ -262,7 +265,7 @@ fn a_board_of_another_version_says_so() {
 
 #[test]
 fn answers_that_make_no_sense_are_not_believed() {
-    let answers: [(fn(u8) -> Packet<Reply<'static>>, &str); 3] = [
+    let answers: [(Lie, &str); 3] = [
         (|tag| Packet { tag, body: Reply::Taken { next: 0, complete: true } }, "does not fit"),
         (|tag| Packet { tag: tag ^ 0x80, body: Reply::Label("") }, "nothing answers"),
         (|_| Packet { tag: 0, body: Reply::Error(Fault::BadFrame) }, "request arrived damaged"),

@@ -84,10 +84,15 @@ fn lints() -> Vec<Command> {
     vec![host(&["clippy"], &["--all-targets", "--", "-D", "warnings"]), cargo(&as_library)]
 }
 
+/// Only of libraries, and of this: the command `microception` would overwrite the runtime of that name.
 fn docs() -> Vec<Command> {
-    let mut command = host(&["doc"], &["--no-deps", "--document-private-items"]);
-    command.env("RUSTDOCFLAGS", "-D warnings");
-    vec![command]
+    let libraries = host(&["doc"], &["--no-deps", "--document-private-items", "--lib"]);
+    let xtask = cargo(&["doc", "--package", "xtask", "--no-deps"]);
+    let strict = |mut command: Command| {
+        command.env("RUSTDOCFLAGS", "-D warnings");
+        command
+    };
+    [libraries, xtask].map(strict).into()
 }
 
 /// A model made by hand, for what does not depend on the model.

@@ -4,7 +4,7 @@
 //! - [`toolchain`]: the compiler for a board's core, wherever this machine has one.
 //! - [`firmware`]: a generated module becomes a program for a board.
 //! - [`qemu`]: runs such a program in QEMU.
-//! - [`bench`], [`size`]: instructions, stack, flash and RAM of a model on a board.
+//! - [`mod@bench`], [`size`]: instructions, stack, flash and RAM of a model on a board.
 //! - [`link`]: the host's end of the serial protocol, over any port.
 //!
 //! ```no_run
