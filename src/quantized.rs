@@ -15,7 +15,7 @@ pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
     ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
 }
 
-/// `x / 2^exponent`, rounded to nearest, ties away from zero. `exponent` is 0 to 31.
+/// `x / 2^exponent`, rounded to nearest, ties away from zero. `exponent` is 1 to 31.
 ///
 /// ```
 /// use microception::quantized::rounding_shift;
@@ -26,9 +26,6 @@ pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
 /// ```
 #[inline]
 pub const fn rounding_shift(x: i32, exponent: u32) -> i32 {
-    if exponent == 0 {
-        return x;
-    }
     // All bits but one, then one more with rounding: nothing overflows. The sign, 0 or -1, makes
     // ties of negative numbers round down; where it would overflow, at -2^31, there is no tie.
     ((x.saturating_add(x >> 31) >> (exponent.wrapping_sub(1) & 31)) + 1) >> 1
@@ -55,8 +52,8 @@ impl Factor {
     /// ```
     #[inline]
     pub const fn of(self, x: i32) -> i32 {
-        if self.shift <= 0 {
-            rounding_shift(doubling_high_product(x, self.multiplier), (-(self.shift as i32)) as u32)
+        if self.shift < 0 {
+            rounding_shift(doubling_high_product(x, self.multiplier), self.shift.unsigned_abs() as u32)
         } else {
             doubling_high_product(x.wrapping_mul(1i32 << (self.shift as u32 & 31)), self.multiplier)
         }

@@ -4,7 +4,7 @@
 
 use microception::layers::Geometry;
 use microception::layers::input::Rescale;
-use microception::layers::{activation, add, conv, global_average_pool, softmax};
+use microception::layers::{activation, add, conv, depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd;
 
@@ -210,7 +210,10 @@ impl Lowering<'_> {
                 };
                 (window_flow(window)?, scratch)
             }
-            Operator::Depthwise { window, .. } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
+            Operator::Depthwise { window, .. } => {
+                let scratch = if int8 { depthwise::int8_scratch_bytes(&self.geometry(window)?, channels) } else { 0 };
+                (window_flow(window)?, scratch)
+            }
             Operator::MaxPool { window } => (window_flow(window)?, 0),
             Operator::AveragePool { window } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
             Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
@@ -370,7 +373,7 @@ impl Lowering<'_> {
                 Weights::I8 { values, scales } => {
                     let outputs = self.output_shape().channels();
                     let channels = self.channels(values, scales, bias.as_ref(), |index| index % outputs)?;
-                    Kernel::DepthwiseInt8(self.window_int8(window, values, channels, *activation)?)
+                    Kernel::DepthwiseInt8(self.window_int8(window, &grouped(values, outputs), channels, *activation)?)
                 }
             },
             Operator::Dense { weights, bias, activation } => {
@@ -526,6 +529,20 @@ fn filled_up(weights: &[i8], length: usize) -> Vec<i8> {
     let fill = length.next_multiple_of(simd::QUAD) - length;
     let filters = weights.chunks(length.max(1));
     filters.flat_map(|filter| filter.iter().copied().chain(std::iter::repeat_n(0, fill))).collect()
+}
+
+/// Weights `[tap][channel]` as the depthwise kernel reads them: by passes of taps, in each by groups
+/// of four channels, filled up with zeros.
+fn grouped(weights: &[i8], channels: usize) -> Vec<i8> {
+    let mut grouped = Vec::with_capacity(weights.len().next_multiple_of(4));
+    for pass in weights.chunks(channels.max(1) * simd::TAPS) {
+        for group in (0..channels).step_by(4) {
+            for tap in pass.chunks(channels) {
+                grouped.extend((group..group + 4).map(|channel| tap.get(channel).copied().unwrap_or(0)));
+            }
+        }
+    }
+    grouped
 }
 
 /// A factor divided by a count, as LiteRT's MEAN does it: in integers, with as many bits as fit.

@@ -1,13 +1,11 @@
 //! Convolution of each channel by itself: the spatial half of a separable convolution.
 //!
-//! Weights are `[vertical][horizontal][output channel]`; output channel `c * multiplier + m`
-//! reads input channel `c`. int8 follows DEPTHWISE_CONV_2D of the TensorFlow Lite 8-bit
+//! Output channel `c * multiplier + m` reads input channel `c`. int8 follows DEPTHWISE_CONV_2D of the TensorFlow Lite 8-bit
 //! specification. With a 1x1 window it is a scale and shift per channel.
-
-use bytemuck::Pod;
 
 use super::{Geometry, cut};
 use crate::quantized::{Channel, Range};
+use crate::simd;
 use crate::window::{Call, Window};
 
 /// A depthwise convolution in f32.
@@ -28,7 +26,8 @@ pub struct F32<'a> {
 pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,
-    /// `[vertical][horizontal][output channel]`.
+    /// The taps in order, up to [`simd::TAPS`] to a pass: `[pass][output channel / 4][tap][output
+    /// channel % 4]`, channels filled up with zeros.
     pub weights: &'a [i8],
     /// Per output channel.
     pub channels: &'a [Channel],
@@ -60,13 +59,11 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
         for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
             super::copy(sums, layer.bias);
             each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
-                if let Some(pixel) = pixel {
-                    let multiplier = multiplier(&layer.geometry, output_channels);
-                    let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
-                    for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
-                        for (sum, &weight) in sums.iter_mut().zip(weights) {
-                            *sum += value * weight;
-                        }
+                let multiplier = multiplier(&layer.geometry, output_channels);
+                let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
+                for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        *sum += value * weight;
                     }
                 }
             });
@@ -77,7 +74,12 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
     }
 }
 
-/// Makes rows `[column][output channel]`. Scratch: one i32 per output channel.
+/// Bytes of scratch of an int8 depthwise convolution: a sum per output channel, and a pixel of padding.
+pub const fn int8_scratch_bytes(geometry: &Geometry, output_channels: usize) -> usize {
+    output_channels * size_of::<i32>() + (geometry.channels as usize).next_multiple_of(4)
+}
+
+/// Makes rows `[column][output channel]`. Scratch: [`int8_scratch_bytes`].
 ///
 /// ```
 /// use microception::layers::{Geometry, depthwise};
@@ -86,53 +88,77 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
 /// // the sum of three neighbours, same padding, zero point 0
 /// let layer = depthwise::Int8 {
 ///     geometry: Geometry { width: 3, channels: 1, output_width: 3, kernel: [1, 3], stride: [1, 1], dilation: [1, 1], left: 1 },
-///     weights: &[1, 1, 1],
+///     weights: &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
 ///     channels: &[Channel { bias: 0, factor: Factor { multiplier: 1 << 30, shift: 1 } }],
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
-/// let (mut output, mut scratch) = ([0u8; 3], [0u32]);
+/// let (mut output, mut scratch) = ([0u8; 3], [0u32; 2]);
 /// depthwise::int8(&layer, Call::on_lines(&[1, 2, 3], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
 /// assert_eq!(output, [3, 6, 5]);
 /// ```
 pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
+    let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
-    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-    let output_channels = layer.channels.len().max(1);
-    let mut pixels = output.chunks_exact_mut(output_channels);
+    let outputs = layer.channels.len().max(1);
+    let (sums, padding) = scratch.split_at_mut_checked(outputs.wrapping_mul(size_of::<i32>())).unwrap_or_default();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
+    padding.fill(layer.padding);
+    let padding = &*padding;
+    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    let mut pixels = output.chunks_exact_mut(outputs);
     for row in 0..rows {
-        for (column, output) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
             for (sum, channel) in sums.iter_mut().zip(layer.channels) {
                 *sum = channel.bias;
             }
-            each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
-                match (pixel, multiplier(&layer.geometry, output_channels)) {
-                    (Some(pixel), 1) => {
-                        for ((sum, &value), &weight) in sums.iter_mut().zip(pixel).zip(weights) {
-                            *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
-                        }
+            let mut weights = layer.weights;
+            let mut taps = [padding; simd::TAPS];
+            let mut filled = 0;
+            for tap in 0..vertical {
+                let line = geometry.line(&window, row, tap);
+                for tap in 0..horizontal {
+                    if filled == simd::TAPS {
+                        weights = pass(&taps, weights, multiplier(geometry, outputs), sums);
+                        filled = 0;
                     }
-                    (Some(pixel), multiplier) => {
-                        let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
-                        for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
-                            for (sum, &weight) in sums.iter_mut().zip(weights) {
-                                *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
-                            }
-                        }
+                    if let Some(place) = taps.get_mut(filled) {
+                        *place = geometry.pixel(line, column, tap).unwrap_or(padding);
                     }
-                    (None, _) => {
-                        for (sum, &weight) in sums.iter_mut().zip(weights) {
-                            *sum = sum.wrapping_add(i32::from(layer.padding) * i32::from(weight));
-                        }
-                    }
+                    filled = filled.wrapping_add(1);
                 }
-            });
+            }
+            pass(taps.get(..filled).unwrap_or(&[]), weights, multiplier(geometry, outputs), sums);
             for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
                 *output = layer.range.requantize(sum, channel.factor);
             }
         }
     }
+}
+
+/// Adds the products of one pass of taps to the sums, and returns the weights of the passes after it.
+#[inline]
+fn pass<'a>(taps: &[&[i8]], weights: &'a [i8], multiplier: usize, sums: &mut [i32]) -> &'a [i8] {
+    let length = sums.len().next_multiple_of(4).wrapping_mul(taps.len());
+    let (weights, rest) = weights.split_at_checked(length).unwrap_or_default();
+    if multiplier == 1 {
+        simd::dot_pixels(taps, weights, sums);
+    } else {
+        let (quads, _) = weights.as_chunks::<4>();
+        let mut quads = quads.iter();
+        for (group, sums) in sums.chunks_mut(4).enumerate() {
+            for (tap, weights) in taps.iter().zip(&mut quads) {
+                for (lane, (sum, &weight)) in sums.iter_mut().zip(weights).enumerate() {
+                    let channel = group.wrapping_mul(4).wrapping_add(lane).checked_div(multiplier).unwrap_or(0);
+                    let value = tap.get(channel).copied().unwrap_or(0);
+                    *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                }
+            }
+        }
+    }
+    rest
 }
 
 /// Output channels per input channel, at least one.
@@ -141,24 +167,26 @@ fn multiplier(geometry: &Geometry, output_channels: usize) -> usize {
     output_channels.checked_div(usize::from(geometry.channels)).unwrap_or(1).max(1)
 }
 
-/// Calls `tap` for every tap of one output pixel, with the input pixel `[channel]` (`None` on
-/// padding) and the weights `[output channel]`.
+/// Calls `tap` for every tap of one output pixel that is not on padding, with the input pixel
+/// `[channel]` and the weights `[output channel]`.
 #[inline]
-fn each_tap<T: Pod>(
+fn each_tap(
     geometry: &Geometry,
-    window: &Window<'_, T>,
+    window: &Window<'_, f32>,
     row: usize,
     column: usize,
-    weights: &[T],
+    weights: &[f32],
     output_channels: usize,
-    mut tap: impl FnMut(Option<&[T]>, &[T]),
+    mut tap: impl FnMut(&[f32], &[f32]),
 ) {
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
     let mut weights = weights.chunks_exact(output_channels.max(1));
     for vertical in 0..vertical {
         let line = geometry.line(window, row, vertical);
         for (horizontal, weights) in (0..horizontal).zip(&mut weights) {
-            tap(geometry.pixel(line, column, horizontal), weights);
+            if let Some(pixel) = geometry.pixel(line, column, horizontal) {
+                tap(pixel, weights);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use super::{LANES, QUAD};
+use super::{LANES, QUAD, TAPS};
 
 /// As [`portable::widen`](super::portable::widen), to the bit: a quad in four instructions.
 #[inline]
@@ -127,4 +127,63 @@ pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
     }
     let rest = quads.wrapping_mul(4);
     super::portable::dot_i8(weights.get(rest..).unwrap_or(&[]), values.get(rest..).unwrap_or(&[]), sum)
+}
+
+/// As [`portable::dot_pixels`](super::portable::dot_pixels), to the bit: four channels at once.
+#[inline]
+pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
+    let taps = pixels.len().min(TAPS);
+    let shortest = pixels.iter().fold(usize::MAX, |shortest, pixel| shortest.min(pixel.len()));
+    // Whole groups of channels, of which every pixel, weight and sum is there.
+    let groups = (shortest / 4).min(sums.len() / 4).min(weights.len() / taps.wrapping_mul(4).max(1));
+    if taps != pixels.len() || taps == 0 {
+        return super::portable::dot_pixels(pixels, weights, sums);
+    }
+    let mut starts = [core::ptr::null::<i8>(); TAPS];
+    for (start, pixel) in starts.iter_mut().zip(pixels) {
+        *start = pixel.as_ptr();
+    }
+    let mut filter = weights.as_ptr();
+    let (whole, _) = sums.as_chunks_mut::<4>();
+    for (group, [sum0, sum1, sum2, sum3]) in whole.iter_mut().take(groups).enumerate() {
+        // SAFETY: `starts` holds `taps` pointers, and the loop reads as many. Each points to at
+        // least 4 * groups values, of which it reads the four from 4 * group on. `filter` has
+        // moved on by 4 * taps in each group before, and `weights` holds 4 * taps * groups. LDR
+        // reads at any alignment. It writes registers only.
+        unsafe {
+            asm!(
+                "2:",
+                "ldr {value}, [{start}], #4",
+                "ldr {weight}, [{filter}], #4",
+                "ldr {value}, [{value}, {offset}]",
+                "sxtb16 {even}, {value}",
+                "sxtb16 {even_weight}, {weight}",
+                "sxtb16 {value}, {value}, ror #8",
+                "sxtb16 {weight}, {weight}, ror #8",
+                "cmp {start}, {end}",
+                "smlabb {sum0}, {even}, {even_weight}, {sum0}",
+                "smlatt {sum2}, {even}, {even_weight}, {sum2}",
+                "smlabb {sum1}, {value}, {weight}, {sum1}",
+                "smlatt {sum3}, {value}, {weight}, {sum3}",
+                "bne 2b",
+                start = inout(reg) starts.as_ptr() => _,
+                end = in(reg) starts.as_ptr().wrapping_add(taps),
+                filter = inout(reg) filter,
+                offset = in(reg) group.wrapping_mul(4),
+                value = out(reg) _,
+                weight = out(reg) _,
+                even = out(reg) _,
+                even_weight = out(reg) _,
+                sum0 = inout(reg) *sum0,
+                sum1 = inout(reg) *sum1,
+                sum2 = inout(reg) *sum2,
+                sum3 = inout(reg) *sum3,
+                options(readonly, nostack),
+            );
+        }
+    }
+    let done = groups.wrapping_mul(4);
+    if let (Some(sums @ [_, ..]), Some(weights)) = (sums.get_mut(done..), weights.get(done.wrapping_mul(taps)..)) {
+        super::portable::dot_pixels_from(groups, pixels, weights, sums);
+    }
 }

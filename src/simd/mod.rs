@@ -10,10 +10,10 @@ pub mod portable;
 mod dsp;
 
 #[cfg(microception_dsp)]
-pub use dsp::{dot_i8, dot_tile, widen};
+pub use dsp::{dot_i8, dot_pixels, dot_tile, widen};
 
 #[cfg(not(microception_dsp))]
-pub use portable::{dot_i8, dot_tile, widen};
+pub use portable::{dot_i8, dot_pixels, dot_tile, widen};
 
 pub use portable::dot_f32;
 
@@ -26,3 +26,6 @@ pub const QUAD: usize = 4;
 /// The place of each element of a quad in a tile: the even ones, then the odd ones, as two
 /// extensions of every other byte of a word leave them.
 pub const ORDER: [usize; QUAD] = [0, 2, 1, 3];
+
+/// The most taps that [`dot_pixels`] takes at once: those of a 3x3 window.
+pub const TAPS: usize = 9;

@@ -88,3 +88,33 @@ pub fn dot_f32(weights: &[f32], values: &[f32], accumulator: f32) -> f32 {
     let [a, b, c, d] = sums;
     (a + b) + (c + d)
 }
+
+/// Adds to each channel's sum the products of its values in `pixels` with its weights, wrapping:
+/// `sums[c] += sum(pixels[t][c] * weights[c / 4][t][c % 4])` over at most [`TAPS`](super::TAPS) pixels.
+///
+/// ```
+/// use microception::simd::portable::dot_pixels;
+/// let mut sums = [10, 20];
+/// dot_pixels(&[&[1, 2], &[3, 4]], &[1, 1, 0, 0, -1, 100, 0, 0], &mut sums);
+/// assert_eq!(sums, [10 + 1 - 3, 20 + 2 + 400]);
+/// ```
+#[inline]
+pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
+    dot_pixels_from(0, pixels, weights, sums);
+}
+
+/// As [`dot_pixels`], from a group of four channels on; weights and sums begin with that group.
+#[inline]
+pub(super) fn dot_pixels_from(group: usize, pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
+    let (weights, _) = weights.as_chunks::<4>();
+    let mut weights = weights.iter();
+    for (group, sums) in (group..).zip(sums.chunks_mut(4)) {
+        // Pixels first: the last of them must not cost a weight.
+        for (pixel, weights) in pixels.iter().zip(&mut weights) {
+            let values = pixel.get(group.wrapping_mul(4)..).unwrap_or(&[]);
+            for ((sum, &value), &weight) in sums.iter_mut().zip(values).zip(weights) {
+                *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+            }
+        }
+    }
+}

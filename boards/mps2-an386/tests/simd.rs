@@ -4,7 +4,7 @@
 #![no_std]
 #![no_main]
 
-use microception::simd::{LANES, QUAD, dot_i8, dot_tile, portable, widen};
+use microception::simd::{LANES, QUAD, TAPS, dot_i8, dot_pixels, dot_tile, portable, widen};
 use microception_mps2_an386::on_target_tests;
 
 /// Cases per inner loop.
@@ -88,6 +88,30 @@ on_target_tests! {
             let tile = &tile.0[..random.below(LONGEST / QUAD + 1) * QUAD * LANES];
             let start = random.next() as i32;
             assert_eq!(dot_tile(filter, tile, start), portable::dot_tile(filter, tile, start), "case {case}");
+        }
+    }
+
+    fn dot_pixels_equals_its_twin() {
+        let mut random = Random(4);
+        let (mut values, mut weights) = ([[0; LONGEST]; TAPS + 1], [0; LONGEST * (TAPS + 1)]);
+        for case in 0..CASES {
+            values.iter_mut().for_each(|values| random.fill(values));
+            random.fill(&mut weights);
+            // one more tap than the fast form takes, pixels from any alignment, one of them shorter
+            let (taps, channels) = (random.below(TAPS + 2), random.below(LONGEST - 3));
+            let mut pixels: [&[i8]; TAPS + 1] = [&[]; TAPS + 1];
+            for (pixel, values) in pixels.iter_mut().zip(&values) {
+                let from = random.below(4);
+                *pixel = &values[from..from + channels];
+            }
+            pixels[random.below(TAPS + 1)] = &values[0][..random.below(channels + 1)];
+            let pixels = &pixels[..taps];
+            let weights = &weights[..random.below(weights.len() + 1)];
+            let start = random.next() as i32;
+            let [mut found, mut expected] = [[start; LONGEST]; 2];
+            dot_pixels(pixels, weights, &mut found[..channels]);
+            portable::dot_pixels(pixels, weights, &mut expected[..channels]);
+            assert!(found == expected, "case {case}: {taps} taps, {channels} channels");
         }
     }
 }
