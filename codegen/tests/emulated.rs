@@ -92,7 +92,11 @@ fn instructions_are_counted_the_same_every_time() {
     let parts: u64 = bench.layers.iter().sum();
     assert!(parts < bench.ticks && 2 * parts > bench.ticks, "{bench:?}");
     assert!((100..1024).contains(&bench.stack_bytes.unwrap()), "{bench:?}");
-    assert_eq!(measure(), (instructions, bench));
+    // The timer's ticks and the instructions are not in phase: 40 ns against 64.
+    let (again, other) = measure();
+    assert!(again.abs_diff(instructions) <= 1, "{instructions} {again}");
+    let near = |(ticks, other): (&u64, &u64)| ticks.abs_diff(*other) <= 6;
+    assert!(bench.layers.iter().zip(&other.layers).all(near), "{bench:?} {other:?}");
 }
 
 #[test]
@@ -116,7 +120,8 @@ fn all_figures_of_a_model_come_together() {
     // A flag for the arena, and its alignment.
     assert!(bench.static_bytes <= 32, "{bench:?}");
     let parts: u64 = bench.layers.iter().sum();
-    assert!(parts <= bench.instructions && 2 * parts > bench.instructions, "{bench:?}");
+    // Pushing rows takes a little more than predicting.
+    assert!(parts.abs_diff(bench.instructions) < bench.instructions / 5, "{bench:?}");
 }
 
 #[test]

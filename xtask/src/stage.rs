@@ -95,11 +95,26 @@ pub fn report(name: &str, start: Instant, counts: Counts, log: &str) -> Result<C
     fs::write(&file, log).map_err(|error| Error::file(&file, error.to_string()))?;
     let seconds = start.elapsed().as_secs_f64();
     if counts.failed != 0 {
-        eprintln!("{name} ... FAILED after {seconds:.1} s\n{}\n", log.trim_end());
+        eprintln!("{name} ... FAILED after {seconds:.1} s\n{}", excerpt(log));
+        eprintln!("the whole output: {}\n", file.display());
     } else {
         eprintln!("{name} ... {} passed, {seconds:.1} s", counts.passed);
     }
     Ok(counts)
+}
+
+/// Of a log what says why it failed: cargo's lists of failures, or the last lines.
+fn excerpt(log: &str) -> String {
+    const LAST: usize = 100;
+    let mut failing = false;
+    let listed = log.lines().filter(|line| {
+        failing = (failing || *line == "failures:") && !line.starts_with("test result: ");
+        failing || line.starts_with("test result: FAILED")
+    });
+    let listed: Vec<_> = listed.collect();
+    let lines: Vec<_> = log.trim_end().lines().collect();
+    let last = &lines[lines.len().saturating_sub(LAST)..];
+    if listed.is_empty() { last.join("\n") } else { listed.join("\n") }
 }
 
 fn outcome(commands: Vec<Command>) -> Result<(Counts, String), Error> {
@@ -146,6 +161,18 @@ mod tests {
         let output = "test a ... skipped: no QEMU\nok\nskipped: no data\nnothing was skipped: really\n\
             test result: ok. 2 passed; 0 failed; 0 ignored\n";
         assert_eq!(Counts::of(output, true).skipped, ["no QEMU", "no data"]);
+    }
+
+    #[test]
+    fn of_a_log_the_failures_are_shown() {
+        let log = "successes:\n\n---- good stdout ----\nfine\n\ntest result: ok. 1 passed; 0 failed\n\
+            successes:\n\n---- better stdout ----\nfine\n\nfailures:\n\n---- bad stdout ----\noops\n\nfailures:\n    bad\n\n\
+            test result: FAILED. 1 passed; 1 failed\nrunning 1 test\n";
+        let expected =
+            "failures:\n\n---- bad stdout ----\noops\n\nfailures:\n    bad\n\ntest result: FAILED. 1 passed; 1 failed";
+        assert_eq!(excerpt(log), expected);
+        assert_eq!(excerpt("error: no\n"), "error: no");
+        assert_eq!(excerpt(&"line\n".repeat(1000)).lines().count(), 100);
     }
 
     #[test]
