@@ -17,9 +17,9 @@
 
 pub mod convert;
 pub mod data;
-pub mod emit;
 #[cfg(feature = "device")]
 pub mod device;
+pub mod emit;
 pub mod error;
 pub mod graph;
 pub mod host;

@@ -24,7 +24,7 @@ const STAGES: [Stage; 9] = [
     ("format", |name| run(name, Ok(vec![cargo(&["fmt", "--all", "--check"])]))),
     ("lints", |name| run(name, Ok(lints()))),
     ("docs", |name| run(name, Ok(docs()))),
-    ("host tests", |name| run(name, Ok(vec![host(&["test"], &["--no-fail-fast", "--", "--show-output"])]))),
+    ("host tests", |name| run(name, Ok(host_tests()))),
     ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
     ("firmware lints", |name| run(name, firmware_lints())),
     ("on-target tests", |name| run(name, on_target())),
@@ -81,7 +81,17 @@ fn host(verb: &[&str], arguments: &[&str]) -> Command {
 
 fn lints() -> Vec<Command> {
     let as_library = ["clippy", "--package", "microception-codegen", "--no-default-features", "--", "-D", "warnings"];
-    vec![host(&["clippy"], &["--all-targets", "--", "-D", "warnings"]), cargo(&as_library)]
+    let runtime = ["clippy", "--package", "microception", "--features", "micromath,defmt", "--", "-D", "warnings"];
+    vec![host(&["clippy"], &["--all-targets", "--", "-D", "warnings"]), cargo(&as_library), cargo(&runtime)]
+}
+
+/// All packages with their default features, then the runtime's other arithmetic.
+fn host_tests() -> Vec<Command> {
+    let micromath = ["test", "--package", "microception", "--features", "micromath", "--test", "micromath"];
+    vec![
+        host(&["test"], &["--no-fail-fast", "--", "--show-output"]),
+        cargo(&[&micromath[..], &["--", "--show-output"]].concat()),
+    ]
 }
 
 /// Only of libraries, and of this: the command `microception` would overwrite the runtime of that name.
