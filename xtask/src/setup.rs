@@ -28,15 +28,18 @@ pub fn setup() -> Result<(), Error> {
     Ok(())
 }
 
-/// What `test` needs beyond that: clippy beside the compiler for the board, and Python with venv.
+/// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
+/// too, and Python with venv.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
-    let toolchain = Toolchain::find(board()?.target)?;
-    if toolchain.clippy_driver().is_none() {
-        let added = toolchain.is_installed() && run("rustup", &["component", "add", "clippy"]);
-        if !added {
-            install(&["rust-web-clippy".to_owned()])?;
+    for (command, component, package) in [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")] {
+        let there = succeeds("cargo", &[command, "--version"]);
+        if !there && !(on_path("rustup").is_some() && run("rustup", &["component", "add", component])) {
+            install(&[package.to_owned()])?;
         }
+    }
+    if Toolchain::find(board()?.target)?.clippy_driver().is_none() {
+        install(&["rust-web-clippy".to_owned()])?;
     }
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {
