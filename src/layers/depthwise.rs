@@ -53,14 +53,14 @@ pub struct Int8<'a> {
 pub fn f32(layer: &F32<'_>, call: Call<'_>) {
     let rows = call.rows;
     let (window, output, _) = call.unary::<f32, f32>();
-    let output_channels = layer.bias.len().max(1);
-    let mut pixels = output.chunks_exact_mut(output_channels);
+    let output_channels = layer.bias.len();
+    let mut pixels = output.chunks_exact_mut(output_channels.max(1));
     for row in 0..rows {
         for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
             super::copy(sums, layer.bias);
             each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
                 let multiplier = multiplier(&layer.geometry, output_channels);
-                let outputs = sums.chunks_exact_mut(multiplier).zip(weights.chunks_exact(multiplier));
+                let outputs = sums.chunks_exact_mut(multiplier.max(1)).zip(weights.chunks_exact(multiplier.max(1)));
                 for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
                     for (sum, &weight) in sums.iter_mut().zip(weights) {
                         *sum += value * weight;
@@ -101,14 +101,14 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
-    let outputs = layer.channels.len().max(1);
+    let outputs = layer.channels.len();
     let (sums, padding) = scratch.split_at_mut_checked(outputs.wrapping_mul(size_of::<i32>())).unwrap_or_default();
     let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     padding.fill(layer.padding);
     let padding = &*padding;
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
-    let mut pixels = output.chunks_exact_mut(outputs);
+    let mut pixels = output.chunks_exact_mut(outputs.max(1));
     for row in 0..rows {
         for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
             for (sum, channel) in sums.iter_mut().zip(layer.channels) {

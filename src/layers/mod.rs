@@ -3,8 +3,9 @@
 //! Every kernel takes a static description of its layer and a [`Call`](crate::window::Call), and
 //! makes all output rows of the call. Rows are `[column][channel]`; the pixels of all rows of one
 //! call form one run. Results of int8 kernels are bit-exact to LiteRT's reference kernels.
-//! Nothing here panics: a row that is too short, which only a corrupted plan can cause, leaves
-//! output unwritten.
+//! Nothing here panics, and the optimizer can see it at any level: the length of every chunk is
+//! made at least 1 in the very call that would panic for 0. A row that is too short, which only a
+//! corrupted plan can cause, leaves output unwritten.
 
 pub mod activation;
 pub mod add;

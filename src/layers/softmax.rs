@@ -41,9 +41,9 @@ pub struct Int8 {
 /// ```
 pub fn f32(layer: &F32, call: Call<'_>) {
     let (window, output, _) = call.unary::<f32, f32>();
-    let channels = usize::from(layer.channels).max(1);
-    let pixels = window.iter().flat_map(|line| line.chunks_exact(channels));
-    for (output, pixel) in output.chunks_exact_mut(channels).zip(pixels) {
+    let channels = usize::from(layer.channels);
+    let pixels = window.iter().flat_map(|line| line.chunks_exact(channels.max(1)));
+    for (output, pixel) in output.chunks_exact_mut(channels.max(1)).zip(pixels) {
         let largest = pixel.iter().fold(f32::MIN, |largest, &value| if value > largest { value } else { largest });
         let mut sum = 0.0;
         for (output, value) in output.iter_mut().zip(pixel) {
@@ -69,9 +69,9 @@ pub fn f32(layer: &F32, call: Call<'_>) {
 /// ```
 pub fn int8(layer: &Int8, call: Call<'_>) {
     let (window, output, _) = call.unary::<i8, i8>();
-    let channels = usize::from(layer.channels).max(1);
-    let pixels = window.iter().flat_map(|line| line.chunks_exact(channels));
-    for (output, pixel) in output.chunks_exact_mut(channels).zip(pixels) {
+    let channels = usize::from(layer.channels);
+    let pixels = window.iter().flat_map(|line| line.chunks_exact(channels.max(1)));
+    for (output, pixel) in output.chunks_exact_mut(channels.max(1)).zip(pixels) {
         let largest = pixel.iter().fold(i8::MIN, |largest, &value| largest.max(value));
         let power = |value: i8| {
             let difference = i32::from(value) - i32::from(largest);
