@@ -34,7 +34,7 @@ pub fn for_tests() -> Result<(), Error> {
     setup()?;
     for (command, component, package) in [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")] {
         let there = succeeds("cargo", &[command, "--version"]);
-        if !there && !(on_path("rustup").is_some() && run("rustup", &["component", "add", component])) {
+        if !(there || on_path("rustup").is_some() && run("rustup", &["component", "add", component])) {
             install(&[package.to_owned()])?;
         }
     }
