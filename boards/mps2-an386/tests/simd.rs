@@ -30,7 +30,7 @@ impl Random {
 
     /// Mostly random, now and then only the extremes.
     fn fill(&mut self, values: &mut [i8]) {
-        let extreme = self.next() % 4 == 0;
+        let extreme = self.next().is_multiple_of(4);
         for value in values {
             let byte = self.next();
             *value = match (extreme, byte % 2) {
