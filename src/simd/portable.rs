@@ -74,18 +74,18 @@ pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
 pub fn dot_f32(weights: &[f32], values: &[f32], accumulator: f32) -> f32 {
     let length = weights.len().min(values.len());
     let [weights, values] = [weights, values].map(|slice| slice.get(..length).unwrap_or(&[]));
-    let mut sums = [accumulator, 0.0, 0.0, 0.0];
+    let [mut a, mut b, mut c, mut d] = [accumulator, 0.0, 0.0, 0.0];
     let (weight_quads, weight_rest) = weights.as_chunks::<4>();
     let (value_quads, value_rest) = values.as_chunks::<4>();
     for (weights, values) in weight_quads.iter().zip(value_quads) {
-        for ((sum, weight), value) in sums.iter_mut().zip(weights).zip(values) {
-            *sum += weight * value;
-        }
+        a += weights[0] * values[0];
+        b += weights[1] * values[1];
+        c += weights[2] * values[2];
+        d += weights[3] * values[3];
     }
-    for ((sum, weight), value) in sums.iter_mut().zip(weight_rest).zip(value_rest) {
-        *sum += weight * value;
+    for (weight, value) in weight_rest.iter().zip(value_rest) {
+        a += weight * value;
     }
-    let [a, b, c, d] = sums;
     (a + b) + (c + d)
 }
 
