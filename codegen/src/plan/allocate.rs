@@ -146,11 +146,19 @@ const WORK: usize = 60_000_000;
 pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
     let size = |index: &usize| blocks[*index].bytes;
     let life = |index: &usize| blocks[*index].until - blocks[*index].from + 1;
-    let mut orders: [Vec<usize>; 4] = std::array::from_fn(|_| (0..blocks.len()).collect());
+    let busiest = busiest_turn(blocks);
+    let distance = |index: &usize| {
+        let block = &blocks[*index];
+        block.from.saturating_sub(busiest).max(busiest.saturating_sub(block.until))
+    };
+    let mut orders: [Vec<usize>; 6] = std::array::from_fn(|_| (0..blocks.len()).collect());
     orders[0].sort_by_key(|index| (std::cmp::Reverse(size(index)), blocks[*index].from));
     orders[1].sort_by_key(|index| (std::cmp::Reverse(size(index) * life(index)), blocks[*index].from));
     orders[2].sort_by_key(|index| (std::cmp::Reverse(life(index)), std::cmp::Reverse(size(index))));
     orders[3].sort_by_key(|index| blocks[*index].from);
+    // What lives when most is alive packs without a gap if it is placed first.
+    orders[4].sort_by_key(|index| (distance(index), std::cmp::Reverse(size(index))));
+    orders[5].sort_by_key(|index| (distance(index), std::cmp::Reverse(life(index))));
     let tries = (WORK / (blocks.len() * blocks.len()).max(1)).clamp(orders.len(), 800);
     let mut best: Option<Addresses> = None;
     let rounds = tries / orders.len();
@@ -180,6 +188,15 @@ pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
         }
     }
     best.unwrap_or(Addresses { of: Vec::new(), end: 0 })
+}
+
+/// The turn in which most bytes are alive.
+fn busiest_turn(blocks: &[Block]) -> usize {
+    let alive = |turn: usize| -> usize {
+        blocks.iter().filter(|block| (block.from..=block.until).contains(&turn)).map(|block| block.bytes).sum()
+    };
+    // Something is made in the turn in which the most is alive.
+    blocks.iter().map(|block| block.from).max_by_key(|&turn| alive(turn)).unwrap_or(0)
 }
 
 /// Each block in turn at the lowest address that is free while it lives.
