@@ -151,7 +151,7 @@ fn constants(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, wei
     let labels: Vec<String> = graph.labels.iter().map(|label| format!("{label:?}")).collect();
     let (output_scale, output_zero_point) = real(output.and_then(|tensor| tensor.quantization));
     let (input_scale, input_zero_point) = match graph.layers.first().map(|layer| &layer.operator) {
-        Some(Operator::Input { element: Element::U8, scale, offset }) => (float(*scale), float(-offset / scale)),
+        Some(Operator::Input { element: Element::U8, scale, offset }) => (float(*scale), float(0.0 - offset / scale)),
         _ => {
             let (scale, zero_point) = real(input.and_then(|tensor| tensor.quantization));
             (scale, format!("{zero_point}.0"))
