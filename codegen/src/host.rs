@@ -1,7 +1,7 @@
 //! Runs a graph on the host with the very runtime that runs on the target: the same kernels,
 //! the same executor, a plan of the same form.
 
-use microception::executor::Executor;
+use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
 use microception::layers::{add, input, softmax};
 use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
@@ -85,14 +85,41 @@ impl Machine {
     /// # Errors
     /// When the frame has not the model's length.
     pub fn run(&mut self, frame: &[u8]) -> Result<Vec<u8>, Error> {
-        if frame.len() != self.frame_bytes {
-            return Err(Error::model(format!(
-                "a frame of {} bytes, where the model takes {}",
-                frame.len(),
-                self.frame_bytes
-            )));
-        }
+        self.check_length(frame)?;
         Ok(self.executor()?.predict(frame).to_vec())
+    }
+
+    /// Runs one frame and shows `look` the rows that each step makes, as bytes, with the index of their layer.
+    /// Rows that nothing reads are made only under plans of whole tensors.
+    ///
+    /// # Errors
+    /// When the frame has not the model's length, or `look` wants no more.
+    pub fn watch(
+        &mut self,
+        frame: &[u8],
+        mut look: impl FnMut(usize, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.check_length(frame)?;
+        let row_bytes = self.network.rows.first().map_or(0, |rows| rows.inputs[0] as usize);
+        let mut input = frame.chunks_exact(row_bytes.max(1));
+        let arena = bytemuck::cast_slice_mut(&mut self.arena);
+        let mut executor = over(&self.network, arena, self.plan.arena_bytes)?;
+        for step in &self.plan.steps {
+            if let Progress::NeedsRow { .. } = executor.step() {
+                executor.begin_row(input.next().unwrap_or(&[]));
+            }
+            let bytes = step.rows * self.network.layers[step.layer].row_bytes;
+            look(step.layer, executor.arena().get(step.output..step.output + bytes).unwrap_or(&[]))?;
+        }
+        Ok(())
+    }
+
+    fn check_length(&self, frame: &[u8]) -> Result<(), Error> {
+        if frame.len() == self.frame_bytes {
+            return Ok(());
+        }
+        let (found, expected) = (frame.len(), self.frame_bytes);
+        Err(Error::model(format!("a frame of {found} bytes, where the model takes {expected}")))
     }
 
     /// An executor over this machine's arena, to push rows or run single steps.
@@ -103,8 +130,7 @@ impl Machine {
         &mut self,
     ) -> Result<Executor<'_, impl Model<Input = u8, Output = u8, Frame = [u8], Row = [u8]> + '_>, Error> {
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
-        Executor::over(&self.network, arena, self.plan.arena_bytes)
-            .map_err(|error| Error::model(format!("the arena does not serve its own plan: {error:?}")))
+        over(&self.network, arena, self.plan.arena_bytes)
     }
 
     /// A tensor's bytes after [`run`](Machine::run), under a plan that keeps it
@@ -116,6 +142,11 @@ impl Machine {
         let arena: &[u8] = bytemuck::cast_slice(&self.arena);
         arena.get(step.output..step.output + rows.rows * rows.row_bytes)
     }
+}
+
+fn over<'a>(network: &'a Network, arena: &'a mut [u8], bytes: usize) -> Result<Executor<'a, &'a Network>, Error> {
+    Executor::over(network, arena, bytes)
+        .map_err(|error| Error::model(format!("the arena does not serve its own plan: {error:?}")))
 }
 
 /// The lengths in bytes that the runtime needs of every layer.

@@ -333,6 +333,22 @@ fn calibration_finds_ranges() {
     assert_eq!(observed(Method::Percentile(100.0), frames).unwrap().get("input"), Some([1.0, 255.0]));
 }
 
+/// Together its tensors need more addresses than a step has: rows of 252 bytes, 555 KB in all.
+#[test]
+fn calibration_takes_models_of_any_size() {
+    let layers =
+        vec![("conv", pointwise(vec![-2.0], None)), ("mean", Operator::GlobalAveragePool { keep_dims: false })];
+    let graph = chain(&[1100, 63, 1], REALS, layers);
+    let mut values = vec![1.0f32; 1100 * 63];
+    values[1099 * 63] = -3.0;
+    values[5] = 7.0;
+    let frame = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let found = calibrate(&graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
+    assert_eq!((found.get("input"), found.get("conv")), (Some([-3.0, 7.0]), Some([-14.0, 6.0])));
+    let [least, greatest] = found.get("mean").unwrap();
+    assert!(least == greatest && (-2.01..-1.99).contains(&least), "one value, when the last row is in: {least}");
+}
+
 #[test]
 fn calibration_tells_what_is_wrong() {
     assert!(observed(Method::MinMax, vec![]).unwrap_err().reason.contains("calibration data is empty"));

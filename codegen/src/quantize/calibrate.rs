@@ -24,12 +24,13 @@ pub fn calibrate(
     mut progress: impl FnMut(usize),
 ) -> Result<Ranges, Error> {
     check_names(graph)?;
-    let mut machine = Machine::new(graph, Strategy::Everything)?;
+    // Looked at as they are made, rows need not stay: a large model's tensors would not all fit the addresses.
+    let mut machine = Machine::new(graph, Strategy::Eager)?;
     let mut observer = Observer::new(graph, method);
     for (index, frame) in frames.into_iter().enumerate() {
-        machine.run(&frame?)?;
+        observer.begin_frame();
         // Rows lie at multiples of four bytes, so that bytes can be seen as f32.
-        observer.frame(|tensor| bytemuck::try_cast_slice(machine.tensor(graph, tensor)?).ok())?;
+        machine.watch(&frame?, |layer, rows| observer.rows(layer, bytemuck::try_cast_slice(rows).unwrap_or(&[])))?;
         progress(index + 1);
     }
     observer.ranges()

@@ -43,20 +43,34 @@ impl Observer {
     /// # Errors
     /// When a value is not finite; the error names the first layer that made such a one.
     pub fn frame<'a>(&mut self, mut values: impl FnMut(TensorId) -> Option<&'a [f32]>) -> Result<(), Error> {
+        self.begin_frame();
+        (0..self.tensors.len()).try_for_each(|layer| {
+            let values = values(self.tensors[layer].tensor).unwrap_or(&[]);
+            self.rows(layer, values)
+        })
+    }
+
+    /// What [`rows`](Observer::rows) takes in from now on belongs to the next frame.
+    pub fn begin_frame(&mut self) {
         self.frames += 1;
-        for seen in &mut self.tensors {
-            let values = values(seen.tensor).unwrap_or(&[]);
-            if let Some(value) = values.iter().find(|value| !value.is_finite()) {
-                let reason = format!("makes {value} of calibration frame {}: no range covers that", self.frames);
-                return Err(Error::layer(&seen.name, reason));
-            }
-            for &value in values {
-                seen.least = seen.least.min(value);
-                seen.greatest = seen.greatest.max(value);
-            }
-            if let Some(histogram) = &mut seen.histogram {
-                histogram.add(values);
-            }
+    }
+
+    /// Takes in some rows of the output of the layer with that index.
+    ///
+    /// # Errors
+    /// When a value is not finite.
+    pub fn rows(&mut self, layer: usize, values: &[f32]) -> Result<(), Error> {
+        let seen = &mut self.tensors[layer];
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            let reason = format!("makes {value} of calibration frame {}: no range covers that", self.frames);
+            return Err(Error::layer(&seen.name, reason));
+        }
+        for &value in values {
+            seen.least = seen.least.min(value);
+            seen.greatest = seen.greatest.max(value);
+        }
+        if let Some(histogram) = &mut seen.histogram {
+            histogram.add(values);
         }
         Ok(())
     }
