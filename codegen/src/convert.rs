@@ -317,8 +317,15 @@ impl Convert {
     pub fn to_file(&self, path: impl AsRef<Path>) -> Result<Summary, Error> {
         let path = path.as_ref();
         // Calibration may take minutes: what can't be written is said before.
+        let read = [Some(&*self.model), self.calibration.as_deref(), self.labels.as_deref()];
         for path in [Some(path), self.save_ranges.as_deref()].into_iter().flatten() {
             write::check(path)?;
+            if read.into_iter().flatten().any(|read| write::is_same_file(path, read)) {
+                return Err(Error::file(path, "cannot be written: the conversion reads it"));
+            }
+        }
+        if self.save_ranges.as_deref() == Some(path) {
+            return Err(Error::file(path, "cannot be both the module and the ranges"));
         }
         let (module, summary, ranges) = self.module()?;
         if let (Some(ranges), Some(file)) = (ranges, &self.save_ranges) {

@@ -196,6 +196,15 @@ fn a_model_that_cannot_be_read_leaves_nothing_behind() {
 }
 
 #[test]
+fn convert_never_writes_over_what_it_reads() {
+    let folder = folder();
+    refused(&folder, &["convert", "xlite.keras", "--out", "./xlite.keras"], &["xlite.keras", "reads it"]);
+    let data = ["convert", "xlite.keras", "--calibration", "golden100.npz", "--save-ranges"];
+    refused(&folder, &[&data[..], &["golden100.npz", "--out", "a.rs"]].concat(), &["golden100.npz", "reads it"]);
+    refused(&folder, &[&data[..], &["a.rs", "--out", "a.rs"]].concat(), &["a.rs", "both"]);
+}
+
+#[test]
 fn int8_needs_usable_ranges() {
     let folder = folder();
     let convert = |source: &[&str], parts: &[&str]| {

@@ -401,6 +401,27 @@ fn label_files_hold_different_names() {
     refused(read_labels(&folder.path().join("absent")), "cannot be read");
 }
 
+#[cfg(unix)]
+#[test]
+fn links_stay_links_and_what_is_no_file_is_not_replaced() {
+    let folder = TempDir::new().unwrap();
+    let [file, link, pipe] = ["file", "link", "pipe"].map(|name| folder.path().join(name));
+    std::fs::write(&file, b"before").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    write::whole(&link, b"after").unwrap();
+    assert!(link.is_symlink());
+    assert_eq!(std::fs::read(&file).unwrap(), b"after");
+
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).unwrap()
+    });
+    write::whole(&pipe, b"through").unwrap();
+    assert_eq!(reader.join().unwrap(), b"through");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary file");
+}
+
 #[test]
 fn files_are_written_whole_or_not_at_all() {
     let folder = TempDir::new().unwrap();

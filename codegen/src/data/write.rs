@@ -21,6 +21,11 @@ pub fn check(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether two paths lead to one file that exists.
+pub fn is_same_file(first: &Path, second: &Path) -> bool {
+    std::fs::canonicalize(first).is_ok_and(|first| std::fs::canonicalize(second).is_ok_and(|second| first == second))
+}
+
 /// The folder that a file is in.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
@@ -30,13 +35,19 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Writes `bytes` to the file at `path`, in place of what was there. They go into a temporary file beside it
-/// that then takes its name, so nothing half-written is ever seen, whatever goes wrong.
+/// that then takes its name, so nothing half-written is ever seen, whatever goes wrong. A link stays a link; a
+/// device or a pipe is written to as it is.
 ///
 /// # Errors
 /// When the folder does not exist or can't be written to.
 pub fn whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |error: std::io::Error| Error::file(path, format!("cannot be written: {error}"));
     check(path)?;
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        let device = std::fs::OpenOptions::new().write(true).open(path);
+        return device.and_then(|mut device| device.write_all(bytes)).map_err(failed);
+    }
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut builder = tempfile::Builder::new();
     builder.prefix(".microception-");
     // Temporary files are private to their owner by default; this one is to be an ordinary file.
