@@ -62,7 +62,7 @@ impl Bench {
         warn(&summary.warnings);
         let board = board::named(&self.board)?;
         let file = module_file(&module.text)?;
-        let measured = bench::bench(file.path(), board)?;
+        let measured = bench::bench(file.path(), board).map_err(|error| error.in_file(&self.settings.model))?;
         if let Some(path) = &self.elf {
             firmware::build(file.path(), board, Program::Bench)?.keep(path)?;
         }

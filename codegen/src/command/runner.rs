@@ -43,7 +43,8 @@ impl Runner {
         let board = board::named(name)?;
         let (module, _) = settings.conversion().to_module_of(prepared)?;
         let file = module_file(&module.text)?;
-        let elf = firmware::build(file.path(), board, Program::Serve)?;
+        let elf = firmware::build(file.path(), board, Program::Serve);
+        let elf = elf.map_err(|error| error.in_file(&settings.model))?;
         let device = Device::start(board, elf.path(), Clock::Host)?;
         Ok(Runner::Board(Box::new(device)))
     }

@@ -62,8 +62,8 @@ impl Elf {
 /// The first build for a core takes about a minute, further ones a few seconds.
 ///
 /// # Errors
-/// When no compiler can build for the board, the repository's `boards/` is not there, or the
-/// module does not compile: the message ends with the compiler's own.
+/// When no compiler can build for the board, the repository's `boards/` is not there, the board's memory
+/// is too small, or the module does not compile: the message ends with the compiler's own.
 pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Error> {
     let module = module.canonicalize().map_err(|error| Error::file(module, error.to_string()))?;
     let (name, feature) = program.binary();
@@ -80,6 +80,10 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
     let output = cargo.output().map_err(|error| Error::model(format!("cargo does not start: {error}")))?;
     if !output.status.success() {
         let messages = String::from_utf8_lossy(&output.stderr);
+        if let Some((region, bytes)) = overflow(&messages) {
+            let reason = format!("is too large for {}: {bytes} bytes more than its {region} holds", board.name);
+            return Err(Error::model(reason));
+        }
         return Err(Error::file(
             module,
             format!("the {name} program for {} does not build:\n{}", board.name, messages.trim_end()),
@@ -91,6 +95,19 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
     fs::copy(&built, &copy).map_err(|error| Error::file(&built, error.to_string()))?;
     drop(lock);
     Ok(Elf(copy))
+}
+
+/// The memory that a linker finds too small, and by how much: one message per section, the last ones of
+/// a region counting all before them.
+fn overflow(messages: &str) -> Option<(&str, u64)> {
+    let of_line = |line: &str| -> Option<(usize, u64)> {
+        // lld: `in region 'FLASH': overflowed by 8 bytes`, GNU: "region `FLASH' overflowed by 8 bytes"
+        let (_, bytes) = line.split_once("overflowed by ")?;
+        Some((line.find("region ")?, bytes.split(' ').next()?.parse().ok()?))
+    };
+    let found = messages.lines().filter_map(|line| of_line(line).map(|(at, bytes)| (&line[at..], bytes)));
+    let (region, bytes) = found.max_by_key(|(_, bytes)| *bytes)?;
+    region.split(['\'', '`']).nth(1).map(|region| (region, bytes))
 }
 
 /// Cargo for the package of `board`: `subcommand` is `build`, `check` or `test`.
@@ -120,4 +137,18 @@ fn target_dir() -> PathBuf {
 fn repository() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_linker_says_which_memory_is_too_small() {
+        let lld = "ld.lld: error: section '.text' will not fit in region 'FLASH': overflowed by 8 bytes\n\
+                   ld.lld: error: section '.rodata' will not fit in region 'FLASH': overflowed by 6964048 bytes\n";
+        assert_eq!(overflow(lld), Some(("FLASH", 6_964_048)));
+        assert_eq!(overflow("ld: region `RAM' overflowed by 16 bytes\n"), Some(("RAM", 16)));
+        assert_eq!(overflow("error[E0425]: cannot find value `x`"), None);
+    }
 }
