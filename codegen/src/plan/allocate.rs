@@ -139,11 +139,15 @@ pub struct Addresses {
     pub end: usize,
 }
 
-/// Block comparisons that one search may make; a tenth of a second or two.
-const WORK: usize = 60_000_000;
+/// Block comparisons that one search may make: some tenths of a second.
+const WORK: usize = 200_000_000;
 
 /// Addresses in multiples of `unit`, as low as the search finds; `floor` ends it early.
 pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
+    let mut best = first_fit_in_time(blocks, unit);
+    if best.end <= floor || blocks.len() * blocks.len() > 4 * WORK {
+        return best;
+    }
     let size = |index: &usize| blocks[*index].bytes;
     let life = |index: &usize| blocks[*index].until - blocks[*index].from + 1;
     let busiest = busiest_turn(blocks);
@@ -151,16 +155,14 @@ pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
         let block = &blocks[*index];
         block.from.saturating_sub(busiest).max(busiest.saturating_sub(block.until))
     };
-    let mut orders: [Vec<usize>; 6] = std::array::from_fn(|_| (0..blocks.len()).collect());
+    let mut orders: [Vec<usize>; 5] = std::array::from_fn(|_| (0..blocks.len()).collect());
     orders[0].sort_by_key(|index| (std::cmp::Reverse(size(index)), blocks[*index].from));
     orders[1].sort_by_key(|index| (std::cmp::Reverse(size(index) * life(index)), blocks[*index].from));
     orders[2].sort_by_key(|index| (std::cmp::Reverse(life(index)), std::cmp::Reverse(size(index))));
-    orders[3].sort_by_key(|index| blocks[*index].from);
     // What lives when most is alive packs without a gap if it is placed first.
-    orders[4].sort_by_key(|index| (distance(index), std::cmp::Reverse(size(index))));
-    orders[5].sort_by_key(|index| (distance(index), std::cmp::Reverse(life(index))));
+    orders[3].sort_by_key(|index| (distance(index), std::cmp::Reverse(size(index))));
+    orders[4].sort_by_key(|index| (distance(index), std::cmp::Reverse(life(index))));
     let tries = (WORK / (blocks.len() * blocks.len()).max(1)).clamp(orders.len(), 800);
-    let mut best: Option<Addresses> = None;
     let rounds = tries / orders.len();
     for mut order in orders {
         for _ in 0..rounds {
@@ -171,11 +173,11 @@ pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
                 .copied()
                 .filter(|&index| addresses.of[index] + blocks[index].bytes > end.saturating_sub(unit))
                 .collect();
-            if best.as_ref().is_none_or(|best| end < best.end) {
-                best = Some(addresses);
+            if end < best.end {
+                best = addresses;
             }
             if end <= floor {
-                break;
+                return best;
             }
             // What sticks out on top moves up in the order, half-way to the front, so that what
             // it displaces is not always the same.
@@ -187,16 +189,51 @@ pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
             }
         }
     }
-    best.unwrap_or(Addresses { of: Vec::new(), end: 0 })
+    best
 }
 
 /// The turn in which most bytes are alive.
 fn busiest_turn(blocks: &[Block]) -> usize {
-    let alive = |turn: usize| -> usize {
-        blocks.iter().filter(|block| (block.from..=block.until).contains(&turn)).map(|block| block.bytes).sum()
-    };
-    // Something is made in the turn in which the most is alive.
-    blocks.iter().map(|block| block.from).max_by_key(|&turn| alive(turn)).unwrap_or(0)
+    let turns = blocks.iter().map(|block| block.until + 1).max().unwrap_or(0);
+    let mut change = vec![0isize; turns + 1];
+    for block in blocks {
+        change[block.from] += block.bytes.cast_signed();
+        change[block.until + 1] -= block.bytes.cast_signed();
+    }
+    let mut alive = 0;
+    let alive = change.iter().map(|change| {
+        alive += change;
+        alive
+    });
+    alive.enumerate().max_by_key(|&(_, bytes)| bytes).map_or(0, |(turn, _)| turn)
+}
+
+/// Each block, in the order in which they begin to live, at the lowest address that is free then:
+/// only what lives at that moment is looked at.
+fn first_fit_in_time(blocks: &[Block], unit: usize) -> Addresses {
+    let mut order: Vec<usize> = (0..blocks.len()).collect();
+    order.sort_by_key(|&index| (blocks[index].from, std::cmp::Reverse(blocks[index].bytes)));
+    // sorted by address
+    let mut alive: Vec<(usize, usize, &Block)> = Vec::new();
+    let mut addresses = Addresses { of: vec![0; blocks.len()], end: 0 };
+    for index in order {
+        let block = &blocks[index];
+        alive.retain(|(_, _, other)| other.until >= block.from);
+        let mut address = 0;
+        let mut position = 0;
+        for &(start, end, _) in &alive {
+            if start >= address + block.bytes {
+                break;
+            }
+            address = address.max(end.next_multiple_of(unit));
+            position += 1;
+        }
+        let end = address + block.bytes;
+        alive.insert(position, (address, end, block));
+        addresses.of[index] = address;
+        addresses.end = addresses.end.max(end.next_multiple_of(unit));
+    }
+    addresses
 }
 
 /// Each block in turn at the lowest address that is free while it lives.
