@@ -338,6 +338,23 @@ fn eval_counts_what_is_right() {
     assert!(text.contains(&format!("{correct} of 100 right")), "{text}");
 }
 
+/// A model that is quantized already takes its own int8, or pixels where these are its real numbers.
+#[test]
+fn a_tflite_model_runs_as_it_is() {
+    let folder = folder();
+    std::fs::copy(shipped("xlite_int8.tflite"), folder.path().join("model.tflite")).unwrap();
+    let figures = json(&folder, &["convert", "model.tflite", "--out", "model.rs", "--json"]);
+    assert_eq!((&figures["precision"], &figures["macs"]), (&"int8".into(), &7_387_968.into()));
+    let figures = json(&folder, &["eval", "model.tflite", "--data", "golden100.npz", "--json"]);
+    assert_eq!((&figures["precision"], &figures["total"]), (&"int8".into(), &100.into()));
+    done(&folder, &["run", "model.tflite", "--input", "golden100.npz", "--output", "y.npy"]);
+    let (shape, answers) = array::<i8>(&folder, "y.npy");
+    assert_eq!(shape, [100, 10]);
+    assert_eq!(answers, golden_answers());
+    let arguments = ["convert", "model.tflite", "--calibration", "ranges.json", "--out", "other.rs"];
+    refused(&folder, &arguments, &["model.tflite: is quantized already, so there is nothing to calibrate"]);
+}
+
 #[test]
 fn eval_matches_class_folders_to_labels() {
     let folder = folder();
@@ -401,13 +418,24 @@ fn a_build_script_finds_the_module_in_out_dir() {
 
 /// The labels in the archive of the shipped model's test pictures.
 fn golden_labels() -> Vec<i64> {
-    let bytes = std::fs::read(shipped("golden100.npz")).unwrap();
-    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
-    let mut member = Vec::new();
-    std::io::Read::read_to_end(&mut zip.by_name("label.npy").unwrap(), &mut member).unwrap();
-    let file = NpyFile::new(&member[..]).unwrap();
+    let bytes = golden("label");
+    let file = NpyFile::new(&bytes[..]).unwrap();
     match file.dtype().descr().as_str() {
         "'|u1'" => file.into_vec::<u8>().unwrap().into_iter().map(i64::from).collect(),
         _ => file.into_vec::<i64>().unwrap(),
     }
+}
+
+/// What LiteRT answers to the test pictures with the shipped int8 model.
+fn golden_answers() -> Vec<i8> {
+    NpyFile::new(&golden("int8_ref")[..]).unwrap().into_vec().unwrap()
+}
+
+/// An array of that archive.
+fn golden(name: &str) -> Vec<u8> {
+    let bytes = std::fs::read(shipped("golden100.npz")).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let mut member = Vec::new();
+    std::io::Read::read_to_end(&mut zip.by_name(&format!("{name}.npy")).unwrap(), &mut member).unwrap();
+    member
 }

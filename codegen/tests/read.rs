@@ -5,6 +5,8 @@
 mod damaged;
 #[path = "read/edit.rs"]
 mod edit;
+#[path = "common/memory.rs"]
+mod memory;
 #[path = "common/naive.rs"]
 mod naive;
 #[path = "read/refused.rs"]

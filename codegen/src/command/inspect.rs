@@ -16,7 +16,7 @@ use super::table;
 /// multiply-accumulates
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A trained model, recognised by its content: .keras, or a legacy .h5
+    /// A trained model, recognised by its content: .keras, a legacy .h5, or .tflite
     model: PathBuf,
     /// Prints the figures as one JSON object
     #[arg(long)]

@@ -13,7 +13,7 @@ use super::progress;
 /// The model and its arithmetic.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// A trained model, recognised by its content: .keras, or a legacy .h5
+    /// A trained model, recognised by its content: .keras, a legacy .h5, or .tflite
     pub model: PathBuf,
     /// The arithmetic; int8 where there is calibration, else f32
     #[arg(long, value_name = "PRECISION")]

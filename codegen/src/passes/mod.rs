@@ -16,7 +16,7 @@ mod drop_unread;
 mod fold_backwards;
 mod fold_forwards;
 mod fuse_activations;
-mod infer_shapes;
+pub(crate) mod infer_shapes;
 mod merge_scale_shifts;
 mod remove_identities;
 mod renumber;

@@ -2,7 +2,8 @@
 //!
 //! The format is recognised by content, not by name. Two files hold whole Keras models: `.keras`
 //! (a zip with the architecture as JSON and the weights as HDF5) and the legacy `.h5` (HDF5 with the
-//! architecture in an attribute), the latter as Keras 3 and as Keras 2 write it.
+//! architecture in an attribute), the latter as Keras 3 and as Keras 2 write it. `.tflite` holds a
+//! TensorFlow Lite model, int8 or float.
 //!
 //! Files are not trusted. Whatever the bytes, the answer is a graph or one [`Error`], and the memory
 //! taken stays within a fixed multiple of the file's size (`budget`).
@@ -13,6 +14,7 @@
 //! - `topology`: the architecture as layers and calls in the order of execution.
 //! - `variables`: where in the file a layer's weights lie.
 //! - `build`: calls become operators, with the shapes they make.
+//! - `tflite`: TensorFlow Lite models.
 
 mod activation;
 mod archive;
@@ -23,6 +25,7 @@ mod elementwise;
 mod h5;
 mod pooling;
 mod settings;
+mod tflite;
 mod topology;
 mod variables;
 
@@ -44,7 +47,7 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// parsed, hostile JSON can take 80 times its size.
 const LARGEST_ARCHITECTURE: usize = 4 << 20;
 
-const SUPPORTED: &str = "this version reads whole Keras models: .keras files and legacy .h5 files";
+const SUPPORTED: &str = "this version reads whole Keras models (.keras files and legacy .h5 files) and .tflite files";
 
 /// Reads the model in the file at `path`.
 ///
@@ -99,10 +102,10 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         decode_archive(&bytes, name)
     } else if bytes.starts_with(h5::SIGNATURE) {
         decode_legacy(bytes, name)
+    } else if bytes.get(4..8) == Some(tflite::IDENTIFIER) {
+        tflite::decode(&bytes, name)
     } else {
-        let what = if bytes.get(4..8) == Some(b"TFL3") {
-            "is a TensorFlow Lite model, which is not supported by this version"
-        } else if looks_like_onnx(&bytes) {
+        let what = if looks_like_onnx(&bytes) {
             "is an ONNX model, which is not supported by this version"
         } else {
             "is not a model file that is known"

@@ -1,50 +1,17 @@
 //! Damaged and hostile files: an error or a graph, never a panic, and memory within bounds.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
 use microception_codegen::read::read_bytes;
 use serde_json::json;
 use zip::CompressionMethod::{Deflated, Stored};
 
 use super::edit::{Archive, pack};
 use super::fixture;
-
-/// Counts what a thread holds, since tests run in several.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<usize> = const { Cell::new(0) };
-    static PEAK: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every request goes unchanged to the system's allocator; the counters are plain numbers
-// that need neither allocation nor a destructor.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.set(HELD.get().saturating_add(layout.size()));
-        PEAK.set(PEAK.get().max(HELD.get()));
-        // SAFETY: as the caller promised.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        HELD.set(HELD.get().saturating_sub(layout.size()));
-        // SAFETY: as the caller promised.
-        unsafe { System.dealloc(memory, layout) }
-    }
-}
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+use super::memory::peak;
 
 /// Reads, and checks the peak of memory. What a file may unpack to is 64 times its size and 1 MiB; the rest
 /// is for tables whose sizes HDF5 gives in 16 bits, and for JSON, at most 80 times the 4 MiB accepted of it.
 fn read(bytes: &[u8]) -> Result<(), String> {
-    let before = HELD.get();
-    PEAK.set(before);
-    let outcome = read_bytes(bytes, "damaged").map(|_| ()).map_err(|error| error.to_string());
-    let peak = PEAK.get() - before;
+    let (outcome, peak) = peak(|| read_bytes(bytes, "damaged").map(|_| ()).map_err(|error| error.to_string()));
     assert!(peak <= 66 * bytes.len() + (32 << 20), "{peak} bytes for a file of {}: {outcome:?}", bytes.len());
     outcome
 }

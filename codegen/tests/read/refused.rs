@@ -10,7 +10,7 @@ use zip::CompressionMethod::Stored;
 use super::edit::{Archive, pack, replace_all};
 use super::fixture;
 
-const READS: &str = "this version reads whole Keras models: .keras files and legacy .h5 files";
+const READS: &str = "this version reads whole Keras models (.keras files and legacy .h5 files) and .tflite files";
 
 /// The message for a file's bytes.
 fn message(bytes: &[u8]) -> String {
@@ -35,8 +35,9 @@ fn other_files() {
     assert_eq!(message(b""), "model: the file is empty");
     assert_eq!(message(b"hello, world"), format!("model: is not a model file that is known; {READS}"));
     let tflite = [b"\x1c\0\0\0TFL3".as_slice(), &[0; 40]].concat();
-    let expected = format!("model: is a TensorFlow Lite model, which is not supported by this version; {READS}");
-    assert_eq!(message(&tflite), expected);
+    assert_eq!(message(&tflite), "model: has 0 subgraphs, where a model of layers has one");
+    let damaged = message(&tflite[..8]);
+    assert!(damaged.starts_with("model: is a damaged .tflite file: "), "{damaged}");
     let expected = format!("model: is an ONNX model, which is not supported by this version; {READS}");
     assert_eq!(message(b"\x08\x0a\x12\x07pytorch\x1a\x05"), expected);
     let expected = format!("model: is a PyTorch file, which is not supported by this version; {READS}");

@@ -1,0 +1,125 @@
+//! TensorFlow Lite models: they give LiteRT's bits; what is lacking is said at once; damaged files do no harm.
+
+#[path = "common/arrays.rs"]
+mod arrays;
+#[path = "tflite/build.rs"]
+mod build;
+#[path = "tflite/damaged.rs"]
+mod damaged;
+#[path = "tflite/edges.rs"]
+mod edges;
+#[path = "litert/fixture.rs"]
+#[expect(dead_code, reason = "shared with the tests of the kernels, which use all of it")]
+mod fixture;
+#[path = "common/memory.rs"]
+mod memory;
+#[path = "tflite/refused.rs"]
+mod refused;
+#[path = "../src/read/tflite/schema.rs"]
+#[rustfmt::skip]
+#[allow(
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::undocumented_unsafe_blocks,
+    deprecated,
+    missing_docs,
+    unsafe_op_in_unsafe_fn,
+    unused,
+    reason = "generated, and used to build models here"
+)]
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+use arrays::Arrays;
+use fixture::Fixture;
+use microception_codegen::host::Machine;
+use microception_codegen::passes;
+use microception_codegen::plan::Strategy;
+use microception_codegen::read::read;
+
+/// A file of this package.
+fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn shipped() -> PathBuf {
+    package("models/xception_lite/xlite_int8.tflite")
+}
+
+/// A file beside the repository that not every machine has.
+fn shared(path: &str) -> Option<PathBuf> {
+    let path = package("../../shared").join(path);
+    if path.exists() {
+        return Some(path);
+    }
+    println!("skipped: {} is not on this machine", path.display());
+    None
+}
+
+/// Runs the model on frames that lie one after the other, and compares every answer.
+fn expect(model: &Path, frames: &[u8], expected: &[u8], cases: usize) {
+    let graph = passes::run(read(model).expect("read")).expect("passes");
+    let mut machine = Machine::new(&graph, Strategy::Smallest).expect("plans");
+    assert!(frames.len() >= cases * machine.frame_bytes(), "too few frames");
+    assert_eq!(expected.len(), cases * machine.output_bytes());
+    let frames = frames.chunks(machine.frame_bytes());
+    let answers = expected.chunks(machine.output_bytes());
+    for (case, (frame, answer)) in frames.zip(answers).enumerate() {
+        assert_eq!(machine.run(frame).expect("runs"), answer, "{} on frame {case}", model.display());
+    }
+}
+
+/// As an int8 model of scale 1 and zero point -128 takes them: the pixels minus 128.
+fn centred(pixels: &[u8]) -> Vec<u8> {
+    pixels.iter().map(|pixel| pixel ^ 0x80).collect()
+}
+
+#[test]
+fn the_shipped_model_gives_litert_s_bits() {
+    let golden = Arrays::open(&package("models/xception_lite/golden100.npz"));
+    expect(&shipped(), &centred(&golden.bytes("image")), &golden.bytes("int8_ref"), 100);
+}
+
+#[test]
+fn a_model_of_random_weights_gives_litert_s_bits() {
+    let files = ["tflite", "input.bin", "expected.bin"].map(|end| shared(&format!("models/reference/xlite32.{end}")));
+    let [Some(model), Some(input), Some(expected)] = files else { return };
+    let [input, expected] = [input, expected].map(|file| std::fs::read(file).expect("readable"));
+    expect(&model, &input, &expected, 1);
+}
+
+#[test]
+fn image_classification_of_mlperf_tiny_gives_litert_s_bits() {
+    let model = shared("models/mlperf_tiny/ic01_int8.tflite");
+    let (Some(model), Some(golden), Some(data)) =
+        (model, shared("models/mlperf_tiny/golden.npz"), shared("data/cifar10_test.npz"))
+    else {
+        return;
+    };
+    let frames = Arrays::open(&data).bytes("x_test");
+    expect(&model, &centred(&frames[..200 * 32 * 32 * 3]), &Arrays::open(&golden).bytes("ic01_out"), 200);
+}
+
+#[test]
+fn keyword_spotting_of_mlperf_tiny_gives_litert_s_bits() {
+    let model = shared("models/mlperf_tiny/kws01_int8.tflite");
+    let (Some(model), Some(golden), Some(data)) =
+        (model, shared("models/mlperf_tiny/golden.npz"), shared("data/kws01_500.npz"))
+    else {
+        return;
+    };
+    expect(&model, &Arrays::open(&data).bytes("x"), &Arrays::open(&golden).bytes("kws01_out"), 500);
+}
+
+#[test]
+fn the_shipped_model_is_the_fixture_that_was_made_of_it() {
+    let Fixture { graph: mut expected, .. } = fixture::named("xlite_int8");
+    let mut found = read(&shipped()).expect("read");
+    // The fixture has names of its own.
+    for graph in [&mut expected, &mut found] {
+        graph.layers.iter_mut().for_each(|layer| layer.name.clear());
+        graph.tensors.iter_mut().for_each(|tensor| tensor.name.clear());
+    }
+    assert!(found == expected, "the graphs differ");
+}

@@ -1,0 +1,84 @@
+//! Damaged and hostile files: an error or a graph that can be worked with, never a panic, and memory within bounds.
+
+use microception_codegen::read::read_bytes;
+use microception_codegen::{lower, passes};
+
+use crate::build::{BuiltinOperator, Model, Options, TensorType};
+use crate::memory::peak;
+
+/// Reads, and goes on as far as kernels where that went well; checks the peak of memory.
+fn read(bytes: &[u8]) -> Result<(), String> {
+    let (outcome, peak) = peak(|| read_bytes(bytes, "damaged"));
+    assert!(peak <= 66 * bytes.len() + (2 << 20), "{peak} bytes for a file of {}", bytes.len());
+    let graph = outcome.map_err(|error| error.to_string())?;
+    if let Ok(graph) = passes::run(graph) {
+        let _ = lower::kernels(&graph);
+    }
+    Ok(())
+}
+
+fn files() -> [Vec<u8>; 2] {
+    [std::fs::read(super::shipped()).expect("readable"), Model::convolution().bytes()]
+}
+
+#[test]
+fn truncated_files_are_no_models() {
+    for bytes in files() {
+        assert_eq!(read(&bytes), Ok(()));
+        let step = bytes.len() / 1000 + 1;
+        for length in (0..bytes.len()).step_by(step) {
+            let _ = read(&bytes[..length]);
+        }
+        read(&bytes[..bytes.len() / 2]).expect_err("half a file was read");
+    }
+}
+
+#[test]
+fn changed_bytes_do_no_harm() {
+    let mut random = fastrand::Rng::with_seed(0x2026_1124);
+    let mut refused = 0;
+    let [shipped, small] = files();
+    for round in 0..12_000 {
+        let mut bytes = if round % 4 == 0 { shipped.clone() } else { small.clone() };
+        // Tables lie at both ends of the large file, weights between them.
+        let far = bytes.len().min(12_000);
+        for _ in 0..random.usize(1..6) {
+            let place = random.usize(0..far);
+            let place = if random.bool() { place } else { bytes.len() - 1 - place };
+            match random.u8(0..4) {
+                0 => bytes[place] ^= 1 << random.u8(0..8),
+                1 => bytes[place] = random.u8(..),
+                2 => bytes.iter_mut().skip(place).take(4).for_each(|byte| *byte = 0xff),
+                _ => {
+                    let source = random.usize(0..bytes.len());
+                    let piece = bytes[source..bytes.len().min(source + 16)].to_vec();
+                    bytes.iter_mut().skip(place).zip(piece).for_each(|(byte, new)| *byte = new);
+                }
+            }
+        }
+        refused += usize::from(read(&bytes).is_err());
+    }
+    println!("{refused} of 12000 refused");
+    assert!(refused > 3000, "only {refused} refused");
+}
+
+/// Many layers that share one constant would unpack to far more than the file.
+#[test]
+fn shared_weights_do_not_exhaust_memory() {
+    let mut model = Model::default();
+    let side = 512;
+    let picture = model.value("picture", TensorType::INT8, &[1, 1, 1, side]);
+    let count = (side * side) as usize;
+    let weights = model.constant("weights", TensorType::INT8, &[side, 1, 1, side], &vec![1; count]);
+    let activation = crate::build::ActivationFunctionType::NONE;
+    let mut last = picture;
+    for _ in 0..300 {
+        let next = model.value("next", TensorType::INT8, &[1, 1, 1, side]);
+        model.call(BuiltinOperator::CONV_2D, &[last, weights], next, Options::Convolution { stride: 1, activation });
+        last = next;
+    }
+    model.inputs = vec![picture];
+    model.outputs = vec![last];
+    let message = read(&model.bytes()).expect_err("it was read");
+    assert!(message.contains("unpacks to more than 64 times its size"), "{message}");
+}
