@@ -105,7 +105,9 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
     } else if bytes.get(4..8) == Some(tflite::IDENTIFIER) {
         tflite::decode(&bytes, name)
     } else {
-        let what = if looks_like_onnx(&bytes) {
+        let what = if bytes.starts_with(SAVED_MODEL) {
+            "is the program of a SavedModel, which holds a TensorFlow graph instead of layers"
+        } else if looks_like_onnx(&bytes) {
             "is an ONNX model, which is not supported by this version"
         } else {
             "is not a model file that is known"
@@ -113,6 +115,10 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         Err(Error::model(format!("{what}; {SUPPORTED}")))
     }
 }
+
+/// How `saved_model.pb` begins: schema version 1 (field 1), then a graph (field 2). An ONNX model of that
+/// first version was never in use.
+const SAVED_MODEL: &[u8] = &[0x08, 0x01, 0x12];
 
 /// ONNX has no signature. It is a protobuf message whose first field is almost always `ir_version`
 /// (number 1, a small integer) and whose next is the name of the program that wrote it (number 2,

@@ -40,6 +40,8 @@ fn other_files() {
     assert!(damaged.starts_with("model: is a damaged .tflite file: "), "{damaged}");
     let expected = format!("model: is an ONNX model, which is not supported by this version; {READS}");
     assert_eq!(message(b"\x08\x0a\x12\x07pytorch\x1a\x05"), expected);
+    let what = "is the program of a SavedModel, which holds a TensorFlow graph instead of layers";
+    assert_eq!(message(b"\x08\x01\x12\xa4\x01\x0a"), format!("model: {what}; {READS}"));
     let expected = format!("model: is a PyTorch file, which is not supported by this version; {READS}");
     assert_eq!(message(&pack(&[("net/data.pkl", b"x")], Stored)), expected);
     let expected = format!("model: is a zip file without config.json, so not a .keras file; {READS}");
