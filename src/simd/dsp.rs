@@ -45,9 +45,12 @@ pub fn widen(column: &[i8], lane: usize, tile: &mut [i16]) {
 /// instructions.
 #[inline]
 pub fn dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
+    if tile.as_ptr().align_offset(4) != 0 {
+        return misaligned_dot_tile(filter, tile, accumulator);
+    }
     let quads = (filter.len() / QUAD).min(tile.len() / (QUAD * LANES));
     let [mut sum0, mut sum1, mut sum2, mut sum3] = [accumulator; LANES];
-    if quads > 0 && tile.as_ptr().align_offset(4) == 0 {
+    if quads > 0 {
         // SAFETY: the loop reads `quads` words from `filter` and 32 bytes as often from `tile`,
         // no more than either holds. LDRD needs 4-byte alignment, which was checked; LDR none.
         // It writes registers only.
@@ -88,6 +91,13 @@ pub fn dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
         }
     }
     [sum0, sum1, sum2, sum3]
+}
+
+/// For a tile that LDRD can't read. The arena aligns every tile: out of the way of those.
+#[cold]
+#[inline(never)]
+fn misaligned_dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
+    super::portable::dot_tile(filter, tile, accumulator)
 }
 
 /// As [`portable::dot_i8`](super::portable::dot_i8), to the bit: two taps a multiplication.
