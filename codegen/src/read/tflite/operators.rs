@@ -79,11 +79,28 @@ impl<'a> Builder<'a> {
     }
 
     /// Two of these, vertical first.
-    pub(super) fn pair(&self, call: &Call<'a>, numbers: [i32; 2], what: &str) -> Result<[usize; 2], Error> {
+    /// A window of `size`, whose other numbers are as in the file, `[vertical, horizontal]`.
+    pub(super) fn window(
+        &self,
+        call: &Call<'a>,
+        size: [usize; 2],
+        stride: [i32; 2],
+        dilation: [i32; 2],
+        padding: PaddingType,
+    ) -> Result<Window, Error> {
+        Ok(Window {
+            size,
+            stride: self.pair(call, stride, "stride")?,
+            dilation: self.pair(call, dilation, "dilation")?,
+            padding: self.padding(call, padding)?,
+        })
+    }
+
+    fn pair(&self, call: &Call<'a>, numbers: [i32; 2], what: &str) -> Result<[usize; 2], Error> {
         Ok([self.positive(call, numbers[0], what)?, self.positive(call, numbers[1], what)?])
     }
 
-    pub(super) fn padding(&self, call: &Call<'a>, padding: PaddingType) -> Result<Padding, Error> {
+    fn padding(&self, call: &Call<'a>, padding: PaddingType) -> Result<Padding, Error> {
         match padding {
             PaddingType::SAME => Ok(Padding::Same),
             PaddingType::VALID => Ok(Padding::Valid),
@@ -149,12 +166,9 @@ impl<'a> Builder<'a> {
 
     fn pool(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
         let options = self.options(call, call.operator.builtin_options_as_pool_2_doptions())?;
-        let window = Window {
-            size: self.pair(call, [options.filter_height(), options.filter_width()], "pool size")?,
-            stride: self.pair(call, [options.stride_h(), options.stride_w()], "stride")?,
-            dilation: [1, 1],
-            padding: self.padding(call, options.padding())?,
-        };
+        let size = self.pair(call, [options.filter_height(), options.filter_width()], "pool size")?;
+        let stride = [options.stride_h(), options.stride_w()];
+        let window = self.window(call, size, stride, [1, 1], options.padding())?;
         let activation = self.activation(call, options.fused_activation_function())?;
         let input = self.read(call, 0)?;
         self.picture(call, input)?;

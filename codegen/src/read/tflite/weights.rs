@@ -4,7 +4,7 @@ use super::format::TensorType;
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Bias, Element, Operator, TensorId, Weights, Window};
+use crate::graph::{Bias, Element, Operator, TensorId, Weights};
 
 impl<'a> Builder<'a> {
     /// `CONV_2D`.
@@ -18,12 +18,9 @@ impl<'a> Builder<'a> {
             let reason = format!("has kernels of {inputs} channels for {channels}: groups are not supported");
             return Err(self.error(call, reason));
         }
-        let window = Window {
-            size: [height, width],
-            stride: self.pair(call, [options.stride_h(), options.stride_w()], "stride")?,
-            dilation: self.pair(call, [options.dilation_h_factor(), options.dilation_w_factor()], "dilation")?,
-            padding: self.padding(call, options.padding())?,
-        };
+        let stride = [options.stride_h(), options.stride_w()];
+        let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
+        let window = self.window(call, [height, width], stride, dilation, options.padding())?;
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 0, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
@@ -42,12 +39,9 @@ impl<'a> Builder<'a> {
             let reason = format!("has kernels of {first}x{height}x{width}x{outputs} for {channels} channels");
             return Err(self.error(call, reason));
         }
-        let window = Window {
-            size: [height, width],
-            stride: self.pair(call, [options.stride_h(), options.stride_w()], "stride")?,
-            dilation: self.pair(call, [options.dilation_h_factor(), options.dilation_w_factor()], "dilation")?,
-            padding: self.padding(call, options.padding())?,
-        };
+        let stride = [options.stride_h(), options.stride_w()];
+        let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
+        let window = self.window(call, [height, width], stride, dilation, options.padding())?;
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 3, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
