@@ -13,7 +13,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-mod measure;
+pub mod measure;
 mod server;
 
 use bytemuck::Pod;

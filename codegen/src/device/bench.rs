@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::board::Board;
 use super::firmware::{Program, build};
-use super::qemu::{self, Clock, Device};
+use super::qemu;
 use super::size;
 use crate::error::Error;
 
@@ -45,22 +45,19 @@ impl Bench {
 pub fn bench(module: &Path, board: &Board) -> Result<Bench, Error> {
     let elf = build(module, board, Program::Bench)?;
     let measured = qemu::bench(board, elf.path())?;
-    let elf = build(module, board, Program::Serve)?;
-    let mut device = Device::start(board, elf.path(), Clock::Instructions)?;
-    let steps = device.link.bench().map_err(|error| device.explain(error))?;
-    let layers: Option<Vec<u64>> = steps.layers.iter().map(|&ticks| device.instructions(ticks)).collect();
-    let layers = layers.ok_or_else(|| Error::model(format!("{} does not count instructions in QEMU", board.name)))?;
-    let [weight_bytes, arena_bytes] =
-        [device.link.info().weight_bytes, device.link.info().arena_bytes].map(|bytes| bytes as u64);
+    let mut layers = vec![0; measured.layers];
+    for &(layer, instructions) in &measured.steps {
+        layers[layer] += instructions;
+    }
     let size = size::of_inference(module, board)?;
     Ok(Bench {
         instructions: measured.instructions,
         layers,
-        steps: steps.steps,
-        stack_bytes: measured.stack_bytes as u64,
-        arena_bytes,
-        static_bytes: size.ram.saturating_sub(arena_bytes),
-        weight_bytes,
-        code_bytes: size.flash.saturating_sub(weight_bytes),
+        steps: measured.steps.len(),
+        stack_bytes: measured.stack_bytes,
+        arena_bytes: measured.arena_bytes,
+        static_bytes: size.ram.saturating_sub(measured.arena_bytes),
+        weight_bytes: measured.weight_bytes,
+        code_bytes: size.flash.saturating_sub(measured.weight_bytes),
     })
 }

@@ -29,16 +29,24 @@ pub enum Clock {
     Instructions,
 }
 
-/// What an instruction takes under [`Clock::Instructions`].
-pub const INSTRUCTION_NANOSECONDS: u64 = 64;
+/// What an instruction takes under [`Clock::Instructions`]: QEMU's `-icount shift=8`, long enough
+/// that [`instructions`] is exact.
+pub const INSTRUCTION_NANOSECONDS: u64 = 1 << INSTRUCTION_SHIFT;
 
-/// The instructions in `ticks` of a board's timer under [`Clock::Instructions`]; `None` when the
-/// board counts something else.
+const INSTRUCTION_SHIFT: u32 = 8;
+
+/// The instructions in `ticks` that a board measured under [`Clock::Instructions`], exactly: `ticks` is
+/// the difference of two differences of readings, each reading cut to a tick, and so less than two ticks
+/// off, which is less than half an instruction. `None` when the board's ticks are longer than a quarter
+/// of an instruction, or are no time.
 pub fn instructions(ticks: u64, tick: Tick) -> Option<u64> {
+    const NANOSECONDS: u128 = 1_000_000_000;
     let Tick::Time { hz } = tick else { return None };
-    let nanoseconds = u128::from(ticks) * 1_000_000_000 / u128::from(hz).max(1);
-    let per = u128::from(INSTRUCTION_NANOSECONDS);
-    u64::try_from((nanoseconds + per / 2) / per).ok()
+    let (hz, instruction) = (u128::from(hz), u128::from(INSTRUCTION_NANOSECONDS));
+    if 4 * NANOSECONDS > instruction * hz {
+        return None;
+    }
+    u64::try_from((u128::from(ticks) * NANOSECONDS + instruction * hz / 2) / (instruction * hz)).ok()
 }
 
 /// A running program, and its serial line.
@@ -87,35 +95,66 @@ impl Device {
 pub struct Measured {
     /// Instructions of one `predict`, input conversion and softmax included.
     pub instructions: u64,
+    /// Of each step of an inference by rows the layer and the instructions.
+    pub steps: Vec<(usize, u64)>,
+    /// Layers of the plan; those of `steps` are below it.
+    pub layers: usize,
     /// Bytes of stack that `predict` needs.
-    pub stack_bytes: usize,
+    pub stack_bytes: u64,
+    /// Bytes of arena, scratch included.
+    pub arena_bytes: u64,
+    /// Bytes of weights, biases, factors and tables.
+    pub weight_bytes: u64,
     /// The output tensor, as stored; for the input whose bytes are 37 times their index, modulo 256
     /// (in f32, over 255).
     pub output: Vec<f32>,
 }
 
+impl Measured {
+    /// Reads what the bench program prints, one `name value` a line.
+    fn read(printed: &str) -> Option<Measured> {
+        let values = |name: &'static str| {
+            printed.lines().filter_map(move |line| line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' ')))
+        };
+        let number = |name| values(name).next()?.parse::<u64>().ok();
+        let tick = Tick::Time { hz: number("ticks_per_second")?.try_into().ok()? };
+        let layers = number("layers")?.try_into().ok()?;
+        let step = |line: &str| {
+            let (layer, ticks) = line.split_once(' ')?;
+            let layer = layer.parse().ok().filter(|layer| *layer < layers)?;
+            Some((layer, ticks.parse().ok()?))
+        };
+        let steps: Vec<(usize, u64)> = values("step").map(step).collect::<Option<_>>()?;
+        let ticks = unwrapped(number("ticks")?, steps.iter().map(|(_, ticks)| ticks).sum());
+        let exact = |(layer, ticks): (usize, u64)| Some((layer, instructions(ticks, tick)?));
+        Some(Measured {
+            instructions: instructions(ticks, tick)?,
+            steps: steps.into_iter().map(exact).collect::<Option<_>>()?,
+            layers,
+            stack_bytes: number("stack_bytes")?,
+            arena_bytes: number("arena_bytes")?,
+            weight_bytes: number("weight_bytes")?,
+            output: values("output").next()?.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?,
+        })
+    }
+}
+
+/// What a 32-bit counter that may have wrapped around counted, when it was about `expected`.
+fn unwrapped(ticks: u64, expected: u64) -> u64 {
+    const WRAP: u64 = 1 << 32;
+    ticks + (expected + WRAP / 2).saturating_sub(ticks) / WRAP * WRAP
+}
+
 /// Runs the program `elf`, a [`Program::Bench`](super::firmware::Program::Bench), and reads what it
-/// measured.
+/// measured: the same figures every time.
 ///
 /// # Errors
 /// As [`run`], or when the program fails or prints something else.
 pub fn bench(board: &Board, elf: &Path) -> Result<Measured, Error> {
     let finished = run(board, elf, Clock::Instructions, PATIENCE)?;
-    let failed = || Error::file(elf, format!("measured nothing in QEMU:\n{}{}", finished.output, finished.errors));
-    let value = |name: &str| -> Option<&str> {
-        finished.output.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-    };
-    let number = |name: &str| value(name)?.parse::<u64>().ok();
-    let measured = || {
-        let output = value("output")?.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?;
-        let tick = Tick::Time { hz: number("ticks_per_second")?.try_into().ok()? };
-        let instructions = instructions(number("ticks")?, tick)?;
-        Some(Measured { instructions, stack_bytes: number("stack_bytes")?.try_into().ok()?, output })
-    };
-    if finished.code != Some(0) {
-        return Err(failed());
-    }
-    measured().ok_or_else(failed)
+    let measured = if finished.code == Some(0) { Measured::read(&finished.output) } else { None };
+    measured
+        .ok_or_else(|| Error::file(elf, format!("measured nothing in QEMU:\n{}{}", finished.output, finished.errors)))
 }
 
 /// What a program that ran to its end left.
@@ -170,7 +209,7 @@ impl Emulator {
         command.args(["-machine", machine, "-display", "none", "-monitor", "none", "-serial", serial]);
         command.args(["-semihosting-config", "enable=on,target=native"]);
         if clock == Clock::Instructions {
-            command.args(["-icount", "shift=6"]);
+            command.args(["-icount", &format!("shift={INSTRUCTION_SHIFT}")]);
         }
         command.arg("-kernel").arg(elf);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -229,5 +268,38 @@ impl Drop for Emulator {
 impl Port for TcpStream {
     fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.set_read_timeout(Some(timeout)).and_then(|()| self.set_write_timeout(Some(timeout)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instructions_are_exact_wherever_the_readings_are_cut() {
+        for hz in [15_625_000, 20_000_000, 25_000_000, 32_000_000, 168_000_000] {
+            let tick = Tick::Time { hz };
+            let reading =
+                |start: u64, count: u64| ((start + count * INSTRUCTION_NANOSECONDS) * u64::from(hz)) / 1_000_000_000;
+            for start in 0..500 {
+                for (count, overhead, other) in [(1, 0, 17), (7, 3, 311), (1_000, 8, 5), (123_456, 9, 0)] {
+                    let work = reading(start, count + overhead) - reading(start, 0);
+                    let nothing = reading(start + other, overhead) - reading(start + other, 0);
+                    assert_eq!(instructions(work - nothing, tick), Some(count), "{hz} Hz, from {start} ns");
+                }
+            }
+        }
+        assert_eq!(instructions(1, Tick::Time { hz: 15_624_999 }), None);
+        assert_eq!(instructions(1, Tick::Time { hz: 0 }), None);
+        assert_eq!(instructions(1, Tick::Cycle { hz: 168_000_000 }), None);
+    }
+
+    #[test]
+    fn a_counter_that_wrapped_around_is_put_right() {
+        for expected in [0, 1, 1 << 31, (1 << 32) - 1, 1 << 32, 10 << 32] {
+            for ticks in [expected, expected + expected / 25, expected - expected / 25] {
+                assert_eq!(unwrapped(ticks & 0xFFFF_FFFF, expected), ticks, "about {expected}");
+            }
+        }
     }
 }

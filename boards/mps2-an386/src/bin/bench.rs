@@ -1,5 +1,8 @@
-//! Measures one `predict` of the embedded model on an embedded frame, and prints what it measured
-//! as `name value` lines.
+//! Measures one `predict` of the embedded model on an embedded frame, then each step of an inference
+//! over the same frame's rows, and prints what it measured as `name value` lines.
+//!
+//! It reads nothing from outside and never sleeps: from reset to its end it runs the same instructions
+//! every time.
 //!
 //! `bench_begin` and `bench_end` mark one inference for tools that count instructions from outside.
 
@@ -7,10 +10,12 @@
 #![no_main]
 
 use core::arch::asm;
+use core::convert::Infallible;
 
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception::model::Model;
+use microception_app::measure::{self, Stopwatch};
 use microception_app::protocol::Tick;
 use microception_app::{Board, Number};
 use microception_mps2_an386::semihosting::{print, println, process};
@@ -25,27 +30,36 @@ type Network = Executor<'static, model::Network>;
 #[entry]
 fn main() -> ! {
     let words: &'static mut [u8] = bytemuck::cast_slice_mut(FRAME.take());
-    fill::<<model::Network as Model>::Input>(bytemuck::cast_slice_mut(&mut words[..size_of::<Frame>()]));
-    let frame: &Frame = bytemuck::from_bytes(&words[..size_of::<Frame>()]);
+    let bytes = &mut words[..size_of::<Frame>()];
+    fill::<<model::Network as Model>::Input>(bytemuck::cast_slice_mut(bytes));
+    let frame: &Frame = bytemuck::from_bytes(bytes);
+    let rows: &[<model::Network as Model>::Row] = bytemuck::cast_slice(bytes);
     let mut executor = Executor::new(model::NETWORK, ARENA.take());
     let mut board = Mps2::new(Timer::start());
 
     let stack = board.stack_bytes(&mut || predict(&mut executor, frame));
-    let overhead = time(&mut board, || ());
-    let ticks = time(&mut board, || predict(&mut executor, frame));
+    let mut stopwatch = Stopwatch::new(&mut board);
+    let ((), ticks) = stopwatch.time(|| predict(&mut executor, frame));
     bench_begin();
     predict(&mut executor, frame);
     bench_end();
 
-    println!("ticks {}", ticks - overhead);
     let (Tick::Time { hz } | Tick::Cycle { hz }) = Mps2::TICK;
     println!("ticks_per_second {hz}");
+    println!("ticks {ticks}");
     println!("stack_bytes {}", stack.unwrap_or(0));
+    println!("arena_bytes {}", model::ARENA_BYTES);
+    println!("weight_bytes {}", model::WEIGHT_BYTES);
     print!("output");
     for value in executor.output() {
         print!(" {value}");
     }
     println!();
+    println!("layers {}", model::NETWORK.plan().rows.len());
+    let Ok(()) = measure::steps(&mut executor, rows, &mut stopwatch, |layer, ticks| {
+        println!("step {layer} {ticks}");
+        Ok::<(), Infallible>(())
+    });
     process::exit(0)
 }
 
@@ -56,12 +70,6 @@ fn fill<T: Number>(frame: &mut [T]) {
         *place = T::from_byte(byte);
         byte = byte.wrapping_add(37);
     }
-}
-
-fn time(board: &mut Mps2, work: impl FnOnce()) -> u32 {
-    let start = board.ticks();
-    work();
-    board.ticks().wrapping_sub(start)
 }
 
 /// One inference: the same code wherever it is called from.
