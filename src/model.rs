@@ -43,7 +43,8 @@ pub struct Step {
     /// Where the first kernel tap of the first output row lies among the lines: 0 is the first
     /// line; negative where taps above it are padding.
     pub first: i8,
-    /// How many lines of each input there are.
+    /// How many lines of each input there are. A layer that folds a window's lines into its output row as they
+    /// come has that row as its second input's only line from the second such step on.
     pub lines: [u8; 2],
 }
 
@@ -70,7 +71,7 @@ pub struct Aligned<T>(pub T);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RowBytes {
-    /// One line of each input; 0 where there is none.
+    /// One line of each input; 0 where there is none. Of a layer that folds, the second is its own row.
     pub inputs: [u32; 2],
     /// One output row.
     pub output: u32,

@@ -108,6 +108,9 @@ impl Machine {
             if let Progress::NeedsRow { .. } = executor.step() {
                 executor.begin_row(input.next().unwrap_or(&[]));
             }
+            if !step.completes {
+                continue;
+            }
             let bytes = step.rows * self.network.layers[step.layer].row_bytes;
             look(step.layer, executor.arena().get(step.output..step.output + bytes).unwrap_or(&[]))?;
         }
@@ -168,6 +171,9 @@ pub fn row_bytes(graph: &Graph, layers: &[LayerRows]) -> Result<Vec<RowBytes>, E
             }
             if let crate::graph::Operator::Input { element, .. } = &layer.operator {
                 inputs[0] = narrow(graph.tensor(layer.output).shape.row_elements() * element.bytes())?;
+            }
+            if rows.folds {
+                inputs[1] = narrow(rows.row_bytes)?;
             }
             Ok(RowBytes { inputs, output: narrow(rows.row_bytes)?, scratch: narrow(rows.scratch_bytes)? })
         })

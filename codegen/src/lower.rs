@@ -154,6 +154,9 @@ pub fn output(graph: &Graph) -> Result<usize, Error> {
     }
 }
 
+/// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
+const MOST_FOLDED: usize = 128;
+
 struct Lowering<'a> {
     graph: &'a Graph,
     layer: &'a Layer,
@@ -235,6 +238,7 @@ impl Lowering<'_> {
             rows: output.rows(),
             row_bytes: output.row_elements() * bytes,
             scratch_bytes,
+            folds: matches!(&self.layer.operator, Operator::MaxPool { window } if (2..=MOST_FOLDED).contains(&window.size[0])),
         })
     }
 

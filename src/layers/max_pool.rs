@@ -14,6 +14,9 @@ pub struct MaxPool {
 
 /// Makes rows `[column][channel]`. Scratch: none.
 ///
+/// A call with a second input goes on with the row that the output holds, which an earlier call began
+/// with the lines above: rows can be taken one at a time, as they come.
+///
 /// The course's example:
 ///
 /// ```
@@ -39,12 +42,14 @@ pub fn f32(layer: &MaxPool, call: Call<'_>) {
 fn pool<T: bytemuck::Pod + PartialOrd>(layer: &MaxPool, call: Call<'_>, least: T) {
     let geometry = &layer.geometry;
     let rows = call.rows;
-    let (window, output, _) = call.unary::<T, T>();
+    let (window, begun, output) = call.binary::<T, T>();
+    if begun.lines() == 0 {
+        output.fill(least);
+    }
     let mut pixels = output.chunks_exact_mut(usize::from(geometry.channels).max(1));
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
     for row in 0..rows {
         for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
-            output.fill(least);
             for tap in 0..vertical {
                 let line = geometry.line(&window, row, tap);
                 for tap in 0..horizontal {

@@ -69,11 +69,15 @@ impl Blocks {
                 // A running layer's only output row is row 0, whatever it consumes.
                 let row = if layer.flow == Flow::Running { 0 } else { row };
                 let group = blocks.group[turn.layer];
-                if blocks.rows[turn.layer][row / group].is_none() {
-                    let until = if keep_all || turn.layer == output { last } else { index };
-                    let rows = group.min(layer.rows);
-                    blocks.rows[turn.layer][row / group] = Some(blocks.blocks.len());
-                    blocks.blocks.push(Block { bytes: layer.row_bytes * rows, from: index, until });
+                let until = if keep_all || turn.layer == output { last } else { index };
+                match blocks.rows[turn.layer][row / group] {
+                    // A row of the same group, or a part of this one, was made before.
+                    Some(block) => blocks.blocks[block].until = blocks.blocks[block].until.max(until),
+                    None => {
+                        let rows = group.min(layer.rows);
+                        blocks.rows[turn.layer][row / group] = Some(blocks.blocks.len());
+                        blocks.blocks.push(Block { bytes: layer.row_bytes * rows, from: index, until });
+                    }
                 }
             }
             if layer.scratch_bytes > 0 {

@@ -30,6 +30,9 @@ pub struct LayerRows {
     pub row_bytes: usize,
     /// Bytes of scratch of every step, or of the sums that a running layer keeps.
     pub scratch_bytes: usize,
+    /// Whether the rows of a window can be taken one at a time, into the output row as made so far: a
+    /// running maximum.
+    pub folds: bool,
 }
 
 /// One call of one layer, with its places in the arena.
@@ -43,10 +46,13 @@ pub struct Step {
     pub rows: usize,
     /// Place of the first kernel tap of the first output row among the lines.
     pub first: isize,
-    /// Byte addresses of the lines read, per input.
+    /// Byte addresses of the lines read, per input. Of a step that goes on with a folded row, the second
+    /// input is that row.
     pub lines: [Vec<usize>; 2],
     /// Byte address of the rows written, which lie one after the other.
     pub output: usize,
+    /// Whether the rows written are whole: `false` while lines of a folded row are still to come.
+    pub completes: bool,
     /// Byte address of the scratch or running sums; 0 when there is none.
     pub scratch: usize,
 }
@@ -90,13 +96,20 @@ pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<P
     let together = matches!(strategy, Strategy::Whole | Strategy::Everything);
     let keep_all = strategy == Strategy::Everything;
     let floor = |turns: &[Turn]| Blocks::of(layers, output, turns, together, keep_all).floor(turns.len(), 4);
-    let candidates: Vec<(Vec<Turn>, Vec<usize>)> = if together {
+    let by_rows = |layers: &[LayerRows]| -> Vec<(Vec<Turn>, Vec<usize>)> {
+        let orders = schedule::best(layers, output, strategy, floor).into_iter();
+        orders.map(|(order, cuts)| (schedule::rows(layers, output, order, &cuts), cuts)).collect()
+    };
+    let candidates = if together {
         vec![(schedule::whole(layers), Vec::new())]
     } else {
-        schedule::best(layers, output, strategy, floor)
-            .into_iter()
-            .map(|(order, cuts)| (schedule::rows(layers, output, order, &cuts), cuts))
-            .collect()
+        // Folding takes more steps, so that it comes second and has to be better.
+        let unfolded: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { folds: false, ..layer.clone() }).collect();
+        let mut candidates = by_rows(&unfolded);
+        if layers.iter().any(|layer| layer.folds) {
+            candidates.extend(by_rows(layers));
+        }
+        candidates
     };
     let mut best: Option<Plan> = None;
     for (turns, cuts) in candidates {
@@ -160,13 +173,18 @@ fn addressed(
             for ((lines, &input), reads) in lines.iter_mut().zip(&layer.inputs).zip(&turn.reads) {
                 lines.extend(reads.clone().map(|row| address(input, row)));
             }
+            let output = if turn.rows == 0 { 0 } else { address(turn.layer, if running { 0 } else { turn.row }) };
+            if turn.part.continues() {
+                lines[1].push(output);
+            }
             Step {
                 layer: turn.layer,
                 row: turn.row,
                 rows: turn.rows,
                 first: layer.flow.first(turn.row, turn.reads[0].start),
                 lines,
-                output: if turn.rows == 0 { 0 } else { address(turn.layer, if running { 0 } else { turn.row }) },
+                output,
+                completes: turn.part.completes(),
                 scratch: blocks.scratch(index).map_or(0, |block| addresses.of[block]),
             }
         })

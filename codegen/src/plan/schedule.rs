@@ -7,6 +7,9 @@
 //! - *pull*: the last layer asks for the rows that its next row needs, and so on up to the
 //!   input; of two inputs the one with fewer layers behind it first (or last).
 //!
+//! Where a layer folds, a window's rows are taken one at a time, each as soon as it is there, into all output
+//! rows that need it: the rows then need not wait for the window to fill.
+//!
 //! A *cut* after a layer makes everything behind it wait until everything before it is done. One
 //! tensor is then whole, but the rows on both sides never live at once.
 
@@ -26,6 +29,42 @@ pub struct Turn {
     pub rows: usize,
     /// Rows read of each input.
     pub reads: [Range<usize>; 2],
+    /// How much of the output rows it makes.
+    pub part: Part,
+}
+
+/// Which part of its rows a turn makes. All but folded rows are made at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The first lines of a row, which stays to be gone on with.
+    First,
+    /// More lines, and not the last.
+    Middle,
+    /// The last lines.
+    Last,
+}
+
+impl Part {
+    fn of(begins: bool, ends: bool) -> Part {
+        match (begins, ends) {
+            (true, true) => Part::Whole,
+            (true, false) => Part::First,
+            (false, false) => Part::Middle,
+            (false, true) => Part::Last,
+        }
+    }
+
+    /// Whether the row was begun by a turn before.
+    pub fn continues(self) -> bool {
+        matches!(self, Part::Middle | Part::Last)
+    }
+
+    /// Whether the row is whole after it.
+    pub fn completes(self) -> bool {
+        matches!(self, Part::Whole | Part::Last)
+    }
 }
 
 /// How the next row is chosen.
@@ -75,6 +114,7 @@ pub fn rows(layers: &[LayerRows], output: usize, order: Order, cuts: &[usize]) -
         needed: needed(layers, output),
         depth: depths(layers),
         next: vec![0; layers.len()],
+        folded: vec![0; layers.len()],
         turns: Vec::new(),
     };
     let mut start = 0;
@@ -160,6 +200,8 @@ struct Schedule<'a> {
     depth: Vec<usize>,
     /// Per layer the next output row; of a running layer the next input row.
     next: Vec<usize>,
+    /// Per layer that folds: the next input row.
+    folded: Vec<usize>,
     turns: Vec<Turn>,
 }
 
@@ -176,7 +218,12 @@ impl Schedule<'_> {
         while self.needed[layer].get(self.next[layer]) == Some(&false) {
             self.next[layer] += 1;
         }
-        self.next[layer] < self.layers[layer].rows
+        let left = self.next[layer] < self.layers[layer].rows;
+        if left && self.layers[layer].folds {
+            let first = self.layers[layer].flow.needs(self.next[layer], self.input_rows(layer)).start;
+            self.folded[layer] = self.folded[layer].max(first);
+        }
+        left
     }
 
     /// Whether the rows of `layer` before `end` that anything needs are there.
@@ -191,22 +238,47 @@ impl Schedule<'_> {
     fn reads(&self, layer: usize) -> Range<usize> {
         let row = self.next[layer];
         match self.layers[layer].flow {
+            _ if self.layers[layer].folds => self.folded[layer]..self.folded[layer] + 1,
             Flow::Running => row..row + 1,
             flow => flow.needs(row, self.input_rows(layer)),
         }
     }
 
     fn run(&mut self, layer: usize) {
+        if self.layers[layer].folds {
+            return self.fold(layer);
+        }
         let row = self.next[layer];
         let next = match self.layers[layer].flow {
             Flow::Running => {
                 let rows = usize::from(row + 1 == self.input_rows(layer));
-                Turn { layer, row, rows, reads: [row..row + 1, 0..0] }
+                Turn { layer, row, rows, reads: [row..row + 1, 0..0], part: Part::Whole }
             }
             _ => turn(self.layers, layer, row, 1),
         };
         self.turns.push(next);
         self.next[layer] += 1;
+        self.skip_unneeded(layer);
+    }
+
+    /// Takes the next input row into every output row that needs it.
+    fn fold(&mut self, layer: usize) {
+        let LayerRows { flow, rows, .. } = self.layers[layer];
+        let (taken, input_rows) = (self.folded[layer], self.input_rows(layer));
+        for row in self.next[layer]..rows {
+            let needs = flow.needs(row, input_rows);
+            if needs.start > taken {
+                break;
+            }
+            if self.needed[layer][row] && needs.contains(&taken) {
+                let part = Part::of(taken == needs.start, taken + 1 == needs.end);
+                self.turns.push(Turn { layer, row, rows: 1, reads: [taken..taken + 1, 0..0], part });
+            }
+            if needs.end <= taken + 1 {
+                self.next[layer] = row + 1;
+            }
+        }
+        self.folded[layer] = taken + 1;
         self.skip_unneeded(layer);
     }
 
@@ -251,7 +323,7 @@ fn turn(layers: &[LayerRows], layer: usize, row: usize, rows: usize) -> Turn {
         let needs = (row..row + rows).map(|row| flow.needs(row, input_rows));
         *reads = needs.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end)).unwrap_or(0..0);
     }
-    Turn { layer, row, rows, reads }
+    Turn { layer, row, rows, reads, part: Part::Whole }
 }
 
 fn running_turns(turns: &mut Vec<Turn>, layer: usize, input_rows: usize, most: usize) {
@@ -259,7 +331,7 @@ fn running_turns(turns: &mut Vec<Turn>, layer: usize, input_rows: usize, most: u
     while row < input_rows {
         let consumed = most.min(input_rows - row);
         let rows = usize::from(row + consumed == input_rows);
-        turns.push(Turn { layer, row, rows, reads: [row..row + consumed, 0..0] });
+        turns.push(Turn { layer, row, rows, reads: [row..row + consumed, 0..0], part: Part::Whole });
         row += consumed;
     }
 }

@@ -22,6 +22,8 @@ pub enum Byte {
     Leftover,
     /// Part of a row.
     Row { layer: u32, row: u32, offset: u32 },
+    /// Part of a row into which the first `lines` of the lines that it reads have gone.
+    Begun { layer: u32, row: u32, offset: u32, lines: u32 },
     /// Part of the sums that a layer keeps while it consumes rows.
     Sums { layer: u32, offset: u32 },
 }
@@ -45,6 +47,9 @@ pub enum Fault {
     Content { step: usize, input: usize, layer: usize, row: usize, offset: usize, found: Byte },
     /// A layer that consumes row by row does not do so in order, or answers too early or too late.
     Consumption { step: usize, row: usize, rows: usize },
+    /// A row that is computed line by line is gone on with at another place, out of order, or not said to be whole
+    /// when it is.
+    Folded { step: usize, row: usize },
     /// The sums kept from step to step were moved or overwritten, or are too short.
     Sums { step: usize, found: Byte },
     /// An address is not a multiple of the plan's unit, or of a word.
@@ -117,6 +122,8 @@ struct Checker<'a> {
     taken: usize,
     /// Per layer: rows consumed one by one, and where their sums are.
     consumed: Vec<(usize, usize)>,
+    /// Per layer and row: lines that have gone into a row that is computed line by line.
+    begun: Vec<Vec<usize>>,
     /// End of the highest byte touched.
     touched: usize,
 }
@@ -131,6 +138,7 @@ pub fn check(definitions: &[Definition], scratch_bytes: &[usize], output: usize,
         made_after: definitions.iter().map(|definition| vec![None; definition.rows]).collect(),
         taken: 0,
         consumed: vec![(0, 0); definitions.len()],
+        begun: definitions.iter().map(|definition| vec![0; definition.rows]).collect(),
         touched: 0,
     };
     if let Some(step) = plan.steps.first().filter(|step| step.layer != 0) {
@@ -168,8 +176,88 @@ impl Checker<'_> {
         if made.end > definition.rows || (made.is_empty() && !matches!(definition.demand, Demand::EveryRow { .. })) {
             return Err(Fault::NoSuchRow { step: index });
         }
+        if let Some(lines) = self.begins_or_continues(index, step)? {
+            return self.fold(index, step, lines);
+        }
+        if !step.completes {
+            return Err(Fault::Folded { step: index, row: step.row });
+        }
         let read = self.read(index, step)?;
         self.write(index, step, made, &read)
+    }
+
+    /// Of a step that takes only some of the lines that a row reads: which of them, counted from the first.
+    fn begins_or_continues(&self, index: usize, step: &Step) -> Result<Option<Range<usize>>, Fault> {
+        let definition = &self.definitions[step.layer];
+        if !definition.by_lines || step.rows != 1 {
+            return Ok(None);
+        }
+        let asked = definition.reads(step.row, self.definitions[definition.inputs[0]].rows).len();
+        let before = self.begun[step.layer][step.row];
+        let after = before + step.lines[0].len();
+        if before == 0 && after >= asked {
+            return Ok(None);
+        }
+        // The row as made so far is the second input, unless it is only begun.
+        let own: &[usize] = if before == 0 { &[] } else { std::slice::from_ref(&step.output) };
+        let in_order = after > before && after <= asked && step.lines[1] == own && step.completes == (after == asked);
+        match in_order {
+            true => Ok(Some(before..after)),
+            false => Err(Fault::Folded { step: index, row: step.row }),
+        }
+    }
+
+    /// Checks and records a step that takes the lines `lines` of those that its row reads.
+    fn fold(&mut self, index: usize, step: &Step, lines: Range<usize>) -> Result<(), Fault> {
+        let definition = &self.definitions[step.layer];
+        let Demand::Taps { top, stride, dilation: 1, .. } = definition.demand else {
+            return Err(Fault::Folded { step: index, row: step.row });
+        };
+        let input = definition.inputs[0];
+        let row_bytes = self.definitions[input].row_bytes;
+        let rows = definition.reads(step.row, self.definitions[input].rows);
+        // The kernel counts its taps from here.
+        let line_zero = top + (step.row * stride).cast_signed() - step.first;
+        if line_zero != rows[lines.start].cast_signed() {
+            return Err(Fault::FirstTap { step: index, first: step.first });
+        }
+        let (layer, row) = (step.layer as u32, step.row as u32);
+        let output = step.output..step.output + definition.row_bytes;
+        for (&read, &address) in rows[lines.clone()].iter().zip(&step.lines[0]) {
+            if address + row_bytes > self.arena.len() {
+                return Err(Fault::Outside { step: index, end: address + row_bytes });
+            }
+            let expected = |offset| Byte::Row { layer: input as u32, row: read as u32, offset: offset as u32 };
+            if let Some((offset, found)) = mismatch(&self.arena, address, row_bytes, expected) {
+                return Err(Fault::Content { step: index, input: 0, layer: input, row: read, offset, found });
+            }
+            if overlap(&(address..address + row_bytes), &output) {
+                return Err(Fault::Overlap { step: index });
+            }
+            self.touched = self.touched.max(address + row_bytes);
+        }
+        if output.end > self.arena.len() {
+            return Err(Fault::Outside { step: index, end: output.end });
+        }
+        self.touched = self.touched.max(output.end);
+        if lines.start > 0 {
+            let begun = |offset| Byte::Begun { layer, row, offset: offset as u32, lines: lines.start as u32 };
+            if let Some((offset, found)) = mismatch(&self.arena, output.start, definition.row_bytes, begun) {
+                return Err(Fault::Content { step: index, input: 1, layer: step.layer, row: step.row, offset, found });
+            }
+        }
+        for (offset, byte) in self.arena[output].iter_mut().enumerate() {
+            let offset = offset as u32;
+            *byte = match step.completes {
+                true => Byte::Row { layer, row, offset },
+                false => Byte::Begun { layer, row, offset, lines: lines.end as u32 },
+            };
+        }
+        self.begun[step.layer][step.row] = lines.end;
+        if step.completes && self.made_after[step.layer][step.row].replace(self.taken).is_some() {
+            return Err(Fault::MadeAgain { step: index, layer: step.layer, row: step.row });
+        }
+        Ok(())
     }
 
     /// Keeps account of a layer that reads all rows, some at a time. Returns the rows made.
@@ -360,7 +448,8 @@ fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usiz
         }
         let first = if running { 0 } else { step.row };
         for made in &mut rows[step.layer][first..first + step.rows] {
-            *made = Some((index, if step.layer == output { steps.len() - 1 } else { index }));
+            let last = if step.layer == output { steps.len() - 1 } else { index };
+            *made = Some((made.map_or(index, |(begun, _)| begun), last));
         }
         match &mut sums[step.layer] {
             Some((_, last)) if running => *last = index,

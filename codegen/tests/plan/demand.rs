@@ -42,6 +42,8 @@ pub struct Definition {
     pub rows: usize,
     /// Bytes of one output row.
     pub row_bytes: usize,
+    /// Whether a row can be computed a line at a time, from what the lines before gave: so with a maximum.
+    pub by_lines: bool,
 }
 
 /// Output places of a window along one axis: Keras's `output_shape` formulas.
@@ -113,6 +115,7 @@ impl Definition {
                 demand,
                 rows,
                 row_bytes: elements / rows * output.element.bytes(),
+                by_lines: matches!(layer.operator, Operator::MaxPool { .. }),
             }
         });
         definitions.collect()

@@ -7,7 +7,7 @@ use crate::checker::{Byte, Fault, Replay, check};
 use crate::demand::{Definition, Demand};
 
 fn definition(inputs: &[usize], demand: Demand, rows: usize) -> Definition {
-    Definition { name: format!("{demand:?}"), inputs: inputs.to_vec(), demand, rows, row_bytes: 4 }
+    Definition { name: format!("{demand:?}"), inputs: inputs.to_vec(), demand, rows, row_bytes: 4, by_lines: false }
 }
 
 /// Four rows from the caller, three taps with same padding, and a mean over the rows.
@@ -23,15 +23,15 @@ fn definitions() -> Vec<Definition> {
 const SCRATCH: [usize; 3] = [0, 4, 4];
 
 fn caller(row: usize, output: usize) -> Step {
-    Step { layer: 0, row, rows: 1, first: 0, lines: [vec![], vec![]], output, scratch: 0 }
+    Step { layer: 0, row, rows: 1, first: 0, lines: [vec![], vec![]], output, completes: true, scratch: 0 }
 }
 
 fn taps(row: usize, first: isize, lines: &[usize], output: usize, scratch: usize) -> Step {
-    Step { layer: 1, row, rows: 1, first, lines: [lines.to_vec(), vec![]], output, scratch }
+    Step { layer: 1, row, rows: 1, first, lines: [lines.to_vec(), vec![]], output, completes: true, scratch }
 }
 
 fn mean(row: usize, line: usize, rows: usize, output: usize) -> Step {
-    Step { layer: 2, row, rows, first: 0, lines: [vec![line], vec![]], output, scratch: 20 }
+    Step { layer: 2, row, rows, first: 0, lines: [vec![line], vec![]], output, completes: true, scratch: 20 }
 }
 
 /// Rows of the input at 0, 4, 8 and 0 again, a row of the window at 12, its scratch at 16, the sums at
@@ -335,4 +335,92 @@ fn a_row_never_taken_is_caught() {
     assert_eq!(check(&definitions, &[0, 0], 1, &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
     plan.steps.push(caller(1, 0));
     check(&definitions, &[0, 0], 1, &plan).expect("a good plan");
+}
+
+/// A maximum over three rows, two apart, of five: the rows of the input at 0, those of the maximum at 4 and 8.
+fn folded() -> Plan {
+    let part = |row: usize, first: isize, begun: bool, completes: bool| {
+        let output = 4 + 4 * row;
+        let lines = [vec![0], if begun { vec![output] } else { vec![] }];
+        Step { layer: 1, row, rows: 1, first, lines, output, completes, scratch: 0 }
+    };
+    let steps = vec![
+        caller(0, 0),
+        part(0, 0, false, false),
+        caller(1, 0),
+        part(0, -1, true, false),
+        caller(2, 0),
+        part(0, -2, true, true),
+        part(1, 0, false, false),
+        caller(3, 0),
+        part(1, -1, true, false),
+        caller(4, 0),
+        part(1, -2, true, true),
+    ];
+    Plan { steps, arena_bytes: 12, floor_bytes: 12, output: 4, unit: 4, cuts: vec![] }
+}
+
+fn check_folded(plan: &Plan) -> Result<Replay, Fault> {
+    let maximum = Demand::Taps { top: 0, stride: 2, dilation: 1, taps: 3 };
+    let pool = Definition { by_lines: true, ..definition(&[0], maximum, 2) };
+    check(&[definition(&[], Demand::Caller, 5), pool], &[0, 0], 1, plan)
+}
+
+#[test]
+fn rows_that_are_computed_line_by_line_pass() {
+    let replay = check_folded(&folded()).expect("a good plan");
+    assert_eq!(replay.made_after[1], [Some(3), Some(5)]);
+    assert_eq!(replay.alive_bytes, 12);
+}
+
+#[test]
+fn bad_folds_are_caught() {
+    let cases: [(&str, Damage, Reason); 9] = [
+        (
+            "gone on with elsewhere",
+            |plan| plan.steps[3].output = 8,
+            |fault| matches!(fault, Fault::Folded { step: 3, row: 0 }),
+        ),
+        (
+            "begun again",
+            |plan| plan.steps[3].lines[1].clear(),
+            |fault| matches!(fault, Fault::Folded { step: 3, row: 0 }),
+        ),
+        (
+            "gone on with before it is begun",
+            |plan| plan.steps[1].lines[1].push(4),
+            |fault| matches!(fault, Fault::Folded { step: 1, row: 0 }),
+        ),
+        (
+            "whole too early",
+            |plan| plan.steps[3].completes = true,
+            |fault| matches!(fault, Fault::Folded { step: 3, row: 0 }),
+        ),
+        (
+            "never whole",
+            |plan| plan.steps[10].completes = false,
+            |fault| matches!(fault, Fault::Folded { step: 10, row: 1 }),
+        ),
+        (
+            "a line left out",
+            |plan| drop(plan.steps.remove(3)),
+            |fault| matches!(fault, Fault::Folded { step: 4, row: 0 }),
+        ),
+        (
+            "a line taken late",
+            |plan| plan.steps.swap(3, 4),
+            |fault| matches!(fault, Fault::Content { step: 4, input: 0, row: 1, .. }),
+        ),
+        (
+            "a begun row overwritten",
+            |plan| plan.steps[4].output = 4,
+            |fault| matches!(fault, Fault::Content { step: 5, .. }),
+        ),
+        (
+            "the wrong tap",
+            |plan| plan.steps[5].first = -1,
+            |fault| matches!(fault, Fault::FirstTap { step: 5, first: -1 }),
+        ),
+    ];
+    refuses(check_folded, folded, &cases);
 }
