@@ -6,7 +6,7 @@ use microception::layers::Geometry;
 use microception::layers::input::Rescale;
 use microception::layers::{activation, add, conv, depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Factor, Range};
-use microception::simd;
+use microception::simd::{self, float::FILTERS};
 
 use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
@@ -206,15 +206,16 @@ impl Lowering<'_> {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch = match (int8, geometry.taps()) {
-                    (true, _) => conv::int8_scratch_bytes(&geometry),
-                    (false, 1) => 0,
-                    (false, _) => geometry.column_elements() * bytes,
-                };
+                let scratch =
+                    if int8 { conv::int8_scratch_bytes(&geometry) } else { conv::f32_scratch_bytes(&geometry) };
                 (window_flow(window)?, scratch)
             }
             Operator::Depthwise { window, .. } => {
-                let scratch = if int8 { depthwise::int8_scratch_bytes(&self.geometry(window)?, channels) } else { 0 };
+                let geometry = self.geometry(window)?;
+                let scratch = match int8 {
+                    true => depthwise::int8_scratch_bytes(&geometry, channels),
+                    false => depthwise::f32_scratch_bytes(&geometry),
+                };
                 (window_flow(window)?, scratch)
             }
             Operator::MaxPool { window } => (window_flow(window)?, 0),
@@ -261,13 +262,13 @@ impl Lowering<'_> {
     fn window_f32(
         &self,
         window: &Window,
-        weights: &[f32],
+        weights: Vec<f32>,
         bias: Option<&Bias>,
         activation: Option<Function>,
     ) -> Result<WindowF32, Error> {
         Ok(WindowF32 {
             geometry: self.geometry(window)?,
-            weights: weights.to_vec(),
+            weights,
             bias: self.bias_f32(bias)?,
             clamp: self.clamp_f32(activation)?,
         })
@@ -357,6 +358,8 @@ impl Lowering<'_> {
             Operator::Input { element, scale, offset } => self.input_kernel(*element, *scale, *offset)?,
             Operator::Convolution { weights, bias, window, activation } => match weights {
                 Weights::F32(weights) => {
+                    let per_channel = weights.len() / self.output_shape().channels().max(1);
+                    let weights = side_by_side(weights, per_channel);
                     Kernel::ConvF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
                 }
                 Weights::I8 { values, scales } => {
@@ -372,6 +375,7 @@ impl Lowering<'_> {
             },
             Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
                 Weights::F32(weights) => {
+                    let weights = grouped(weights, self.output_shape().channels());
                     Kernel::DepthwiseF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
                 }
                 Weights::I8 { values, scales } => {
@@ -535,14 +539,26 @@ fn filled_up(weights: &[i8], length: usize) -> Vec<i8> {
     filters.flat_map(|filter| filter.iter().copied().chain(std::iter::repeat_n(0, fill))).collect()
 }
 
+/// Filters of `length` elements each, as the kernel in f32 reads them: four side by side, filled up with zeros.
+fn side_by_side(weights: &[f32], length: usize) -> Vec<f32> {
+    let mut together = Vec::with_capacity(weights.len());
+    let filters: Vec<&[f32]> = weights.chunks(length.max(1)).collect();
+    for filters in filters.chunks(FILTERS) {
+        for element in 0..length {
+            together.extend((0..FILTERS).map(|filter| filters.get(filter).map_or(0.0, |filter| filter[element])));
+        }
+    }
+    together
+}
+
 /// Weights `[tap][channel]` as the depthwise kernel reads them: by passes of taps, in each by groups
 /// of four channels, filled up with zeros.
-fn grouped(weights: &[i8], channels: usize) -> Vec<i8> {
+fn grouped<T: Copy + Default>(weights: &[T], channels: usize) -> Vec<T> {
     let mut grouped = Vec::with_capacity(weights.len().next_multiple_of(4));
     for pass in weights.chunks(channels.max(1) * simd::TAPS) {
         for group in (0..channels).step_by(4) {
             for tap in pass.chunks(channels) {
-                grouped.extend((group..group + 4).map(|channel| tap.get(channel).copied().unwrap_or(0)));
+                grouped.extend((group..group + 4).map(|channel| tap.get(channel).copied().unwrap_or_default()));
             }
         }
     }

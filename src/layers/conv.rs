@@ -11,9 +11,9 @@
 
 use bytemuck::Pod;
 
-use super::{Geometry, copy, cut};
+use super::{Geometry, copy};
 use crate::quantized::{Channel, Range};
-use crate::simd;
+use crate::simd::{self, float::FILTERS};
 use crate::window::{Call, Window};
 
 /// A convolution in f32.
@@ -21,7 +21,8 @@ use crate::window::{Call, Window};
 pub struct F32<'a> {
     /// Window and widths.
     pub geometry: Geometry,
-    /// `[output channel][vertical][horizontal][input channel]`.
+    /// `[output channel / 4][vertical][horizontal][input channel][output channel % 4]`, output channels filled up with
+    /// zeros.
     pub weights: &'a [f32],
     /// Per output channel.
     pub bias: &'a [f32],
@@ -45,8 +46,9 @@ pub struct Int8<'a> {
     pub range: Range,
 }
 
-/// Makes rows `[column][output channel]`. Scratch: one column, [`Geometry::column_elements`]
-/// f32; none for a pointwise convolution.
+/// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`].
+///
+/// The pixels of all rows form one run, of which [`simd::LANES`] at a time are multiplied with four filters.
 ///
 /// The course's example, kernel [[1, 0], [0, 1]] over the first two rows of its matrix:
 ///
@@ -54,9 +56,9 @@ pub struct Int8<'a> {
 /// use microception::layers::{Geometry, conv};
 /// use microception::window::Call;
 /// let geometry = Geometry { width: 4, channels: 1, output_width: 3, kernel: [2, 2], stride: [1, 1], dilation: [1, 1], left: 0 };
-/// let layer = conv::F32 { geometry, weights: &[1.0, 0.0, 0.0, 1.0], bias: &[0.0], clamp: [f32::MIN, f32::MAX] };
+/// let layer = conv::F32 { geometry, weights: &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], bias: &[0.0], clamp: [f32::MIN, f32::MAX] };
 /// let lines: [f32; 8] = [4.0, 5.0, 4.0, 4.0, 4.0, 2.0, 3.0, 5.0];
-/// let (mut output, mut scratch) = ([0.0f32; 3], [0.0f32; 4]);
+/// let (mut output, mut scratch) = ([0.0f32; 3], [0.0f32; 16]);
 /// let [output_bytes, scratch] = [&mut output[..], &mut scratch[..]].map(|slice| bytemuck::cast_slice_mut(slice));
 /// conv::f32(&layer, Call::on_lines(bytemuck::cast_slice(&lines), 2, 0, output_bytes, scratch, 1));
 /// assert_eq!(output, [6.0, 8.0, 9.0]);
@@ -66,21 +68,56 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<f32, f32>();
     let scratch: &mut [f32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-    let mut pixels = output.chunks_exact_mut(layer.bias.len().max(1));
-    for row in 0..rows {
-        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
-            let values = if geometry.taps() == 1 {
-                geometry.pixel(geometry.line(&window, row, 0), column, 0).unwrap_or(&[])
-            } else {
-                gather(geometry, &window, row, column, 0.0, scratch);
-                &*scratch
-            };
-            let filters = layer.weights.chunks_exact(geometry.column_elements().max(1)).zip(layer.bias);
-            for (output, (weights, &bias)) in output.iter_mut().zip(filters) {
-                *output = cut(simd::dot_f32(weights, values, bias), layer.clamp);
+    let column_elements = geometry.column_elements();
+    let (width, outputs) = (usize::from(geometry.output_width), layer.bias.len().max(1));
+    let (mut row, mut column) = (0, 0);
+    for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
+        let mut columns: [&[f32]; simd::LANES] = [&[]; simd::LANES];
+        let mut gathered = scratch.chunks_exact_mut(column_elements.max(1));
+        for place in &mut columns {
+            if row == rows {
+                break;
+            }
+            if geometry.taps() == 1 {
+                *place = geometry.pixel(geometry.line(&window, row, 0), column, 0).unwrap_or(&[]);
+            } else if let Some(gathered) = gathered.next() {
+                gather(geometry, &window, row, column, 0.0, gathered);
+                *place = gathered;
+            }
+            column += 1;
+            if column == width {
+                (row, column) = (row.wrapping_add(1), 0);
+            }
+        }
+        // Lanes behind the last pixel compute what the first does; nobody reads it.
+        let [first, others @ ..] = &mut columns;
+        for column in others {
+            if column.is_empty() {
+                *column = first;
+            }
+        }
+        let columns = simd::Columns::new(columns);
+        let filters = layer.weights.chunks_exact(column_elements.wrapping_mul(FILTERS).max(FILTERS));
+        for (index, (filters, bias)) in filters.zip(layer.bias.chunks(FILTERS)).enumerate() {
+            let mut start = [0.0; FILTERS];
+            copy(&mut start, bias);
+            let sums = simd::dot_tile_f32(filters, &columns, start, layer.clamp);
+            let mut from = index.wrapping_mul(FILTERS);
+            for sums in sums {
+                let pixel = output.get_mut(from..).unwrap_or(&mut []);
+                match pixel.first_chunk_mut() {
+                    Some(pixel) if bias.len() == FILTERS => *pixel = sums,
+                    _ => copy(pixel.get_mut(..bias.len()).unwrap_or(&mut []), &sums),
+                }
+                from = from.wrapping_add(outputs);
             }
         }
     }
+}
+
+/// Bytes of scratch of a convolution in f32: a tile of columns, which a pointwise convolution does without.
+pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
+    if geometry.taps() == 1 { 0 } else { geometry.column_elements() * simd::LANES * size_of::<f32>() }
 }
 
 /// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one column

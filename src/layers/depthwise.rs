@@ -3,6 +3,8 @@
 //! Output channel `c * multiplier + m` reads input channel `c`. int8 follows DEPTHWISE_CONV_2D of the TensorFlow Lite 8-bit
 //! specification. With a 1x1 window it is a scale and shift per channel.
 
+use bytemuck::Pod;
+
 use super::{Geometry, cut};
 use crate::quantized::{Channel, Range};
 use crate::simd;
@@ -13,7 +15,7 @@ use crate::window::{Call, Window};
 pub struct F32<'a> {
     /// Window and widths.
     pub geometry: Geometry,
-    /// `[vertical][horizontal][output channel]`.
+    /// As those of [`Int8`].
     pub weights: &'a [f32],
     /// Per output channel.
     pub bias: &'a [f32],
@@ -37,34 +39,41 @@ pub struct Int8<'a> {
     pub range: Range,
 }
 
-/// Makes rows `[column][output channel]`. Scratch: none; sums are kept in the output.
+/// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`]; sums are kept in the output.
 ///
 /// ```
 /// use microception::layers::{Geometry, depthwise};
 /// use microception::window::Call;
 /// // two channels, a horizontal difference of neighbours each
 /// let geometry = Geometry { width: 3, channels: 2, output_width: 2, kernel: [1, 2], stride: [1, 1], dilation: [1, 1], left: 0 };
-/// let layer = depthwise::F32 { geometry, weights: &[-1.0, -1.0, 1.0, 1.0], bias: &[0.0; 2], clamp: [f32::MIN, f32::MAX] };
+/// let layer = depthwise::F32 { geometry, weights: &[-1.0, -1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0], bias: &[0.0; 2], clamp: [f32::MIN, f32::MAX] };
 /// let line: [f32; 6] = [1.0, 10.0, 2.0, 30.0, 4.0, 60.0];
 /// let mut output = [0.0f32; 4];
 /// depthwise::f32(&layer, Call::on_lines(bytemuck::cast_slice(&line), 1, 0, bytemuck::cast_slice_mut(&mut output), &mut [], 1));
 /// assert_eq!(output, [1.0, 20.0, 2.0, 30.0]);
 /// ```
 pub fn f32(layer: &F32<'_>, call: Call<'_>) {
+    let geometry = &layer.geometry;
     let rows = call.rows;
-    let (window, output, _) = call.unary::<f32, f32>();
-    let output_channels = layer.bias.len();
-    let mut pixels = output.chunks_exact_mut(output_channels.max(1));
+    let (window, output, scratch) = call.unary::<f32, f32>();
+    let padding: &mut [f32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    padding.fill(0.0);
+    let padding = &*padding;
+    let outputs = layer.bias.len();
+    let multiplier = multiplier(geometry, outputs);
+    let mut pixels = output.chunks_exact_mut(outputs.max(1));
     for row in 0..rows {
-        for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+        for (column, sums) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
             super::copy(sums, layer.bias);
-            each_tap(&layer.geometry, &window, row, column, layer.weights, output_channels, |pixel, weights| {
-                let multiplier = multiplier(&layer.geometry, output_channels);
-                let outputs = sums.chunks_exact_mut(multiplier.max(1)).zip(weights.chunks_exact(multiplier.max(1)));
-                for (&value, (sums, weights)) in pixel.iter().zip(outputs) {
-                    for (sum, &weight) in sums.iter_mut().zip(weights) {
-                        *sum += value * weight;
-                    }
+            let mut weights = layer.weights;
+            each_pass(geometry, &window, row, column, padding, |taps| {
+                let length = sums.len().next_multiple_of(4).wrapping_mul(taps.len());
+                let (of_pass, rest) = weights.split_at_checked(length).unwrap_or_default();
+                weights = rest;
+                if multiplier == 1 {
+                    simd::dot_pixels_f32(taps, of_pass, sums);
+                } else {
+                    spread(taps, of_pass, multiplier, sums, |sum, value, weight| *sum += value * weight);
                 }
             });
             for sum in sums {
@@ -72,6 +81,11 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
             }
         }
     }
+}
+
+/// Bytes of scratch of a depthwise convolution in f32: a pixel of padding.
+pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
+    geometry.channels as usize * size_of::<f32>()
 }
 
 /// Bytes of scratch of an int8 depthwise convolution: a sum per output channel, and a pixel of padding.
@@ -107,7 +121,7 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     let padding: &mut [i8] = bytemuck::must_cast_slice_mut(padding);
     padding.fill(layer.padding);
     let padding = &*padding;
-    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    let multiplier = multiplier(geometry, outputs);
     let mut pixels = output.chunks_exact_mut(outputs.max(1));
     for row in 0..rows {
         for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
@@ -115,22 +129,18 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
                 *sum = channel.bias;
             }
             let mut weights = layer.weights;
-            let mut taps = [padding; simd::TAPS];
-            let mut filled = 0;
-            for tap in 0..vertical {
-                let line = geometry.line(&window, row, tap);
-                for tap in 0..horizontal {
-                    if filled == simd::TAPS {
-                        weights = pass(&taps, weights, multiplier(geometry, outputs), sums);
-                        filled = 0;
-                    }
-                    if let Some(place) = taps.get_mut(filled) {
-                        *place = geometry.pixel(line, column, tap).unwrap_or(padding);
-                    }
-                    filled = filled.wrapping_add(1);
+            each_pass(geometry, &window, row, column, padding, |taps| {
+                let length = sums.len().next_multiple_of(4).wrapping_mul(taps.len());
+                let (of_pass, rest) = weights.split_at_checked(length).unwrap_or_default();
+                weights = rest;
+                if multiplier == 1 {
+                    simd::dot_pixels(taps, of_pass, sums);
+                } else {
+                    spread(taps, of_pass, multiplier, sums, |sum, value, weight| {
+                        *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                    });
                 }
-            }
-            pass(taps.get(..filled).unwrap_or(&[]), weights, multiplier(geometry, outputs), sums);
+            });
             for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
                 *output = layer.range.requantize(sum, channel.factor);
             }
@@ -138,55 +148,55 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     }
 }
 
-/// Adds the products of one pass of taps to the sums, and returns the weights of the passes after it.
+/// Calls `pass` with the pixels under the taps of one output pixel in their order, at most [`simd::TAPS`] at a
+/// time; on padding they are `padding`.
 #[inline]
-fn pass<'a>(taps: &[&[i8]], weights: &'a [i8], multiplier: usize, sums: &mut [i32]) -> &'a [i8] {
-    let length = sums.len().next_multiple_of(4).wrapping_mul(taps.len());
-    let (weights, rest) = weights.split_at_checked(length).unwrap_or_default();
-    if multiplier == 1 {
-        simd::dot_pixels(taps, weights, sums);
-    } else {
-        let (quads, _) = weights.as_chunks::<4>();
-        let mut quads = quads.iter();
-        for (group, sums) in sums.chunks_mut(4).enumerate() {
-            for (tap, weights) in taps.iter().zip(&mut quads) {
-                for (lane, (sum, &weight)) in sums.iter_mut().zip(weights).enumerate() {
-                    let channel = group.wrapping_mul(4).wrapping_add(lane).checked_div(multiplier).unwrap_or(0);
-                    let value = tap.get(channel).copied().unwrap_or(0);
-                    *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+fn each_pass<T: Pod>(
+    geometry: &Geometry,
+    window: &Window<'_, T>,
+    row: usize,
+    column: usize,
+    padding: &[T],
+    mut pass: impl FnMut(&[&[T]]),
+) {
+    let [vertical, horizontal] = geometry.kernel.map(usize::from);
+    let mut taps = [padding; simd::TAPS];
+    let mut filled = 0;
+    for tap in 0..vertical {
+        let line = geometry.line(window, row, tap);
+        for tap in 0..horizontal {
+            if filled == simd::TAPS {
+                pass(&taps);
+                filled = 0;
+            }
+            if let Some(place) = taps.get_mut(filled) {
+                *place = geometry.pixel(line, column, tap).unwrap_or(padding);
+            }
+            filled = filled.wrapping_add(1);
+        }
+    }
+    pass(taps.get(..filled).unwrap_or(&[]));
+}
+
+/// Adds the products of one pass of taps to the sums, where an input channel has several output channels.
+#[inline]
+fn spread<T: Pod, S>(taps: &[&[T]], weights: &[T], multiplier: usize, sums: &mut [S], add: impl Fn(&mut S, T, T)) {
+    let (quads, _) = weights.as_chunks::<4>();
+    let mut quads = quads.iter();
+    for (group, sums) in sums.chunks_mut(4).enumerate() {
+        for (tap, weights) in taps.iter().zip(&mut quads) {
+            for (lane, (sum, &weight)) in sums.iter_mut().zip(weights).enumerate() {
+                let channel = group.wrapping_mul(4).wrapping_add(lane).checked_div(multiplier).unwrap_or(0);
+                if let Some(&value) = tap.get(channel) {
+                    add(sum, value, weight);
                 }
             }
         }
     }
-    rest
 }
 
 /// Output channels per input channel, at least one.
 #[inline]
 fn multiplier(geometry: &Geometry, output_channels: usize) -> usize {
     output_channels.checked_div(usize::from(geometry.channels)).unwrap_or(1).max(1)
-}
-
-/// Calls `tap` for every tap of one output pixel that is not on padding, with the input pixel
-/// `[channel]` and the weights `[output channel]`.
-#[inline]
-fn each_tap(
-    geometry: &Geometry,
-    window: &Window<'_, f32>,
-    row: usize,
-    column: usize,
-    weights: &[f32],
-    output_channels: usize,
-    mut tap: impl FnMut(&[f32], &[f32]),
-) {
-    let [vertical, horizontal] = geometry.kernel.map(usize::from);
-    let mut weights = weights.chunks_exact(output_channels.max(1));
-    for vertical in 0..vertical {
-        let line = geometry.line(window, row, vertical);
-        for (horizontal, weights) in (0..horizontal).zip(&mut weights) {
-            if let Some(pixel) = geometry.pixel(line, column, horizontal) {
-                tap(pixel, weights);
-            }
-        }
-    }
 }

@@ -1,19 +1,28 @@
 //! The inner loops: the fence around instructions that Rust has no safe name for.
 //!
-//! Every function here is safe, has a portable form in [`portable`] that is the truth, and on
+//! Every function here is safe, has a portable form in [`portable`] or [`float`] that is the truth, and on
 //! targets with better instructions a form that gives the same bits. One switch, `build.rs`,
 //! chooses by the target's name. All of the runtime's `unsafe` code is in this folder.
 
+pub mod float;
 pub mod portable;
 
 #[cfg(microception_dsp)]
 mod dsp;
+#[cfg(microception_fpu)]
+mod fpu;
 
 #[cfg(microception_dsp)]
 pub use dsp::{dot_i8, dot_pixels, dot_tile, widen};
 
 #[cfg(not(microception_dsp))]
 pub use portable::{dot_i8, dot_pixels, dot_tile, widen};
+
+#[cfg(microception_fpu)]
+pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};
+
+#[cfg(not(microception_fpu))]
+pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 
 pub use portable::dot_f32;
 
