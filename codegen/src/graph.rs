@@ -167,6 +167,13 @@ pub enum Padding {
     /// As many places around the input as the output needs to have `ceil(input / stride)`
     /// places; an odd one goes after the input (below, to the right), as in Keras.
     Same,
+    /// As many places as are said, whatever the input. Every pair is `[vertical, horizontal]`.
+    Explicit {
+        /// Above and to the left.
+        before: [usize; 2],
+        /// Below and to the right.
+        after: [usize; 2],
+    },
 }
 
 /// A window that slides over rows and columns. Every pair is `[vertical, horizontal]`.
@@ -193,9 +200,11 @@ impl Window {
 
     /// Outputs along `axis` for an input of `extent` places; 0 when the window does not fit.
     pub fn outputs(&self, axis: usize, extent: usize) -> usize {
+        let inside = |extent: usize| (extent + self.stride[axis]).saturating_sub(self.reach(axis)) / self.stride[axis];
         match self.padding {
-            Padding::Valid => (extent + self.stride[axis]).saturating_sub(self.reach(axis)) / self.stride[axis],
+            Padding::Valid => inside(extent),
             Padding::Same => extent.div_ceil(self.stride[axis]),
+            Padding::Explicit { before, after } => inside(extent + before[axis] + after[axis]),
         }
     }
 
@@ -207,7 +216,64 @@ impl Window {
                 let outputs = self.outputs(axis, extent);
                 ((outputs.max(1) - 1) * self.stride[axis] + self.reach(axis)).saturating_sub(extent) / 2
             }
+            Padding::Explicit { before, .. } => before[axis],
         }
+    }
+}
+
+/// An axis of a shape. A time series has no columns, a flat tensor channels alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// The first of several.
+    Rows,
+    /// The second of three.
+    Columns,
+    /// The last.
+    Channels,
+}
+
+impl Axis {
+    /// Its place among the extents of a shape, where the shape has it.
+    pub fn place(self, shape: &Shape) -> Option<usize> {
+        let axes = shape.0.len();
+        match self {
+            Axis::Rows => (axes > 1).then_some(0),
+            Axis::Columns => (axes > 2).then_some(1),
+            Axis::Channels => axes.checked_sub(1),
+        }
+    }
+}
+
+/// Which place of an axis is nearest when the axis is resized, in the three ways of TensorFlow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nearest {
+    /// First and last places of both lie on each other.
+    pub align_corners: bool,
+    /// A place stands in the middle of its value.
+    pub half_pixel_centers: bool,
+}
+
+impl Nearest {
+    /// The input place, of `inputs`, that output place `place`, of `outputs`, is a copy of: as
+    /// RESIZE_NEAREST_NEIGHBOR of LiteRT's reference kernels computes it, in f32.
+    ///
+    /// ```
+    /// use microception_codegen::graph::Nearest;
+    /// let nearest = Nearest { align_corners: false, half_pixel_centers: true };
+    /// assert_eq!((0..6).map(|place| nearest.source(place, 6, 3)).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
+    /// ```
+    pub fn source(self, place: usize, outputs: usize, inputs: usize) -> usize {
+        let last = inputs.saturating_sub(1);
+        let scale = if self.align_corners && outputs > 1 {
+            last as f32 / (outputs - 1) as f32
+        } else {
+            inputs as f32 / outputs as f32
+        };
+        let offset = if self.half_pixel_centers { 0.5 } else { 0.0 };
+        let near = (place as f32 + offset) * scale;
+        let near = if self.align_corners { near.round() } else { near.floor() };
+        // Never negative, never a NaN.
+        (near as usize).min(last)
     }
 }
 
@@ -281,6 +347,16 @@ pub enum Operator {
         /// Applied to the result.
         activation: Option<Function>,
     },
+    /// A dense layer at every place of a picture or a series by itself: every output reads every
+    /// channel of its place. What a pointwise convolution is, but in int8 rounded as a dense layer.
+    PositionwiseDense {
+        /// `[output][input]`.
+        weights: Weights,
+        /// Per output.
+        bias: Option<Bias>,
+        /// Applied to the result.
+        activation: Option<Function>,
+    },
     /// The largest value of each channel in the window; padded places do not take part.
     MaxPool {
         /// Pool size, strides, padding.
@@ -295,6 +371,37 @@ pub enum Operator {
     GlobalAveragePool {
         /// Whether the output keeps its spatial axes, with extent 1.
         keep_dims: bool,
+    },
+    /// The largest value of each channel over all places.
+    GlobalMaxPool {
+        /// Whether the output keeps its spatial axes, with extent 1.
+        keep_dims: bool,
+    },
+    /// Places and channels of one value around the input. All are `[rows, columns, channels]`.
+    Pad {
+        /// Above, to the left, before the first channel.
+        before: [usize; 3],
+        /// Below, to the right, after the last channel.
+        after: [usize; 3],
+        /// Real value of what is added.
+        value: f32,
+    },
+    /// Two tensors, one behind the other along an axis.
+    Concatenate {
+        /// The only one in which they may differ.
+        axis: Axis,
+    },
+    /// Every element in the same order, in other extents.
+    Reshape {
+        /// The extents.
+        shape: Shape,
+    },
+    /// Each place a copy of the nearest.
+    ResizeNearest {
+        /// Rows and columns of the output.
+        size: [usize; 2],
+        /// What is near.
+        nearest: Nearest,
     },
     /// The sum of two tensors of one shape.
     Add {
@@ -328,9 +435,15 @@ impl Operator {
             Operator::Convolution { .. } => "conv",
             Operator::Depthwise { .. } => "depthwise",
             Operator::Dense { .. } => "dense",
+            Operator::PositionwiseDense { .. } => "positionwise_dense",
             Operator::MaxPool { .. } => "max_pool",
             Operator::AveragePool { .. } => "average_pool",
             Operator::GlobalAveragePool { .. } => "global_average_pool",
+            Operator::GlobalMaxPool { .. } => "global_max_pool",
+            Operator::Pad { .. } => "pad",
+            Operator::Concatenate { .. } => "concatenate",
+            Operator::Reshape { .. } => "reshape",
+            Operator::ResizeNearest { .. } => "resize_nearest",
             Operator::Add { .. } => "add",
             Operator::Activation(_) => "activation",
             Operator::Softmax => "softmax",
@@ -346,6 +459,7 @@ impl Operator {
             Operator::Convolution { activation, .. }
             | Operator::Depthwise { activation, .. }
             | Operator::Dense { activation, .. }
+            | Operator::PositionwiseDense { activation, .. }
             | Operator::Add { activation } => Some(activation),
             _ => None,
         }
@@ -356,7 +470,8 @@ impl Operator {
         match self {
             Operator::Convolution { weights, bias, .. }
             | Operator::Depthwise { weights, bias, .. }
-            | Operator::Dense { weights, bias, .. } => Some((weights, bias.as_ref())),
+            | Operator::Dense { weights, bias, .. }
+            | Operator::PositionwiseDense { weights, bias, .. } => Some((weights, bias.as_ref())),
             _ => None,
         }
     }
@@ -432,9 +547,10 @@ impl Graph {
     pub fn macs(&self, layer: &Layer) -> u64 {
         let output = &self.tensor(layer.output).shape;
         let per_output = match &layer.operator {
-            Operator::Convolution { weights, .. } => weights.len() / output.channels().max(1),
+            Operator::Convolution { weights, .. }
+            | Operator::Dense { weights, .. }
+            | Operator::PositionwiseDense { weights, .. } => weights.len() / output.channels().max(1),
             Operator::Depthwise { window, .. } => window.size[0] * window.size[1],
-            Operator::Dense { weights, .. } => weights.len() / output.channels().max(1),
             _ => 0,
         };
         output.elements() as u64 * per_output as u64

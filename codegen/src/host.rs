@@ -3,7 +3,7 @@
 
 use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
-use microception::layers::{add, input, softmax};
+use microception::layers::{add, concatenate, global_max_pool, input, pad, reshape, resize_nearest, softmax};
 use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
 
@@ -237,6 +237,20 @@ impl Model for &Network {
             }
             Kernel::DenseInt8 { inputs, weights, channels, range } => {
                 dense::int8(&dense::Int8 { inputs: *inputs, weights, channels, range: *range }, call);
+            }
+            Kernel::PositionwiseDenseInt8(layer) => {
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
+                dense::positionwise_int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+            }
+            Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),
+            Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
+            Kernel::PadF32(layer) => pad::pad(layer, call),
+            Kernel::PadInt8(layer) => pad::pad(layer, call),
+            Kernel::ConcatenateWithinRows(parts) => concatenate::within_rows(parts, call),
+            Kernel::ConcatenateRows => concatenate::rows(call),
+            Kernel::Reshape => reshape::reshape(call),
+            &Kernel::ResizeNearest { pixel_bytes, ref columns } => {
+                resize_nearest::resize_nearest(&resize_nearest::ResizeNearest { pixel_bytes, columns }, call);
             }
             Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
             Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),

@@ -1,9 +1,15 @@
 //! From a graph to the runtime's kernels: the same descriptions that generated modules hold,
 //! with their arrays owned. [`crate::host`] runs them as they are, [`crate::emit`] writes them
 //! down. The only place that knows how real scales become the integers of a kernel.
+//!
+//! `moving`: operators that move values and compute none.
+
+mod moving;
 
 use microception::layers::Geometry;
+use microception::layers::concatenate::Parts;
 use microception::layers::input::Rescale;
+use microception::layers::pad::Pad;
 use microception::layers::{activation, add, conv, depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::{self, float::FILTERS};
@@ -82,6 +88,8 @@ pub enum Kernel {
         /// The output's zero point and range.
         range: Range,
     },
+    /// [`microception::layers::dense::positionwise_int8`]
+    PositionwiseDenseInt8(WindowInt8),
     /// [`microception::layers::max_pool::f32`]
     MaxPoolF32(Geometry),
     /// [`microception::layers::max_pool::int8`]
@@ -94,6 +102,27 @@ pub enum Kernel {
     GlobalAveragePoolF32(global_average_pool::F32),
     /// [`microception::layers::global_average_pool::int8`]
     GlobalAveragePoolInt8(global_average_pool::Int8),
+    /// [`microception::layers::global_max_pool::f32`]
+    GlobalMaxPoolF32,
+    /// [`microception::layers::global_max_pool::int8`]
+    GlobalMaxPoolInt8,
+    /// [`microception::layers::pad::pad`]
+    PadF32(Pad<f32>),
+    /// [`microception::layers::pad::pad`]
+    PadInt8(Pad<i8>),
+    /// [`microception::layers::concatenate::within_rows`]
+    ConcatenateWithinRows(Parts),
+    /// [`microception::layers::concatenate::rows`]
+    ConcatenateRows,
+    /// [`microception::layers::reshape::reshape`]
+    Reshape,
+    /// [`microception::layers::resize_nearest::resize_nearest`]
+    ResizeNearest {
+        /// Bytes of a pixel.
+        pixel_bytes: u32,
+        /// Per output column: the input column.
+        columns: Vec<u16>,
+    },
     /// [`microception::layers::add::f32`]
     AddF32(add::F32),
     /// [`microception::layers::add::int8`]
@@ -119,8 +148,10 @@ impl Kernel {
             | Kernel::DenseF32 { weights, bias, .. } => 4 * (weights.len() + bias.len()),
             Kernel::ConvInt8(WindowInt8 { weights, channels, .. })
             | Kernel::DepthwiseInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::PositionwiseDenseInt8(WindowInt8 { weights, channels, .. })
             | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
+            Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
             _ => 0,
         }
     }
@@ -220,7 +251,18 @@ impl Lowering<'_> {
             }
             Operator::MaxPool { window } => (window_flow(window)?, 0),
             Operator::AveragePool { window } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
+            Operator::PositionwiseDense { .. } => {
+                let geometry = self.geometry(&Window::POINT)?;
+                let scratch =
+                    if int8 { conv::int8_scratch_bytes(&geometry) } else { conv::f32_scratch_bytes(&geometry) };
+                (Flow::RowByRow, scratch)
+            }
             Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
+            Operator::GlobalMaxPool { .. } => (Flow::Running, bytes * channels),
+            Operator::Pad { .. }
+            | Operator::Concatenate { .. }
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),
             Operator::Flatten => (Flow::Running, output.elements() * bytes),
             Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax => (Flow::RowByRow, 0),
             operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
@@ -402,6 +444,22 @@ impl Lowering<'_> {
                     },
                 }
             }
+            Operator::PositionwiseDense { weights: Weights::F32(weights), bias, activation } => {
+                let weights = side_by_side(weights, weights.len() / self.output_shape().channels().max(1));
+                Kernel::ConvF32(self.window_f32(&Window::POINT, weights, bias.as_ref(), *activation)?)
+            }
+            Operator::PositionwiseDense { weights: Weights::I8 { values, scales }, bias, activation } => {
+                let per_channel = values.len() / self.output_shape().channels().max(1);
+                let channels = self.channels(values, scales, bias.as_ref(), |index| index / per_channel)?;
+                let weights = filled_up(values, per_channel);
+                Kernel::PositionwiseDenseInt8(self.window_int8(&Window::POINT, &weights, channels, *activation)?)
+            }
+            Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,
+            Operator::GlobalMaxPool { .. } => Kernel::GlobalMaxPoolF32,
+            Operator::Pad { .. }
+            | Operator::Concatenate { .. }
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => self.moving_kernel()?,
             Operator::MaxPool { window } if int8 => Kernel::MaxPoolInt8(self.geometry(window)?),
             Operator::MaxPool { window } => Kernel::MaxPoolF32(self.geometry(window)?),
             Operator::AveragePool { window } if int8 => Kernel::AveragePoolInt8(self.geometry(window)?),

@@ -151,6 +151,12 @@ pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
 /// assert_eq!(output, [28]);
 /// ```
 pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
+    tiles::<false>(layer, call);
+}
+
+/// Every filter over every pixel, a tile at a time, with sums rounded `ONCE` or twice.
+#[inline]
+pub(super) fn tiles<const ONCE: bool>(layer: &Int8<'_>, call: Call<'_>) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
@@ -182,12 +188,19 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
         for (index, (weights, channel)) in filters.enumerate() {
             let sums = simd::dot_tile(weights, tile, channel.bias);
             let mut place = index;
-            layer.range.requantize_each(sums, channel.factor, |stored| {
+            let mut store = |stored| {
                 if let Some(output) = output.get_mut(place) {
                     *output = stored;
                 }
                 place = place.wrapping_add(outputs);
-            });
+            };
+            if ONCE {
+                for sum in sums {
+                    store(layer.range.store(channel.factor.once(sum)));
+                }
+            } else {
+                layer.range.requantize_each(sums, channel.factor, store);
+            }
         }
     }
 }

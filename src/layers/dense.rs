@@ -1,11 +1,11 @@
-//! Every output reads every input of a flat tensor.
+//! Every output reads every input of a flat tensor, or every channel of its own place.
 //!
 //! Weights are `[output][input]`. The layer consumes its input row by row and keeps running sums
 //! in its scratch, so that the rows of a flattened image need not stay; the step that consumes
 //! the last row makes the output. int8 follows FULLY_CONNECTED of LiteRT's reference kernels, which
 //! round once where a convolution rounds twice.
 
-use super::cut;
+use super::{conv, cut};
 use crate::quantized::{Channel, Range};
 use crate::simd;
 use crate::window::Call;
@@ -101,4 +101,27 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
         *output = layer.range.store(channel.factor.once(sum));
     }
+}
+
+/// A dense layer at every place by itself, rounded once: makes rows `[column][output]`, described and
+/// with scratch as a pointwise convolution. In f32 it is one.
+///
+/// ```
+/// use microception::layers::{Geometry, conv, dense};
+/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::window::Call;
+/// // two places of one channel, to one output each: a third
+/// let layer = conv::Int8 {
+///     geometry: Geometry { width: 2, channels: 1, output_width: 2, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
+///     weights: &[1, 0, 0, 0],
+///     channels: &[Channel { bias: 0, factor: Factor { multiplier: 1431655765, shift: -1 } }],
+///     padding: 0,
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut scratch) = ([0u8; 2], [0u32; 8]);
+/// dense::positionwise_int8(&layer, Call::on_lines(&[4, 60], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
+/// assert_eq!(output, [1, 20]);
+/// ```
+pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
+    conv::tiles::<true>(layer, call);
 }

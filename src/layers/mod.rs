@@ -10,13 +10,18 @@
 pub mod activation;
 pub mod add;
 pub mod average_pool;
+pub mod concatenate;
 pub mod conv;
 pub mod dense;
 pub mod depthwise;
 pub mod flatten;
 pub mod global_average_pool;
+pub mod global_max_pool;
 pub mod input;
 pub mod max_pool;
+pub mod pad;
+pub mod reshape;
+pub mod resize_nearest;
 pub mod softmax;
 
 use crate::window::Window;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use microception::layers::pad::Pad;
 use microception::layers::{Geometry, activation};
 use microception::quantized::{Channel, Factor, Range};
 
@@ -26,9 +27,10 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
             format!("input::rescale(&{name}, call)")
         }
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
-        Kernel::ConvInt8(layer) => module.window_int8("conv", layer),
+        Kernel::ConvInt8(layer) => module.window_int8("conv", "conv::int8", layer),
         Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
-        Kernel::DepthwiseInt8(layer) => module.window_int8("depthwise", layer),
+        Kernel::DepthwiseInt8(layer) => module.window_int8("depthwise", "depthwise::int8", layer),
+        Kernel::PositionwiseDenseInt8(layer) => module.window_int8("conv", "dense::positionwise_int8", layer),
         Kernel::DenseF32 { inputs, weights, bias, clamp } => {
             let weights = module.floats("WEIGHTS", weights);
             let bias = module.floats("BIAS", bias);
@@ -65,6 +67,23 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
             );
             module.layer("global_average_pool::Int8", &fields);
             format!("global_average_pool::int8(&{name}, call)")
+        }
+        Kernel::GlobalMaxPoolF32 => "global_max_pool::f32(call)".to_owned(),
+        Kernel::GlobalMaxPoolInt8 => "global_max_pool::int8(call)".to_owned(),
+        Kernel::PadF32(layer) => module.pad("f32", layer, &float(layer.value)),
+        Kernel::PadInt8(layer) => module.pad("i8", layer, &layer.value.to_string()),
+        Kernel::ConcatenateWithinRows(parts) => {
+            module.layer("concatenate::Parts", &format!("bytes: {:?}", parts.bytes));
+            format!("concatenate::within_rows(&{name}, call)")
+        }
+        Kernel::ConcatenateRows => "concatenate::rows(call)".to_owned(),
+        Kernel::Reshape => "reshape::reshape(call)".to_owned(),
+        Kernel::ResizeNearest { pixel_bytes, columns } => {
+            module.layer(
+                "resize_nearest::ResizeNearest<'_>",
+                &format!("pixel_bytes: {pixel_bytes}, columns: &{}", list(columns.iter().map(u16::to_string))),
+            );
+            format!("resize_nearest::resize_nearest(&{name}, call)")
         }
         Kernel::AddF32(layer) => {
             module.layer("add::F32", &format!("clamp: {}", clamp_f32(layer.clamp)));
@@ -163,7 +182,7 @@ impl Writer<'_> {
         format!("{module}::f32(&{}, call)", self.name)
     }
 
-    fn window_int8(&mut self, module: &str, layer: &WindowInt8) -> String {
+    fn window_int8(&mut self, module: &str, function: &str, layer: &WindowInt8) -> String {
         let weights = self.bytes("WEIGHTS", &layer.weights);
         let channels = self.channels(&layer.channels);
         let fields = format!(
@@ -173,7 +192,15 @@ impl Writer<'_> {
             range_text(&layer.range)
         );
         self.layer(&format!("{module}::Int8<'_>"), &fields);
-        format!("{module}::int8(&{}, call)", self.name)
+        format!("{function}(&{}, call)", self.name)
+    }
+
+    fn pad<T>(&mut self, element: &str, layer: &Pad<T>, value: &str) -> String {
+        let Pad { width, channels, columns, around, .. } = layer;
+        let fields =
+            format!("width: {width}, channels: {channels}, columns: {columns:?}, around: {around:?}, value: {value}");
+        self.item(&format!("pad::Pad<{element}>"), &format!("pad::Pad {{ {fields} }}"));
+        format!("pad::pad(&{}, call)", self.name)
     }
 
     fn pool(&mut self, module: &str, kind: &str, function: &str, geometry: &Geometry) -> String {

@@ -112,13 +112,18 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
         "activation",
         "add",
         "average_pool",
+        "concatenate",
         "conv",
         "dense",
         "depthwise",
         "flatten",
         "global_average_pool",
+        "global_max_pool",
         "input",
         "max_pool",
+        "pad",
+        "reshape",
+        "resize_nearest",
         "softmax",
     ];
     let mut layers: BTreeSet<&str> = modules.into_iter().filter(|module| used(&format!(" {module}::"))).collect();

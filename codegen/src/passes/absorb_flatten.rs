@@ -38,7 +38,7 @@ fn can_go(graph: &mut Graph, index: usize) -> bool {
     let alone = graph.readers(input) == 1;
     let Some(maker) = graph.maker(input) else { return false };
     match &mut graph.layers[maker].operator {
-        Operator::GlobalAveragePool { keep_dims } if alone => {
+        Operator::GlobalAveragePool { keep_dims } | Operator::GlobalMaxPool { keep_dims } if alone => {
             *keep_dims = false;
             graph.tensors[input.0].shape = graph.tensors[output.0].shape.clone();
             true

@@ -25,7 +25,9 @@ impl Channels {
     /// without weights.
     pub fn of(operator: &Operator, inputs: usize, outputs: usize) -> Option<Channels> {
         let layout = match operator {
-            Operator::Convolution { weights, .. } | Operator::Dense { weights, .. } => {
+            Operator::Convolution { weights, .. }
+            | Operator::Dense { weights, .. }
+            | Operator::PositionwiseDense { weights, .. } => {
                 Layout::OutputFirst { per_output: weights.len() / outputs }
             }
             Operator::Depthwise { multiplier, .. } => Layout::OutputLast { multiplier: *multiplier },
@@ -57,7 +59,8 @@ pub(crate) fn trained(operator: &mut Operator) -> Option<(&mut Vec<f32>, &mut Op
     match operator {
         Operator::Convolution { weights: Weights::F32(weights), bias, .. }
         | Operator::Depthwise { weights: Weights::F32(weights), bias, .. }
-        | Operator::Dense { weights: Weights::F32(weights), bias, .. } => match bias {
+        | Operator::Dense { weights: Weights::F32(weights), bias, .. }
+        | Operator::PositionwiseDense { weights: Weights::F32(weights), bias, .. } => match bias {
             Some(Bias::I32(_)) => None,
             _ => Some((weights, bias)),
         },

@@ -56,8 +56,22 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
         | Operator::Depthwise { window, .. }
         | Operator::MaxPool { window }
         | Operator::AveragePool { window } => windowed(window),
+        Operator::PositionwiseDense { .. } => windowed(&Window::POINT),
         Operator::GlobalAveragePool { .. } | Operator::Softmax => {
             numbers.push(("number of channels", output.channels(), MOST_U16));
+        }
+        Operator::Pad { before, after, .. } => numbers.extend([
+            ("padding above", before[0], MOST_ABOVE),
+            ("padding on the left", before[1], MOST_U16),
+            ("padding on the right", after[1], MOST_U16),
+            ("output width", output.width(), MOST_U16),
+        ]),
+        Operator::Reshape { .. } => {
+            let lines = output.row_elements().div_ceil(input.row_elements().max(1)) + 1;
+            numbers.push(("number of rows in one", lines.min(input.rows()), MOST_U8));
+        }
+        Operator::ResizeNearest { .. } => {
+            numbers.extend([("input width", input.width(), MOST_U16), ("output width", output.width(), MOST_U16)]);
         }
         _ => {}
     }

@@ -2,7 +2,7 @@
 //! nothing.
 //!
 //! - An activation fuses into a layer that can carry one when all that read the layer's output
-//!   are that same activation; also back over max pools and flattens that nobody else reads, for the
+//!   are that same activation; also back over max pools and what only moves values, if nobody else reads that, for the
 //!   largest of clamped values is the clamped largest (in int8 the range before the pool is then
 //!   smaller and its steps finer).
 //! - One whose input lies in its range already vanishes, however many read that input: a Relu
@@ -67,7 +67,11 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
         crossed.push(tensor);
         let layer = &mut graph.layers[maker];
         let carried = match &mut layer.operator {
-            Operator::MaxPool { .. } | Operator::Flatten => {
+            Operator::MaxPool { .. }
+            | Operator::GlobalMaxPool { .. }
+            | Operator::Flatten
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => {
                 tensor = layer.inputs[0];
                 continue;
             }
@@ -125,7 +129,16 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         }
         Operator::Convolution { activation, .. }
         | Operator::Depthwise { activation, .. }
-        | Operator::Dense { activation, .. } => clamped(UNBOUNDED, *activation),
+        | Operator::Dense { activation, .. }
+        | Operator::PositionwiseDense { activation, .. } => clamped(UNBOUNDED, *activation),
+        Operator::Concatenate { .. } => {
+            let [first, second] = [input(0), input(1)];
+            [first[0].min(second[0]), first[1].max(second[1])]
+        }
+        Operator::Pad { value, .. } => {
+            let ([least, greatest], value) = (input(0), f64::from(*value));
+            [least.min(value), greatest.max(value)]
+        }
         Operator::Add { activation } => {
             let [first, second] = [input(0), input(1)];
             clamped([first[0] + second[0], first[1] + second[1]], *activation)
@@ -134,7 +147,10 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         Operator::MaxPool { .. }
         | Operator::AveragePool { .. }
         | Operator::GlobalAveragePool { .. }
+        | Operator::GlobalMaxPool { .. }
         | Operator::Flatten
+        | Operator::Reshape { .. }
+        | Operator::ResizeNearest { .. }
         | Operator::Identity => input(0),
         Operator::Softmax => [0.0, 1.0],
         Operator::Input { .. } | Operator::ScaleShift { .. } => UNBOUNDED,

@@ -1,7 +1,7 @@
 //! Infers every tensor's shape from the input's, and says which layer does not fit.
 
 use crate::error::Error;
-use crate::graph::{Graph, Operator, Padding, Shape, Window};
+use crate::graph::{Axis, Graph, Operator, Padding, Shape, Window};
 
 /// More values than any tensor has; keeps products of extents from overflowing.
 const MOST_ELEMENTS: usize = u32::MAX as usize;
@@ -27,7 +27,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
 fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<Shape, String> {
     let expected = match operator {
         Operator::Input { .. } => 0,
-        Operator::Add { .. } => 2,
+        Operator::Add { .. } | Operator::Concatenate { .. } => 2,
         _ => 1,
     };
     if inputs.len() != expected {
@@ -63,11 +63,16 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             windowed(window, input, channels)
         }
         Operator::Dense { weights, .. } => Ok(Shape(vec![outputs(weights.len(), input.elements(), bias, input)?])),
+        Operator::PositionwiseDense { weights, .. } => {
+            let channels = outputs(weights.len(), input.channels(), bias, input)?;
+            let places = &input.0[..input.0.len() - 1];
+            Ok(Shape(places.iter().copied().chain([channels]).collect()))
+        }
         Operator::MaxPool { window } | Operator::AveragePool { window } => {
             check_window(window, input)?;
             windowed(window, input, input.channels())
         }
-        Operator::GlobalAveragePool { keep_dims } => {
+        Operator::GlobalAveragePool { keep_dims } | Operator::GlobalMaxPool { keep_dims } => {
             let mut extents = if *keep_dims { vec![1; input.0.len() - 1] } else { Vec::new() };
             extents.push(input.channels());
             Ok(Shape(extents))
@@ -76,6 +81,20 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             Err(format!("adds tensors of different shapes, {} and {}", inputs[0], inputs[1]))
         }
         Operator::Flatten => Ok(Shape(vec![input.elements()])),
+        Operator::Pad { before, after, .. } => padded(input, before, after),
+        Operator::Concatenate { axis } => concatenated(input, inputs[1], *axis),
+        Operator::Reshape { shape }
+            if shape.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))
+                != Some(input.elements()) =>
+        {
+            Err(format!("makes {shape} of {input}, which has another number of values"))
+        }
+        Operator::Reshape { shape } => Ok(shape.clone()),
+        Operator::ResizeNearest { size: [height, width], .. } => match input.0[..] {
+            [_, _, channels] => Ok(Shape(vec![*height, *width, channels])),
+            [_, channels] if *width == 1 => Ok(Shape(vec![*height, channels])),
+            _ => Err(format!("can't resize {input} to {height}x{width}")),
+        },
         Operator::ScaleShift { scale, shift } => {
             let channels = input.channels();
             if scale.len() != channels || shift.len() != channels {
@@ -89,6 +108,36 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
         }
         Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax | Operator::Identity => Ok(input.clone()),
     }
+}
+
+fn padded(input: &Shape, before: &[usize; 3], after: &[usize; 3]) -> Result<Shape, String> {
+    let mut shape = input.clone();
+    let mut left = [before, after].map(|around| around.iter().copied().fold(0, usize::saturating_add));
+    for (index, axis) in [Axis::Rows, Axis::Columns, Axis::Channels].into_iter().enumerate() {
+        if let Some(place) = axis.place(input) {
+            // No extent gets beyond what `within_bounds` refuses.
+            shape.0[place] = shape.0[place].saturating_add(before[index]).saturating_add(after[index]);
+            left = [left[0].wrapping_sub(before[index]), left[1].wrapping_sub(after[index])];
+        }
+    }
+    if left != [0, 0] {
+        return Err(format!("pads axes that its input of shape {input} does not have"));
+    }
+    Ok(shape)
+}
+
+fn concatenated(first: &Shape, second: &Shape, axis: Axis) -> Result<Shape, String> {
+    let mut shape = first.clone();
+    let misfit = || format!("can't put {second} behind {first}");
+    let place = axis.place(first).ok_or_else(misfit)?;
+    if first.0.len() != second.0.len() {
+        return Err(misfit());
+    }
+    if (0..first.0.len()).any(|other| other != place && first.0[other] != second.0[other]) {
+        return Err(misfit());
+    }
+    shape.0[place] = shape.0[place].saturating_add(second.0[place]);
+    Ok(shape)
 }
 
 /// The output channels of a layer with `weights` numbers, `per_output` for each channel.
@@ -111,6 +160,11 @@ fn check_bias(bias: Option<usize>, channels: usize) -> Result<(), String> {
 
 fn check_window(window: &Window, input: &Shape) -> Result<(), String> {
     let numbers = [window.size, window.stride, window.dilation].concat();
+    if let Padding::Explicit { before, after } = window.padding
+        && [before, after].concat().iter().any(|&places| places > LARGEST_WINDOW)
+    {
+        return Err(format!("its padding of {before:?} and {after:?} is not possible"));
+    }
     if numbers.iter().any(|&number| number == 0 || number > LARGEST_WINDOW) {
         return Err(format!(
             "its window of size {:?}, stride {:?}, dilation {:?} is not possible",
@@ -141,7 +195,7 @@ fn windowed(window: &Window, input: &Shape, channels: usize) -> Result<Shape, St
         let outputs = window.outputs(axis, extent);
         if outputs == 0 {
             let reach = window.reach(axis);
-            debug_assert_eq!(window.padding, Padding::Valid, "same padding always has outputs");
+            debug_assert_ne!(window.padding, Padding::Same, "same padding always has outputs");
             return Err(format!(
                 "its window reaches over {reach} places, but its input of shape {input} has only {extent}"
             ));

@@ -181,7 +181,7 @@ fn addressed(
                 layer: turn.layer,
                 row: turn.row,
                 rows: turn.rows,
-                first: layer.flow.first(turn.row, turn.reads[0].start),
+                first: layer.flow.first(turn.row, &turn.reads[0]),
                 lines,
                 output,
                 completes: turn.part.completes(),

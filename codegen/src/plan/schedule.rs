@@ -89,11 +89,14 @@ pub fn whole(layers: &[LayerRows]) -> Vec<Turn> {
         match *flow {
             Flow::Running => running_turns(&mut turns, layer, input_rows, CALL_ROWS),
             Flow::Input => turns.extend((0..*rows).map(|row| turn(layers, layer, row, 1))),
-            Flow::RowByRow | Flow::Window { .. } => {
+            _ => {
+                let call_rows = if flow.makes_several() { CALL_ROWS } else { 1 };
                 let mut row = 0;
                 while row < *rows {
-                    let lines = |rows: usize| turn(layers, layer, row, rows).reads[0].len();
-                    let most = (1..=CALL_ROWS.min(rows - row))
+                    let lines = |rows: usize| {
+                        turn(layers, layer, row, rows).reads.map(|reads| reads.len()).into_iter().max().unwrap_or(0)
+                    };
+                    let most = (1..=call_rows.min(rows - row))
                         .take_while(|&rows| rows == 1 || lines(rows) <= CALL_ROWS)
                         .last();
                     let made = most.unwrap_or(1);
@@ -117,6 +120,10 @@ pub fn rows(layers: &[LayerRows], output: usize, order: Order, cuts: &[usize]) -
         folded: vec![0; layers.len()],
         turns: Vec::new(),
     };
+    // The executor runs nothing before a frame's first row, not even rows of padding.
+    if layers.first().is_some_and(|layer| layer.flow == Flow::Input) {
+        schedule.run(0);
+    }
     let mut start = 0;
     for end in cuts.iter().map(|cut| cut + 1).chain([layers.len()]) {
         match order {
@@ -220,7 +227,7 @@ impl Schedule<'_> {
         }
         let left = self.next[layer] < self.layers[layer].rows;
         if left && self.layers[layer].folds {
-            let first = self.layers[layer].flow.needs(self.next[layer], self.input_rows(layer)).start;
+            let first = self.layers[layer].flow.needs(self.next[layer], 0, self.input_rows(layer)).start;
             self.folded[layer] = self.folded[layer].max(first);
         }
         left
@@ -234,13 +241,13 @@ impl Schedule<'_> {
         }
     }
 
-    /// What the next turn of a layer reads.
-    fn reads(&self, layer: usize) -> Range<usize> {
+    /// What the next turn of a layer reads of each input.
+    fn reads(&self, layer: usize) -> [Range<usize>; 2] {
         let row = self.next[layer];
         match self.layers[layer].flow {
-            _ if self.layers[layer].folds => self.folded[layer]..self.folded[layer] + 1,
-            Flow::Running => row..row + 1,
-            flow => flow.needs(row, self.input_rows(layer)),
+            _ if self.layers[layer].folds => [self.folded[layer]..self.folded[layer] + 1, 0..0],
+            Flow::Running => [row..row + 1, 0..0],
+            _ => turn(self.layers, layer, row, 1).reads,
         }
     }
 
@@ -266,7 +273,7 @@ impl Schedule<'_> {
         let LayerRows { flow, rows, .. } = self.layers[layer];
         let (taken, input_rows) = (self.folded[layer], self.input_rows(layer));
         for row in self.next[layer]..rows {
-            let needs = flow.needs(row, input_rows);
+            let needs = flow.needs(row, 0, input_rows);
             if needs.start > taken {
                 break;
             }
@@ -286,8 +293,8 @@ impl Schedule<'_> {
         loop {
             let deepest = segment.clone().rev().find(|&layer| {
                 self.skip_unneeded(layer) && {
-                    let end = self.reads(layer).end;
-                    self.layers[layer].inputs.iter().all(|&input| self.has(input, end))
+                    let reads = self.reads(layer);
+                    self.layers[layer].inputs.iter().zip(&reads).all(|(&input, reads)| self.has(input, reads.end))
                 }
             });
             match deepest {
@@ -301,13 +308,14 @@ impl Schedule<'_> {
     fn pull(&mut self, layer: usize, end: usize, order: Order) {
         while self.skip_unneeded(layer) && !self.has(layer, end) {
             let reads = self.reads(layer);
-            let mut inputs = self.layers[layer].inputs.clone();
-            inputs.sort_by_key(|&input| self.depth[input]);
+            let mut inputs: Vec<(usize, usize)> =
+                self.layers[layer].inputs.iter().zip(&reads).map(|(&input, reads)| (input, reads.end)).collect();
+            inputs.sort_by_key(|&(input, _)| self.depth[input]);
             if order == Order::PullDeepFirst {
                 inputs.reverse();
             }
-            for input in inputs {
-                self.pull(input, reads.end, order);
+            for (input, end) in inputs {
+                self.pull(input, end, order);
             }
             self.run(layer);
         }
@@ -317,10 +325,10 @@ impl Schedule<'_> {
 fn turn(layers: &[LayerRows], layer: usize, row: usize, rows: usize) -> Turn {
     let LayerRows { flow, inputs, .. } = &layers[layer];
     let mut reads = [0..0, 0..0];
-    for (reads, &input) in reads.iter_mut().zip(inputs) {
+    for (index, (reads, &input)) in reads.iter_mut().zip(inputs).enumerate() {
         let input_rows = layers[input].rows;
         // Not always from the first row's first to the last row's last: dilated taps interleave.
-        let needs = (row..row + rows).map(|row| flow.needs(row, input_rows));
+        let needs = (row..row + rows).map(|row| flow.needs(row, index, input_rows)).filter(|needs| !needs.is_empty());
         *reads = needs.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end)).unwrap_or(0..0);
     }
     Turn { layer, row, rows, reads, part: Part::Whole }
@@ -344,8 +352,8 @@ fn needed(layers: &[LayerRows], output: usize) -> Vec<Vec<bool>> {
     for (layer, LayerRows { flow, inputs, .. }) in layers.iter().enumerate().rev() {
         for row in 0..needed[layer].len() {
             if needed[layer][row] {
-                for &input in inputs {
-                    let reads = flow.needs(row, layers[input].rows);
+                for (index, &input) in inputs.iter().enumerate() {
+                    let reads = flow.needs(row, index, layers[input].rows);
                     needed[input][reads].fill(true);
                 }
             }

@@ -94,7 +94,14 @@ impl Quantizer<'_> {
             Operator::Input { element: Element::I8, .. } => Err(self.error("is quantized already")),
             &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
                 .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
-            Operator::MaxPool { .. } | Operator::AveragePool { .. } | Operator::Flatten => self.input(0),
+            Operator::MaxPool { .. }
+            | Operator::AveragePool { .. }
+            | Operator::GlobalMaxPool { .. }
+            | Operator::Flatten
+            | Operator::Pad { .. }
+            | Operator::Concatenate { .. }
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => self.input(0),
             Operator::Softmax | Operator::Activation(Function::Sigmoid) => Ok(PROBABILITY),
             Operator::ScaleShift { .. } | Operator::Identity => {
                 Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
@@ -102,6 +109,7 @@ impl Quantizer<'_> {
             Operator::Convolution { activation, .. }
             | Operator::Depthwise { activation, .. }
             | Operator::Dense { activation, .. }
+            | Operator::PositionwiseDense { activation, .. }
             | Operator::Add { activation } => self.calibrated(*activation),
             Operator::Activation(function) => self.calibrated(Some(*function)),
             Operator::Input { .. } | Operator::GlobalAveragePool { .. } => self.calibrated(None),
@@ -194,7 +202,8 @@ impl Quantizer<'_> {
             }
             Operator::Convolution { weights, bias, .. }
             | Operator::Depthwise { weights, bias, .. }
-            | Operator::Dense { weights, bias, .. } => {
+            | Operator::Dense { weights, bias, .. }
+            | Operator::PositionwiseDense { weights, bias, .. } => {
                 let channels = self.channels(&self.layer.operator).ok_or_else(|| self.error("has too few inputs"))?;
                 let (trained, trained_bias) = self.trained(&self.layer.operator)?;
                 let input_scale = self.input(0)?.scale;

@@ -74,6 +74,9 @@ fn along(window: &Window, axis: usize, extent: usize) -> (usize, i64) {
     let span = (window.size[axis] - 1) * window.dilation[axis] + 1;
     match window.padding {
         Padding::Valid => ((extent - span) / window.stride[axis] + 1, 0),
+        Padding::Explicit { before, after } => {
+            ((before[axis] + extent + after[axis] - span) / window.stride[axis] + 1, before[axis] as i64)
+        }
         Padding::Same => {
             let outputs = extent.div_ceil(window.stride[axis]);
             let padding = ((outputs - 1) * window.stride[axis] + span).saturating_sub(extent);
@@ -186,6 +189,75 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             }
             activated(output, *activation)
         }
+        Operator::PositionwiseDense { weights, bias, activation } => {
+            let weights = real_weights(weights);
+            let outputs = weights.len() / input.channels;
+            let mut output = Image::zeros(input.height, input.width, outputs);
+            for row in 0..input.height {
+                for column in 0..input.width {
+                    for index in 0..outputs {
+                        let products = (0..input.channels).map(|channel| {
+                            f64::from(weights[index * input.channels + channel]) * input.at(row, column, channel)
+                        });
+                        output.set(row, column, index, real_bias(bias, index) + products.sum::<f64>());
+                    }
+                }
+            }
+            activated(output, *activation)
+        }
+        Operator::GlobalMaxPool { .. } => {
+            let mut output = Image::zeros(1, 1, input.channels);
+            for (channel, largest) in output.values.iter_mut().enumerate() {
+                *largest = input.values.iter().skip(channel).step_by(input.channels).copied().fold(f64::MIN, f64::max);
+            }
+            output
+        }
+        Operator::Pad { before, after, value } => {
+            let [height, width, channels] = [input.height, input.width, input.channels];
+            let around = |axis: usize| before[axis] + after[axis];
+            let mut output = Image::zeros(height + around(0), width + around(1), channels + around(2));
+            output.values.fill(f64::from(*value));
+            each(input, |row, column, channel, value| {
+                output.set(row + before[0], column + before[1], channel + before[2], value);
+            });
+            output
+        }
+        Operator::Concatenate { axis } => {
+            let second = inputs[1];
+            let mut extents = [input.height, input.width, input.channels];
+            let mut behind = [0; 3];
+            let place = *axis as usize;
+            behind[place] = extents[place];
+            extents[place] += [second.height, second.width, second.channels][place];
+            let mut output = Image::zeros(extents[0], extents[1], extents[2]);
+            each(input, |row, column, channel, value| output.set(row, column, channel, value));
+            each(second, |row, column, channel, value| {
+                output.set(row + behind[0], column + behind[1], channel + behind[2], value);
+            });
+            output
+        }
+        Operator::Reshape { shape } => Image::of(&shape.0, input.values.clone()),
+        Operator::ResizeNearest { size: [height, width], nearest } => {
+            // TensorFlow's three ways, without its rounding to f32.
+            let near = |place: usize, outputs: usize, inputs: usize| match (
+                nearest.align_corners && outputs > 1,
+                nearest.half_pixel_centers,
+            ) {
+                (true, _) => (2 * place * (inputs - 1) + outputs - 1) / (2 * (outputs - 1)),
+                (false, true) => (2 * place + 1) * inputs / (2 * outputs),
+                (false, false) => place * inputs / outputs,
+            };
+            let mut output = Image::zeros(*height, *width, input.channels);
+            for row in 0..*height {
+                for column in 0..*width {
+                    let (y, x) = (near(row, *height, input.height), near(column, *width, input.width));
+                    for channel in 0..input.channels {
+                        output.set(row, column, channel, input.at(y, x, channel));
+                    }
+                }
+            }
+            output
+        }
         Operator::MaxPool { window } => pool(window, input, |places| places.iter().copied().fold(f64::MIN, f64::max)),
         Operator::AveragePool { window } => {
             pool(window, input, |places| places.iter().sum::<f64>() / places.len() as f64)
@@ -234,6 +306,16 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             output
         }
         Operator::Identity => input.clone(),
+    }
+}
+
+fn each(image: &Image, mut value: impl FnMut(usize, usize, usize, f64)) {
+    for row in 0..image.height {
+        for column in 0..image.width {
+            for channel in 0..image.channels {
+                value(row, column, channel, image.at(row, column, channel));
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! readers of one tensor, batch norms before and after everything, odd extents.
 
 use microception_codegen::graph::{
-    Bias, Element, Function, Graph, Operator, Padding, Shape, TensorId, Weights, Window,
+    Axis, Bias, Element, Function, Graph, Nearest, Operator, Padding, Shape, TensorId, Weights, Window,
 };
 
 /// A graph of a few layers, its last tensor the output. The same seed gives the same graph.
@@ -127,7 +127,10 @@ impl Source {
 
     fn block(&mut self, tensor: TensorId) -> TensorId {
         let shape = self.shape(tensor);
-        match self.random.u8(0..11) {
+        match self.random.u8(0..14) {
+            11 => self.moved(tensor),
+            12 => self.joined(tensor),
+            13 => self.positionwise(tensor),
             0..=2 => self.weighted(tensor, false),
             3 | 4 => self.batch_norm(tensor),
             5 => {
@@ -166,6 +169,62 @@ impl Source {
         }
     }
 
+    /// Values at other places: padded, resized, in other rows.
+    fn moved(&mut self, tensor: TensorId) -> TensorId {
+        let shape = self.shape(tensor);
+        match (self.random.u8(0..4), &shape.0[..]) {
+            (0, &[height, width, channels]) => {
+                let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.bool() };
+                let size = [height * 2, width * 2];
+                let to = Shape(vec![size[0], size[1], channels]);
+                self.push(Operator::ResizeNearest { size, nearest }, vec![tensor], to)
+            }
+            (1, &[height, width, channels]) => {
+                let to = Shape(vec![width, height, channels]);
+                self.push(Operator::Reshape { shape: to.clone() }, vec![tensor], to)
+            }
+            (2, &[height, width, channels]) => {
+                let to = Shape(vec![height * width, channels]);
+                self.push(Operator::Reshape { shape: to.clone() }, vec![tensor], to)
+            }
+            _ => {
+                let mut to = shape.clone();
+                let mut around = [[0; 3]; 2];
+                for axis in [Axis::Rows, Axis::Columns, Axis::Channels] {
+                    let Some(place) = axis.place(&shape) else { continue };
+                    for around in &mut around {
+                        let most = if axis == Axis::Channels { 2 } else { 4 };
+                        around[axis as usize] = self.random.usize(0..most);
+                        to.0[place] += around[axis as usize];
+                    }
+                }
+                let [before, after] = around;
+                let value = if self.random.bool() { 0.0 } else { self.random.f32() };
+                self.push(Operator::Pad { before, after, value }, vec![tensor], to)
+            }
+        }
+    }
+
+    /// A tensor and what a layer makes of it, one behind the other.
+    fn joined(&mut self, tensor: TensorId) -> TensorId {
+        let mut shape = self.shape(tensor);
+        let axis = [Axis::Rows, Axis::Columns, Axis::Channels][self.random.usize(0..3)];
+        let Some(place) = axis.place(&shape) else { return tensor };
+        let branch = if self.random.bool() { self.weighted(tensor, true) } else { self.batch_norm(tensor) };
+        shape.0[place] *= 2;
+        let inputs = if self.random.bool() { vec![branch, tensor] } else { vec![tensor, branch] };
+        self.push(Operator::Concatenate { axis }, inputs, shape)
+    }
+
+    fn positionwise(&mut self, tensor: TensorId) -> TensorId {
+        let mut shape = self.shape(tensor);
+        let (inputs, outputs) = (shape.channels(), self.random.usize(1..6));
+        let weights = Weights::F32(self.numbers(inputs * outputs, 0.7));
+        let (bias, activation) = (self.bias(outputs), self.activation());
+        *shape.0.last_mut().unwrap() = outputs;
+        self.push(Operator::PositionwiseDense { weights, bias, activation }, vec![tensor], shape)
+    }
+
     fn window_fits(&self, window: &Window, to: &Shape, from: &Shape) -> bool {
         let spatial = from.0.len() - 1;
         (0..spatial).all(|axis| window.outputs(axis, from.0[axis]) == to.0[axis])
@@ -184,7 +243,12 @@ impl Source {
                 } else {
                     vec![shape.channels()]
                 };
-                let pooled = self.push(Operator::GlobalAveragePool { keep_dims }, vec![tensor], Shape(extents));
+                let largest = self.random.bool();
+                let operator = match largest {
+                    true => Operator::GlobalMaxPool { keep_dims },
+                    false => Operator::GlobalAveragePool { keep_dims },
+                };
+                let pooled = self.push(operator, vec![tensor], Shape(extents));
                 self.push(Operator::Flatten, vec![pooled], Shape(vec![shape.channels()]))
             }
         };

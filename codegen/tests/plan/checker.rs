@@ -192,7 +192,7 @@ impl Checker<'_> {
         if !definition.by_lines || step.rows != 1 {
             return Ok(None);
         }
-        let asked = definition.reads(step.row, self.definitions[definition.inputs[0]].rows).len();
+        let asked = definition.reads(step.row, 0, self.definitions[definition.inputs[0]].rows).len();
         let before = self.begun[step.layer][step.row];
         let after = before + step.lines[0].len();
         if before == 0 && after >= asked {
@@ -215,7 +215,7 @@ impl Checker<'_> {
         };
         let input = definition.inputs[0];
         let row_bytes = self.definitions[input].row_bytes;
-        let rows = definition.reads(step.row, self.definitions[input].rows);
+        let rows = definition.reads(step.row, 0, self.definitions[input].rows);
         // The kernel counts its taps from here.
         let line_zero = top + (step.row * stride).cast_signed() - step.first;
         if line_zero != rows[lines.start].cast_signed() {
@@ -295,27 +295,35 @@ impl Checker<'_> {
         let input_rows = self.definitions[definition.inputs[input]].rows;
         let lines = step.lines[input].len();
         let (first, end) = (step.row, step.row + step.rows);
+        let reads = |row: usize| definition.reads(row, input, input_rows);
+        let of_call = (first..end).flat_map(reads);
+        let (low, high) = of_call.fold((usize::MAX, 0), |(low, high), row| (low.min(row), high.max(row + 1)));
+        let rows = low.min(high)..high;
         let (start, asked, span) = match definition.demand {
             Demand::Caller => return Ok(0..0),
             Demand::EveryRow { .. } => (first.cast_signed(), first..first + lines, first..first + lines),
-            Demand::SameRow => (first.cast_signed(), first..end, first..end),
+            Demand::SameRow | Demand::Behind { .. } | Demand::Elements { .. } | Demand::One(_) => {
+                (rows.start.cast_signed(), rows.clone(), rows)
+            }
             Demand::Taps { top, stride, dilation, taps } => {
-                let of_call = (first..end).flat_map(|row| definition.reads(row, input_rows));
-                let (low, high) = of_call.fold((usize::MAX, 0), |(low, high), row| (low.min(row), high.max(row + 1)));
                 let place = top + (first * stride).cast_signed();
                 let last = top + ((end - 1) * stride + (taps - 1) * dilation).cast_signed();
                 let within = |row: isize| row.clamp(0, input_rows.cast_signed()).unsigned_abs();
-                (place, low.min(high)..high, within(place)..within(last + 1))
+                (place, rows, within(place)..within(last + 1))
             }
         };
         let wrong = Fault::Lines { step: index, input, listed: lines, asked: asked.clone() };
+        if lines == 0 && asked.is_empty() {
+            return Ok(0..0);
+        }
+        // A kernel that repeats or leaves out rows can't tell which line is whose.
+        if matches!(definition.demand, Demand::One(_)) && step.rows != 1 {
+            return Err(wrong);
+        }
         // The kernel looks for tap 0 at line `first`, which makes line 0 this row:
         let line_zero =
             usize::try_from(start - step.first).map_err(|_| Fault::FirstTap { step: index, first: step.first })?;
         let listed = line_zero..line_zero + lines;
-        if lines == 0 && asked.is_empty() {
-            return Ok(listed);
-        }
         if lines != 0 && (line_zero < span.start || line_zero > asked.start.max(span.start)) {
             return Err(Fault::FirstTap { step: index, first: step.first });
         }
@@ -435,10 +443,17 @@ fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usiz
     for (index, step) in steps.iter().enumerate() {
         let definition = &definitions[step.layer];
         let running = matches!(definition.demand, Demand::EveryRow { .. });
-        for (&input, lines) in definition.inputs.iter().zip(&step.lines) {
+        for (place, (&input, lines)) in definition.inputs.iter().zip(&step.lines).enumerate() {
             let from = match definition.demand {
                 Demand::Taps { top, stride, .. } => top + (step.row * stride).cast_signed() - step.first,
-                _ => step.row.cast_signed(),
+                Demand::EveryRow { .. } => step.row.cast_signed(),
+                // Rows in succession, from the first that is read.
+                _ => {
+                    let input_rows = definitions[input].rows;
+                    let reads =
+                        (step.row..step.row + step.rows).flat_map(|row| definition.reads(row, place, input_rows));
+                    reads.min().unwrap_or(0).cast_signed()
+                }
             };
             for row in (from.unsigned_abs()..).take(lines.len()) {
                 if let Some((_, last)) = &mut rows[input][row] {

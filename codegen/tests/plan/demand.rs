@@ -1,7 +1,7 @@
 //! What every output row of a layer reads, from the definitions of the operators in Keras's
 //! documentation. Shares no code with the planner, which has formulas of its own.
 
-use microception_codegen::graph::{Graph, Operator, Padding, Shape, Window};
+use microception_codegen::graph::{Axis, Graph, Operator, Padding, Shape, Window};
 
 /// Which rows of its inputs a layer reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,20 @@ pub enum Demand {
         /// Taps.
         taps: usize,
     },
+    /// Rows of the first input, so many, then those of the second.
+    Behind {
+        /// Rows of the first input.
+        first_rows: usize,
+    },
+    /// The elements of all rows in succession: row r reads the rows that hold its own.
+    Elements {
+        /// Of an output row.
+        output: usize,
+        /// Of an input row.
+        input: usize,
+    },
+    /// Row r reads the one row that is listed.
+    One(Vec<usize>),
     /// The only output row reads every row.
     EveryRow {
         /// Bytes that stay between two calls when the rows are read a few at a time, at least: an
@@ -54,6 +68,10 @@ pub fn window_outputs(window: &Window, axis: usize, places: usize) -> usize {
         Padding::Same => (places as f64 / stride).ceil() as usize,
         Padding::Valid if places < spread => 0,
         Padding::Valid => ((places - spread + 1) as f64 / stride).ceil() as usize,
+        Padding::Explicit { before, after } => {
+            let inside = Window { padding: Padding::Valid, ..*window };
+            window_outputs(&inside, axis, before[axis] + places + after[axis])
+        }
     }
 }
 
@@ -65,6 +83,7 @@ fn padding_before(window: &Window, axis: usize, places: usize) -> usize {
     let taken = if places.is_multiple_of(stride) { stride } else { places % stride };
     match window.padding {
         Padding::Valid => 0,
+        Padding::Explicit { before, .. } => before[axis],
         Padding::Same => spread.saturating_sub(taken) / 2,
     }
 }
@@ -99,10 +118,33 @@ impl Definition {
                         taps: window.size[0],
                     }
                 }
+                Operator::Pad { before, .. } => {
+                    Demand::Taps { top: -before[0].cast_signed(), stride: 1, dilation: 1, taps: 1 }
+                }
+                Operator::Concatenate { axis: Axis::Rows } => {
+                    Demand::Behind { first_rows: rows_of(input.expect("an operator with inputs")) }
+                }
+                Operator::Reshape { .. } => {
+                    let input = input.expect("an operator with an input");
+                    Demand::Elements { output: elements / rows, input: input.elements() / rows_of(input) }
+                }
+                Operator::ResizeNearest { size, nearest } => {
+                    // In integers; the random graphs have no ratio for which f32 differs.
+                    let places = rows_of(input.expect("an operator with an input"));
+                    let near = |row: usize| match (nearest.align_corners, nearest.half_pixel_centers) {
+                        (false, false) => row * places / size[0],
+                        (false, true) => (2 * row + 1) * places / (2 * size[0]),
+                        _ => unreachable!("not among the random graphs"),
+                    };
+                    Demand::One((0..rows).map(near).collect())
+                }
+                Operator::GlobalMaxPool { .. } => Demand::EveryRow { sums: elements * output.element.bytes() },
                 Operator::GlobalAveragePool { .. } => Demand::EveryRow { sums: 4 * elements },
                 Operator::Dense { .. } if flat => Demand::EveryRow { sums: 4 * elements },
                 Operator::Flatten => Demand::EveryRow { sums: elements * output.element.bytes() },
                 Operator::Dense { .. }
+                | Operator::PositionwiseDense { .. }
+                | Operator::Concatenate { .. }
                 | Operator::Add { .. }
                 | Operator::Activation(_)
                 | Operator::Softmax
@@ -121,22 +163,35 @@ impl Definition {
         definitions.collect()
     }
 
-    /// The input rows that output row `row` is computed from, ascending, out of `input_rows`.
-    pub fn reads(&self, row: usize, input_rows: usize) -> Vec<usize> {
-        match self.demand {
+    /// The rows of input `input` that output row `row` is computed from, ascending, out of `input_rows`.
+    pub fn reads(&self, row: usize, input: usize, input_rows: usize) -> Vec<usize> {
+        match &self.demand {
+            Demand::Behind { first_rows } if (row < *first_rows) != (input == 0) => Vec::new(),
+            Demand::Behind { first_rows } => vec![row - input * first_rows],
+            Demand::Elements { output, input } => {
+                let of_row = row * output..(row + 1) * output;
+                (0..input_rows)
+                    .filter(|row| (row * input..(row + 1) * input).any(|element| of_row.contains(&element)))
+                    .collect()
+            }
+            Demand::One(rows) => vec![rows[row]],
             Demand::Caller => Vec::new(),
             Demand::SameRow => vec![row],
             Demand::EveryRow { .. } => (0..input_rows).collect(),
-            Demand::Taps { top, stride, dilation, taps } => (0..taps)
+            &Demand::Taps { top, stride, dilation, taps } => (0..taps)
                 .filter_map(|tap| usize::try_from(top + (row * stride + tap * dilation).cast_signed()).ok())
                 .filter(|&row| row < input_rows)
                 .collect(),
         }
     }
+}
 
-    /// Whether all taps of some row fall on padding, as two taps two apart around a single row.
-    pub fn has_constant_rows(&self, definitions: &[Definition]) -> bool {
-        self.inputs.iter().any(|&input| (0..self.rows).any(|row| self.reads(row, definitions[input].rows).is_empty()))
+impl Definition {
+    /// The rows from the first that is read to the last: lines are counted, so that those between two
+    /// taps are there too.
+    fn lists(&self, row: usize, input: usize, input_rows: usize) -> std::ops::Range<usize> {
+        let reads = self.reads(row, input, input_rows);
+        reads.first().map_or(0..0, |&first| first..reads[reads.len() - 1] + 1)
     }
 }
 
@@ -147,11 +202,10 @@ pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<
     let mut before: Vec<Vec<usize>> = Vec::new();
     for (definition, needed) in definitions.iter().zip(needed) {
         let alone = |row: usize| {
-            let of_input = |&input: &usize| {
-                let reads = definition.reads(row, definitions[input].rows);
-                reads.into_iter().map(|row| before[input][row]).max().unwrap_or(1)
+            let of_input = |(index, &input): (usize, &usize)| {
+                definition.lists(row, index, definitions[input].rows).map(|row| before[input][row]).max().unwrap_or(1)
             };
-            definition.inputs.iter().map(of_input).max().unwrap_or(1)
+            definition.inputs.iter().enumerate().map(of_input).max().unwrap_or(1)
         };
         let from_the_top = (0..definition.rows).scan(1, |above, row| {
             *above = if needed[row] { alone(row).max(*above) } else { *above };
@@ -172,8 +226,8 @@ pub fn needed(definitions: &[Definition], output: usize) -> Vec<Vec<bool>> {
     needed[output].fill(true);
     for (layer, definition) in definitions.iter().enumerate().rev() {
         for row in (0..definition.rows).filter(|&row| needed[layer][row]).collect::<Vec<_>>() {
-            for &input in &definition.inputs {
-                for read in definition.reads(row, definitions[input].rows) {
+            for (index, &input) in definition.inputs.iter().enumerate() {
+                for read in definition.lists(row, index, definitions[input].rows) {
                     needed[input][read] = true;
                 }
             }

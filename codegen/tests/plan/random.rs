@@ -1,7 +1,7 @@
 //! Random graphs, the same for the same seed on every machine.
 
 use microception_codegen::graph::{
-    Bias, Element, Function, Graph, Operator, Padding, Quantization, Shape, TensorId, Weights, Window,
+    Axis, Bias, Element, Function, Graph, Nearest, Operator, Padding, Quantization, Shape, TensorId, Weights, Window,
 };
 
 use crate::demand::window_outputs;
@@ -106,6 +106,18 @@ impl Builder {
         if dilated && random.chance(20) {
             window.dilation = [random.within(1, 2), random.within(1, 2)];
         }
+        if random.chance(10) {
+            let mut places = || [random.within(0, 3), random.within(0, 3)];
+            window.padding = Padding::Explicit { before: places(), after: places() };
+        }
+        if let Padding::Explicit { before, after } = &mut window.padding {
+            // A pool has no mean of nothing.
+            if !dilated {
+                window.padding = Padding::Same;
+            } else if shape.len() < 3 {
+                (before[1], after[1]) = (0, 0);
+            }
+        }
         if shape.len() < 3 {
             (window.size[1], window.stride[1], window.dilation[1]) = (1, 1, 1);
         }
@@ -161,7 +173,13 @@ impl Builder {
     /// One layer, or a residual block.
     fn block(&mut self, input: TensorId) -> TensorId {
         let shape = self.shape(input);
-        match self.random.within(0, 11) {
+        // What makes tensors larger is for small ones.
+        let last = if shape.iter().product::<usize>() > 500 { 11 } else { 15 };
+        match self.random.within(0, last) {
+            12 => self.pad(input),
+            13 => self.concatenate(input),
+            14 => self.reshape(input),
+            15 => self.resize(input),
             0 | 1 => {
                 let (window, channels) = (self.window(&shape, true), self.channels());
                 self.convolution(input, window, channels)
@@ -198,6 +216,62 @@ impl Builder {
             (0..self.graph.tensors.len()).map(TensorId).filter(|&other| self.shape(other) == shape).collect();
         let other = self.random.pick(&equals);
         if self.random.chance(50) { self.add(input, other) } else { self.add(other, input) }
+    }
+
+    fn pad(&mut self, input: TensorId) -> TensorId {
+        let mut shape = self.shape(input);
+        let mut around = [[0; 3]; 2];
+        for axis in [Axis::Rows, Axis::Columns, Axis::Channels] {
+            let Some(place) = axis.place(&Shape(shape.clone())) else { continue };
+            for around in &mut around {
+                around[axis as usize] = self.random.pick(&[0, 0, 1, 2, 3]);
+                shape[place] += around[axis as usize];
+            }
+        }
+        let [before, after] = around;
+        self.push(Operator::Pad { before, after, value: 0.0 }, vec![input], shape)
+    }
+
+    /// Behind a tensor that differs along one axis at most: often itself.
+    fn concatenate(&mut self, input: TensorId) -> TensorId {
+        let mut shape = self.shape(input);
+        let axis = self.random.pick(&[Axis::Rows, Axis::Rows, Axis::Columns, Axis::Channels]);
+        let Some(place) = axis.place(&Shape(shape.clone())).filter(|&place| shape[place] < 40) else { return input };
+        let alike = |other: &[usize]| {
+            other.len() == shape.len() && (0..shape.len()).all(|axis| axis == place || other[axis] == shape[axis])
+        };
+        let others: Vec<TensorId> =
+            (0..self.graph.tensors.len()).map(TensorId).filter(|&other| alike(&self.shape(other))).collect();
+        let other = self.random.pick(&others);
+        shape[place] += self.shape(other)[place];
+        let inputs = if self.random.chance(50) { vec![input, other] } else { vec![other, input] };
+        self.push(Operator::Concatenate { axis }, inputs, shape)
+    }
+
+    /// The elements as a series or a picture of some other extents.
+    fn reshape(&mut self, input: TensorId) -> TensorId {
+        let elements: usize = self.shape(input).iter().product();
+        let divisors =
+            |number: usize| (1..=number.min(60)).filter(|divisor| number.is_multiple_of(*divisor)).collect::<Vec<_>>();
+        let rows = self.random.pick(&divisors(elements));
+        let width = self.random.pick(&divisors(elements / rows));
+        let channels = elements / rows / width;
+        let shape = if self.random.chance(30) { vec![rows, width * channels] } else { vec![rows, width, channels] };
+        self.push(Operator::Reshape { shape: Shape(shape.clone()) }, vec![input], shape)
+    }
+
+    /// Rows and columns repeated, or every other left out.
+    fn resize(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let [height, width, channels] = shape[..] else { return input };
+        let resized = |extent: usize, random: &mut Random| match random.within(0, 2) {
+            0 if extent.is_multiple_of(2) => extent / 2,
+            1 => extent,
+            _ => extent * 2,
+        };
+        let size = [resized(height, &mut self.random), resized(width, &mut self.random)];
+        let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.chance(50) };
+        self.push(Operator::ResizeNearest { size, nearest }, vec![input], vec![size[0], size[1], channels])
     }
 
     /// Several sums over tensors that all stay alive.
@@ -271,6 +345,9 @@ impl Builder {
                 self.push(Operator::Softmax, vec![scores], shape)
             }
             2 => self.push(Operator::GlobalAveragePool { keep_dims: false }, vec![input], vec![channels]),
+            5 if self.random.chance(50) => {
+                self.push(Operator::GlobalMaxPool { keep_dims: false }, vec![input], vec![channels])
+            }
             // Over all rows, whose Flatten a pass has taken away.
             3 => self.dense(input),
             4 => {

@@ -1,0 +1,103 @@
+//! Operators that move values and compute none: which rows they read, and their kernels.
+
+use microception::layers::concatenate::Parts;
+use microception::layers::pad::Pad;
+
+use super::{Kernel, Lowering};
+use crate::error::Error;
+use crate::graph::{Axis, Element, Operator};
+use crate::plan::flow::Flow;
+
+impl Lowering<'_> {
+    /// Which input rows an output row needs.
+    pub(super) fn moving_flow(&self) -> Result<Flow, Error> {
+        let (input, output) = (self.input_shape()?, self.output_shape());
+        Ok(match &self.layer.operator {
+            Operator::Pad { before, .. } => Flow::Window { size: 1, stride: 1, dilation: 1, before: before[0] },
+            Operator::Concatenate { axis: Axis::Rows } => Flow::Joined { first_rows: input.rows() },
+            Operator::Reshape { .. } => {
+                Flow::Reshaped { elements: output.row_elements(), input_elements: input.row_elements() }
+            }
+            Operator::ResizeNearest { nearest, .. } => Flow::Nearest { nearest: *nearest, rows: output.rows() },
+            _ => Flow::RowByRow,
+        })
+    }
+
+    pub(super) fn moving_kernel(&self) -> Result<Kernel, Error> {
+        self.check_same_quantization()?;
+        let (input, output) = (self.input_shape()?, self.output_shape());
+        let element = self.element();
+        Ok(match &self.layer.operator {
+            Operator::Pad { before, after, value } => {
+                let narrow = |elements: usize| self.narrow(elements, "number of elements in a row");
+                let [_, left, first] = *before;
+                let [_, right, last] = *after;
+                let channels = input.channels();
+                // Without new channels, the whole row is one pixel, which is copied at once.
+                let whole = first == 0 && last == 0;
+                let pad = Pad {
+                    width: if whole { 1 } else { self.narrow(input.width(), "input width")? },
+                    channels: narrow(if whole { input.row_elements() } else { channels })?,
+                    columns: if whole {
+                        [0, 0]
+                    } else {
+                        [self.narrow(left, "padding on the left")?, self.narrow(right, "padding on the right")?]
+                    },
+                    around: if whole {
+                        [narrow(left * channels)?, narrow(right * channels)?]
+                    } else {
+                        [narrow(first)?, narrow(last)?]
+                    },
+                    value: *value,
+                };
+                match element {
+                    Element::F32 => Kernel::PadF32(pad),
+                    _ => Kernel::PadInt8(with_value(pad, self.stored(*value)?)),
+                }
+            }
+            Operator::Concatenate { axis: Axis::Rows } => Kernel::ConcatenateRows,
+            Operator::Concatenate { axis } => {
+                let second = &self.graph.tensor(self.input(1)?).shape;
+                let bytes = [input, second].map(|shape| {
+                    let elements = if *axis == Axis::Channels { shape.channels() } else { shape.row_elements() };
+                    self.narrow(elements * element.bytes(), "number of bytes in a row")
+                });
+                let [first, second] = bytes;
+                Kernel::ConcatenateWithinRows(Parts { bytes: [first?, second?] })
+            }
+            Operator::ResizeNearest { size: [_, width], nearest } => Kernel::ResizeNearest {
+                pixel_bytes: self.narrow(output.channels() * element.bytes(), "number of bytes in a pixel")?,
+                columns: (0..*width)
+                    .map(|column| self.narrow(nearest.source(column, *width, input.width()), "input width"))
+                    .collect::<Result<_, _>>()?,
+            },
+            _ => Kernel::Reshape,
+        })
+    }
+
+    /// The stored value of a real one.
+    fn stored(&self, real: f32) -> Result<i8, Error> {
+        let to = self.quantization(self.layer.output)?;
+        let steps = (f64::from(real) / f64::from(to.scale)).round() as i32;
+        Ok(steps.saturating_add(to.zero_point).clamp(-128, 127) as i8)
+    }
+
+    /// Errors unless inputs and output have one scale and zero point: stored values are only copied.
+    fn check_same_quantization(&self) -> Result<(), Error> {
+        let output = self.graph.tensor(self.layer.output);
+        for &input in &self.layer.inputs {
+            let input = self.graph.tensor(input);
+            if (input.element, input.quantization) != (output.element, output.quantization) {
+                let reason = format!("copies \"{}\", which has another scale or zero point", input.name);
+                return Err(self.error(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same places, of another value.
+fn with_value<T>(pad: Pad<f32>, value: T) -> Pad<T> {
+    let Pad { width, channels, columns, around, .. } = pad;
+    Pad { width, channels, columns, around, value }
+}

@@ -1,0 +1,56 @@
+//! Places and channels of one value around a tensor. int8 and f32 alike: input and output have one
+//! scale, and what is added is a stored value (of PAD the zero point).
+
+use bytemuck::Pod;
+
+use super::copy;
+use crate::window::Call;
+
+/// What is added to a row. Rows above and below are rows without a line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pad<T> {
+    /// Pixels of an input row.
+    pub width: u16,
+    /// Elements of an input pixel.
+    pub channels: u32,
+    /// Pixels added to the left and to the right.
+    pub columns: [u16; 2],
+    /// Elements added before and after each pixel's own.
+    pub around: [u32; 2],
+    /// What is added.
+    pub value: T,
+}
+
+/// Makes rows `[column][channel]`. Scratch: none.
+///
+/// ```
+/// use microception::layers::pad;
+/// use microception::window::Call;
+/// // two pixels of one channel; a row above, a pixel to the left
+/// let layer = pad::Pad { width: 2, channels: 1, columns: [1, 0], around: [0, 0], value: 9u8 };
+/// let mut output = [0; 6];
+/// pad::pad(&layer, Call::on_lines(&[1, 2], 1, -1, &mut output, &mut [], 2));
+/// assert_eq!(output, [9, 9, 9, 9, 1, 2]);
+/// ```
+pub fn pad<T: Pod>(layer: &Pad<T>, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, _) = call.unary::<T, T>();
+    output.fill(layer.value);
+    let (width, channels) = (usize::from(layer.width), layer.channels as usize);
+    let [left, right] = layer.columns.map(usize::from);
+    let [before, after] = layer.around.map(|elements| elements as usize);
+    let pixel_elements = before.wrapping_add(channels).wrapping_add(after);
+    let mut pixels = output.chunks_exact_mut(pixel_elements.max(1));
+    for row in 0..rows {
+        let line = window.tap(row).unwrap_or(&[]);
+        let mut from = 0usize;
+        for (column, output) in (0..left.wrapping_add(width).wrapping_add(right)).zip(&mut pixels) {
+            if column < left || column >= left.wrapping_add(width) {
+                continue;
+            }
+            let end = from.wrapping_add(channels);
+            copy(output.get_mut(before..).unwrap_or(&mut []), line.get(from..end).unwrap_or(&[]));
+            from = end;
+        }
+    }
+}
