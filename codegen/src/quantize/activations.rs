@@ -68,6 +68,11 @@ pub fn pixel_quantization(scale: f32, offset: f32) -> Option<Quantization> {
     usable.then(|| activation_quantization([ends[0].min(ends[1]), ends[0].max(ends[1])], 0.0))?
 }
 
+/// Whether steps of that scale cover what a layer can make before it is cut.
+pub fn covers(quantization: Quantization, reach: f64) -> bool {
+    f64::from(quantization.scale) * HEADROOM >= reach
+}
+
 /// The largest magnitude that a stored value stands for.
 pub fn largest(quantization: Quantization) -> f64 {
     let magnitudes = STORED.map(|stored| (stored - f64::from(quantization.zero_point)).abs());

@@ -8,7 +8,8 @@
 //!   must be exact; what a fused activation can't leave is cut off.
 //! - Weights are symmetric per output channel, biases `i32` in steps of
 //!   `input scale * weight scale`.
-//! - A max pool, an average pool and a flatten pass on their input's scale and zero point. What only
+//! - A max pool, an average pool and what only moves values pass on their input's scale and zero point; tensors that
+//!   are put together have one, over the ranges of all. What only
 //!   a max pool reads takes the range of what the pool makes: values below it never come through.
 //! - Softmax and sigmoid have scale 1/256 and zero point -128.
 //! - An input of pixels whose offset is a whole number of steps keeps them exactly: with
@@ -22,6 +23,7 @@ mod activations;
 mod calibrate;
 mod observe;
 mod ranges;
+mod shared;
 mod weights;
 
 use std::collections::HashSet;
@@ -94,14 +96,7 @@ impl Quantizer<'_> {
             Operator::Input { element: Element::I8, .. } => Err(self.error("is quantized already")),
             &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
                 .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
-            Operator::MaxPool { .. }
-            | Operator::AveragePool { .. }
-            | Operator::GlobalMaxPool { .. }
-            | Operator::Flatten
-            | Operator::Pad { .. }
-            | Operator::Concatenate { .. }
-            | Operator::Reshape { .. }
-            | Operator::ResizeNearest { .. } => self.input(0),
+            operator if shared::copies(operator) => self.input(0),
             Operator::Softmax | Operator::Activation(Function::Sigmoid) => Ok(PROBABILITY),
             Operator::ScaleShift { .. } | Operator::Identity => {
                 Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
@@ -112,30 +107,64 @@ impl Quantizer<'_> {
             | Operator::PositionwiseDense { activation, .. }
             | Operator::Add { activation } => self.calibrated(*activation),
             Operator::Activation(function) => self.calibrated(Some(*function)),
-            Operator::Input { .. } | Operator::GlobalAveragePool { .. } => self.calibrated(None),
+            _ => self.calibrated(None),
         }
     }
 
-    /// Scale and zero point from the tensor's range, cut to what an activation leaves.
+    /// Scale and zero point from the tensor's range, cut to what an activation leaves; of tensors that are put
+    /// together, from all of theirs.
     fn calibrated(&self, activation: Option<Function>) -> Result<Quantization, Error> {
-        let [least, greatest] = self.range()?;
-        let range = match activation {
-            Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
-            Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
-            Some(Function::Sigmoid) => [0.0, 1.0],
-            None => [least, greatest],
-        };
         let mut reach = self.reach()?;
         if activation == Some(Function::Relu6) {
             // Six, where it cuts, is a number of steps too.
             reach = reach.max(6.0);
         }
+        let joined = shared::joined(self.graph, self.layer.output);
+        let agreed =
+            joined.iter().find_map(|&index| self.quantized.tensor(self.graph.layers[index].output).quantization);
+        if let Some(agreed) = agreed {
+            return match activations::covers(agreed, reach) {
+                true => Ok(agreed),
+                false => {
+                    Err(self.error("its values are too large for the scale of those that they are put together with"))
+                }
+            };
+        }
+        let mut range = self.cut(self.layer, activation)?;
+        for &index in &joined {
+            let layer = &self.graph.layers[index];
+            let [least, greatest] = match &layer.operator {
+                Operator::Softmax
+                | Operator::Activation(Function::Sigmoid)
+                | Operator::Input { element: Element::U8, .. } => {
+                    let reason = format!(
+                        "is put together with \"{}\", whose scale is its own: put another layer between them",
+                        layer.name
+                    );
+                    return Err(self.error(reason));
+                }
+                Operator::Activation(function) => self.cut(layer, Some(*function))?,
+                operator => self.cut(layer, operator.clone().activation_mut().copied().flatten())?,
+            };
+            range = [range[0].min(least), range[1].max(greatest)];
+        }
         activation_quantization(range, reach).ok_or_else(|| self.error("its values are too large for int8"))
     }
 
-    /// The range of the layer's tensor; where only a max pool reads it, of what the pool makes.
-    fn range(&self) -> Result<[f32; 2], Error> {
-        let mut tensor = self.layer.output;
+    /// The range of what a layer makes, cut to what an activation leaves.
+    fn cut(&self, layer: &Layer, activation: Option<Function>) -> Result<[f32; 2], Error> {
+        let [least, greatest] = self.range(layer)?;
+        Ok(match activation {
+            Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
+            Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
+            Some(Function::Sigmoid) => [0.0, 1.0],
+            None => [least, greatest],
+        })
+    }
+
+    /// The range of a layer's tensor; where only a max pool reads it, of what the pool makes.
+    fn range(&self, layer: &Layer) -> Result<[f32; 2], Error> {
+        let mut tensor = layer.output;
         while let Some(pool) = self.only_max_pool(tensor) {
             tensor = pool.output;
         }

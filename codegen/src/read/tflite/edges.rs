@@ -97,9 +97,7 @@ impl<'a> Builder<'a> {
             element: tensor.element,
             quantization: tensor.quantization,
         };
-        let same = value.element == Element::I8
-            && self.tensors.shape(call.output)? == value.shape
-            && self.same_real(call.output, &value)?;
+        let same = value.element == Element::I8 && self.keeps_extents(call)? && self.same_real(call.output, &value)?;
         if !same {
             let reason = "is quantized again or from float inside the model, which is not supported; convert the \
                           whole model to int8 (full-integer quantization)";

@@ -9,26 +9,41 @@ use crate::error::Error;
 use crate::read::budget::Budget;
 
 /// Operators that become layers, or fall away at a model's edges.
-const SUPPORTED: [BuiltinOperator; 14] = [
+const SUPPORTED: [BuiltinOperator; 24] = [
     BuiltinOperator::ADD,
     BuiltinOperator::AVERAGE_POOL_2D,
+    BuiltinOperator::BATCH_TO_SPACE_ND,
+    BuiltinOperator::CONCATENATION,
     BuiltinOperator::CONV_2D,
     BuiltinOperator::DEPTHWISE_CONV_2D,
     BuiltinOperator::DEQUANTIZE,
+    BuiltinOperator::EXPAND_DIMS,
     BuiltinOperator::FULLY_CONNECTED,
     BuiltinOperator::LOGISTIC,
     BuiltinOperator::MAX_POOL_2D,
     BuiltinOperator::MEAN,
+    BuiltinOperator::PAD,
+    BuiltinOperator::PADV2,
     BuiltinOperator::QUANTIZE,
+    BuiltinOperator::REDUCE_MAX,
     BuiltinOperator::RELU,
     BuiltinOperator::RELU6,
     BuiltinOperator::RESHAPE,
+    BuiltinOperator::RESIZE_NEAREST_NEIGHBOR,
     BuiltinOperator::SOFTMAX,
+    BuiltinOperator::SPACE_TO_BATCH_ND,
+    BuiltinOperator::SQUEEZE,
+    BuiltinOperator::TRANSPOSE,
 ];
 
 /// Operators that compute the shape that a RESHAPE is given, where the batch was free.
-pub(super) const SHAPES: [BuiltinOperator; 3] =
-    [BuiltinOperator::PACK, BuiltinOperator::SHAPE, BuiltinOperator::STRIDED_SLICE];
+pub(super) const SHAPES: [BuiltinOperator; 5] = [
+    BuiltinOperator::GATHER,
+    BuiltinOperator::PACK,
+    BuiltinOperator::REDUCE_PROD,
+    BuiltinOperator::SHAPE,
+    BuiltinOperator::STRIDED_SLICE,
+];
 
 /// The operators of the model in their order, if there is a layer for each of them.
 pub(super) fn calls<'a>(

@@ -1,16 +1,10 @@
 //! Operators become layers.
 
-use super::format::{
-    ActivationFunctionType, BuiltinOperator, FullyConnectedOptionsWeightsFormat, Padding as PaddingType, TensorType,
-};
-use super::lacking::SHAPES;
+use super::format::{ActivationFunctionType, BuiltinOperator, Padding as PaddingType, TensorType};
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Function, Operator, Padding, Quantization, Shape, TensorId, Window};
-
-/// Places over which a mean is taken: more, and its sum could leave 32 bits.
-const MOST_PLACES: usize = 1 << 23;
+use crate::graph::{Function, Operator, Padding, Quantization, TensorId, Window};
 
 /// What LOGISTIC and SOFTMAX answer in int8, always.
 const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
@@ -18,34 +12,47 @@ const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point:
 impl<'a> Builder<'a> {
     /// The layer of one operator.
     pub(super) fn layer(&mut self, call: &Call<'a>) -> Result<(), Error> {
+        if self.within_phases(call)? {
+            return Ok(());
+        }
         if self.made.contains_key(&call.output) && call.kind != BuiltinOperator::QUANTIZE {
             return Err(self.error(call, "is made twice: damaged file"));
         }
         let made = match call.kind {
-            BuiltinOperator::CONV_2D => self.convolution(call)?,
-            BuiltinOperator::DEPTHWISE_CONV_2D => self.depthwise(call)?,
+            BuiltinOperator::CONV_2D => self.convolution(call, None)?,
+            BuiltinOperator::DEPTHWISE_CONV_2D => self.depthwise(call, None)?,
             BuiltinOperator::FULLY_CONNECTED => self.dense(call)?,
             BuiltinOperator::MAX_POOL_2D | BuiltinOperator::AVERAGE_POOL_2D => self.pool(call)?,
             BuiltinOperator::ADD => self.add(call)?,
-            BuiltinOperator::MEAN => self.mean(call)?,
-            BuiltinOperator::RESHAPE => self.reshape(call)?,
+            // These compute shapes, whose results the file has.
+            _ if self.is_of_shapes(call)? => return Ok(()),
+            BuiltinOperator::MEAN | BuiltinOperator::REDUCE_MAX => self.reduce(call)?,
+            BuiltinOperator::RESHAPE | BuiltinOperator::EXPAND_DIMS | BuiltinOperator::SQUEEZE => self.reshape(call)?,
+            BuiltinOperator::TRANSPOSE => self.transpose(call)?,
+            BuiltinOperator::PAD | BuiltinOperator::PADV2 => self.pad(call)?,
+            BuiltinOperator::CONCATENATION => self.concatenation(call)?,
+            BuiltinOperator::RESIZE_NEAREST_NEIGHBOR => self.resize_nearest(call)?,
+            BuiltinOperator::SPACE_TO_BATCH_ND => return self.space_to_batch(call),
+            BuiltinOperator::BATCH_TO_SPACE_ND => self.batch_to_space(call)?,
             BuiltinOperator::RELU => self.unary(call, Operator::Activation(Function::Relu))?,
             BuiltinOperator::RELU6 => self.unary(call, Operator::Activation(Function::Relu6))?,
             BuiltinOperator::LOGISTIC => self.probability(call, Operator::Activation(Function::Sigmoid))?,
             BuiltinOperator::SOFTMAX => self.softmax(call)?,
             BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => return self.conversion(call),
-            // These compute shapes. The file says what shape comes out; what else reads their
-            // results finds them lacking.
-            kind if SHAPES.contains(&kind) && self.tensors.element(call.output)? == TensorType::INT32 => {
-                return Ok(());
-            }
             kind => {
                 let name = kind.variant_name().unwrap_or("its operator");
                 return Err(self.error(call, format!("{name} is supported for shapes only")));
             }
         };
+        let axes = self.output_axes(call)?;
+        self.axes.insert(call.output, axes);
         self.made.insert(call.output, made);
         Ok(())
+    }
+
+    /// Whether an operator computes a shape: the file says what comes out, and what else reads it finds it lacking.
+    fn is_of_shapes(&self, call: &Call<'a>) -> Result<bool, Error> {
+        Ok(matches!(self.tensors.element(call.output)?, TensorType::INT32 | TensorType::INT64))
     }
 
     /// An error about the layer of `call`.
@@ -69,7 +76,8 @@ impl<'a> Builder<'a> {
 
     /// What the file says about the tensor that `call` makes.
     pub(super) fn value(&self, call: &Call<'a>) -> Result<Value, Error> {
-        self.tensors.value(call.output)
+        let shape = self.shape_along(call.output, &self.output_axes(call)?)?;
+        self.tensors.value_of_shape(call.output, shape)
     }
 
     /// A positive number of an operator's options.
@@ -78,7 +86,6 @@ impl<'a> Builder<'a> {
         positive.ok_or_else(|| self.error(call, format!("has a {what} of {number}")))
     }
 
-    /// Two of these, vertical first.
     /// A window of `size`, whose other numbers are as in the file, `[vertical, horizontal]`.
     pub(super) fn window(
         &self,
@@ -96,6 +103,7 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// Two of these, vertical first.
     fn pair(&self, call: &Call<'a>, numbers: [i32; 2], what: &str) -> Result<[usize; 2], Error> {
         Ok([self.positive(call, numbers[0], what)?, self.positive(call, numbers[1], what)?])
     }
@@ -129,18 +137,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Errors unless a layer keeps the scale of what it reads.
-    fn same_scale(&self, call: &Call<'a>, input: TensorId, value: &Value) -> Result<(), Error> {
+    pub(super) fn same_scale(&self, call: &Call<'a>, input: TensorId, value: &Value) -> Result<(), Error> {
         if self.graph.tensor(input).quantization == value.quantization {
             return Ok(());
         }
         Err(self.error(call, "has another scale or zero point than its input, which this operator keeps"))
-    }
-
-    /// Errors unless the layer reads a picture; gives its extents.
-    pub(super) fn picture(&self, call: &Call<'a>, input: TensorId) -> Result<[usize; 3], Error> {
-        let shape = &self.graph.tensor(input).shape;
-        let extents = <[usize; 3]>::try_from(shape.0.as_slice());
-        extents.map_err(|_| self.error(call, format!("reads {shape}, expected height, width and channels")))
     }
 
     fn unary(&mut self, call: &Call<'a>, operator: Operator) -> Result<TensorId, Error> {
@@ -170,8 +171,7 @@ impl<'a> Builder<'a> {
         let stride = [options.stride_h(), options.stride_w()];
         let window = self.window(call, size, stride, [1, 1], options.padding())?;
         let activation = self.activation(call, options.fused_activation_function())?;
-        let input = self.read(call, 0)?;
-        self.picture(call, input)?;
+        let (input, window) = self.slide(call, window)?;
         let value = self.value(call)?;
         self.same_scale(call, input, &value)?;
         let pool = match call.kind {
@@ -191,66 +191,5 @@ impl<'a> Builder<'a> {
         let inputs = vec![self.read(call, 0)?, self.read(call, 1)?];
         let value = self.value(call)?;
         self.push(Operator::Add { activation }, inputs, value)
-    }
-
-    fn mean(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
-        let keep_dims = self.options(call, call.operator.builtin_options_as_reducer_options())?.keep_dims();
-        let input = self.read(call, 0)?;
-        let [height, width, _] = self.picture(call, input)?;
-        let axes = call.input(1).ok_or_else(|| self.error(call, "has no axes"))?;
-        let axes = self.tensors.constant(axes)?.int32().unwrap_or_default();
-        // Counted with the batch, or from the end.
-        let mut axes: Vec<i32> = axes.into_iter().take(3).map(|axis| if axis < 0 { axis + 4 } else { axis }).collect();
-        axes.sort_unstable();
-        if axes != [1, 2] {
-            return Err(self.error(call, "is a mean over other axes than height and width, which is not supported"));
-        }
-        if height.saturating_mul(width) > MOST_PLACES {
-            return Err(self.error(call, format!("is a mean over {height}x{width} places, which is too many")));
-        }
-        let value = self.value(call)?;
-        self.push(Operator::GlobalAveragePool { keep_dims }, vec![input], value)
-    }
-
-    /// To a flat tensor, or to the shape that it has: the numbers stay.
-    fn reshape(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
-        let input = self.read(call, 0)?;
-        let value = self.value(call)?;
-        let tensor = self.graph.tensor(input);
-        if tensor.element != value.element {
-            return Err(self.error(call, "has another type than its input, which this operator keeps"));
-        }
-        self.same_scale(call, input, &value)?;
-        if tensor.shape == value.shape {
-            return Ok(input);
-        }
-        if value.shape.0.len() != 1 {
-            let from = &tensor.shape;
-            let reason = format!("is {from} in the shape {}; supported are flat ones", value.shape);
-            return Err(self.error(call, reason));
-        }
-        self.push(Operator::Flatten, vec![input], value)
-    }
-
-    /// Every output reads every number of the input.
-    fn dense(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
-        let options = self.options(call, call.operator.builtin_options_as_fully_connected_options())?;
-        let activation = self.activation(call, options.fused_activation_function())?;
-        if options.weights_format() != FullyConnectedOptionsWeightsFormat::DEFAULT {
-            return Err(self.error(call, "has shuffled weights, which are not supported"));
-        }
-        let input = self.read(call, 0)?;
-        let value = self.value(call)?;
-        let [outputs, inputs] = self.weight_shape(call)?;
-        let shape = &self.graph.tensor(input).shape;
-        let elements = shape.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
-        if elements != Some(inputs) || value.shape != Shape(vec![outputs]) {
-            let reason =
-                format!("makes {} of {shape} with weights of {outputs}x{inputs}, which is not supported", value.shape);
-            return Err(self.error(call, reason));
-        }
-        let weights = self.weights(call, &value, 0, outputs)?;
-        let bias = self.bias(call, &value, outputs)?;
-        self.push(Operator::Dense { weights, bias, activation }, vec![input], value)
     }
 }

@@ -66,7 +66,8 @@ impl<'a> Tensors<'a> {
         self.get(index).map(|tensor| tensor.type_())
     }
 
-    fn extents(&self, index: i32) -> Result<Vec<usize>, Error> {
+    /// Its extents, the batch included.
+    pub(super) fn extents(&self, index: i32) -> Result<Vec<usize>, Error> {
         let shape = self.get(index)?.shape().unwrap_or_default();
         if shape.len() > 8 {
             return Err(self.error(index, format!("has {} axes", shape.len())));
@@ -75,8 +76,13 @@ impl<'a> Tensors<'a> {
         extents.collect::<Result<_, _>>().map_err(|_| self.error(index, "has a negative size: damaged file"))
     }
 
-    /// The value at `index`, which flows between layers.
+    /// The value at `index`, which flows between layers, without its batch.
     pub(super) fn value(&self, index: i32) -> Result<Value, Error> {
+        self.value_of_shape(index, self.shape(index)?)
+    }
+
+    /// The value at `index` as the graph has it, in the shape `shape`.
+    pub(super) fn value_of_shape(&self, index: i32, shape: Shape) -> Result<Value, Error> {
         let (element, quantization) = match self.element(index)? {
             TensorType::FLOAT32 => (Element::F32, None),
             TensorType::INT8 => (Element::I8, Some(self.quantization(index, -128)?)),
@@ -88,7 +94,7 @@ impl<'a> Tensors<'a> {
                 return Err(self.error(index, reason));
             }
         };
-        Ok(Value { name: self.name(index), shape: self.shape(index)?, element, quantization })
+        Ok(Value { name: self.name(index), shape, element, quantization })
     }
 
     /// The extents of a value without the batch.
@@ -182,6 +188,7 @@ impl<'a> Tensors<'a> {
         let size = match element {
             TensorType::INT8 => 1,
             TensorType::INT32 | TensorType::FLOAT32 => 4,
+            TensorType::INT64 => 8,
             other => {
                 let reason =
                     format!("is a constant of {}, which is not supported", other.variant_name().unwrap_or("?"));
@@ -207,6 +214,16 @@ impl Constant<'_> {
     pub(super) fn int32(&self) -> Option<Vec<i32>> {
         (self.element == TensorType::INT32)
             .then(|| self.bytes.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
+    }
+
+    /// The numbers of a constant of whole numbers, as they state axes, extents and paddings.
+    pub(super) fn integers(&self) -> Option<Vec<i64>> {
+        match self.element {
+            TensorType::INT64 => {
+                Some(self.bytes.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+            }
+            _ => self.int32().map(|numbers| numbers.into_iter().map(i64::from).collect()),
+        }
     }
 
     /// The numbers of a float32 constant; none of another.

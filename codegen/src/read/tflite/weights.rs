@@ -1,18 +1,19 @@
 //! Layers with trained numbers.
 
-use super::format::TensorType;
+use super::axes::product;
+use super::dilation::Dealt;
+use super::format::{FullyConnectedOptionsWeightsFormat, TensorType};
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Bias, Element, Operator, TensorId, Weights};
+use crate::graph::{Bias, Element, Operator, Shape, TensorId, Weights, Window};
 
 impl<'a> Builder<'a> {
-    /// `CONV_2D`.
-    pub(super) fn convolution(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
+    /// `CONV_2D`, of what it reads or of what was `dealt` out to it.
+    pub(super) fn convolution(&mut self, call: &Call<'a>, dealt: Option<&Dealt<'a>>) -> Result<TensorId, Error> {
         let options = self.options(call, call.operator.builtin_options_as_conv_2_doptions())?;
         let activation = self.activation(call, options.fused_activation_function())?;
-        let input = self.read(call, 0)?;
-        let [_, _, channels] = self.picture(call, input)?;
+        let channels = self.input_channels(dealt.map_or(call, |dealt| &dealt.source))?;
         let [outputs, height, width, inputs] = self.weight_shape(call)?;
         if inputs != channels {
             let reason = format!("has kernels of {inputs} channels for {channels}: groups are not supported");
@@ -21,18 +22,21 @@ impl<'a> Builder<'a> {
         let stride = [options.stride_h(), options.stride_w()];
         let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
         let window = self.window(call, [height, width], stride, dilation, options.padding())?;
+        let (input, window) = match dealt {
+            None => self.slide(call, window)?,
+            Some(dealt) => self.slide_dilated(call, window, dealt)?,
+        };
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 0, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![input], value)
     }
 
-    /// `DEPTHWISE_CONV_2D`.
-    pub(super) fn depthwise(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
+    /// `DEPTHWISE_CONV_2D`, likewise.
+    pub(super) fn depthwise(&mut self, call: &Call<'a>, dealt: Option<&Dealt<'a>>) -> Result<TensorId, Error> {
         let options = self.options(call, call.operator.builtin_options_as_depthwise_conv_2_doptions())?;
         let activation = self.activation(call, options.fused_activation_function())?;
-        let input = self.read(call, 0)?;
-        let [_, _, channels] = self.picture(call, input)?;
+        let channels = self.input_channels(dealt.map_or(call, |dealt| &dealt.source))?;
         let [first, height, width, outputs] = self.weight_shape(call)?;
         let multiplier = outputs / channels.max(1);
         if first != 1 || multiplier.checked_mul(channels) != Some(outputs) {
@@ -42,10 +46,58 @@ impl<'a> Builder<'a> {
         let stride = [options.stride_h(), options.stride_w()];
         let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
         let window = self.window(call, [height, width], stride, dilation, options.padding())?;
+        let (input, window) = match dealt {
+            None => self.slide(call, window)?,
+            Some(dealt) => self.slide_dilated(call, window, dealt)?,
+        };
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 3, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
         self.push(Operator::Depthwise { weights, bias, window, multiplier, activation }, vec![input], value)
+    }
+
+    /// `FULLY_CONNECTED`: every output reads every number of the input, or every channel of its own place.
+    pub(super) fn dense(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
+        let options = self.options(call, call.operator.builtin_options_as_fully_connected_options())?;
+        let activation = self.activation(call, options.fused_activation_function())?;
+        if options.weights_format() != FullyConnectedOptionsWeightsFormat::DEFAULT {
+            return Err(self.error(call, "has shuffled weights, which are not supported"));
+        }
+        let input = self.read(call, 0)?;
+        let [outputs, inputs] = self.weight_shape(call)?;
+        let shape = self.graph.tensor(input).shape.clone();
+        let extents = self.tensors.extents(call.output)?;
+        let places = shape.elements() / inputs.max(1);
+        if inputs == 0 || shape.elements() % inputs != 0 || product(&extents) != places.checked_mul(outputs) {
+            let reason = format!(
+                "makes {} of {shape} with weights of {outputs}x{inputs}, which is not supported",
+                Shape(extents)
+            );
+            return Err(self.error(call, reason));
+        }
+        let mut value = self.tensors.value_of_shape(call.output, Shape(vec![outputs]))?;
+        let weights = self.weights(call, &value, 0, outputs)?;
+        let bias = self.bias(call, &value, outputs)?;
+        if places == 1 {
+            self.set_axes(call.output, vec![extents.len().saturating_sub(1)]);
+            return self.push(Operator::Dense { weights, bias, activation }, vec![input], value);
+        }
+        let input = if shape.channels() == inputs {
+            input
+        } else {
+            self.reshaped(input, Shape(vec![places, inputs]), format!("{}/input", value.name))?
+        };
+        let mut shape = self.graph.tensor(input).shape.clone();
+        if let Some(channels) = shape.0.last_mut() {
+            *channels = outputs;
+        }
+        value.shape = shape;
+        let operator = match weights {
+            Weights::F32(_) => Operator::Convolution { weights, bias, window: Window::POINT, activation },
+            Weights::I8 { .. } => Operator::PositionwiseDense { weights, bias, activation },
+        };
+        let dense = self.push(operator, vec![input], value)?;
+        self.seen_as(call, dense)
     }
 
     fn weights_index(&self, call: &Call<'a>) -> Result<i32, Error> {
