@@ -33,8 +33,8 @@ pub fn activation_quantization([least, greatest]: [f32; 2], reach: f64) -> Optio
     let (least, mut greatest) = (f64::from(least.min(0.0)), f64::from(greatest.max(0.0)));
     let of_range = (greatest - least) / STEPS;
     let mut scale = of_range.max(reach / HEADROOM);
-    if scale < f64::from(f32::MIN_POSITIVE) {
-        scale = SCALE_OF_ZERO;
+    if of_range < f64::from(f32::MIN_POSITIVE) {
+        scale = scale.max(SCALE_OF_ZERO);
     }
     if scale > of_range {
         greatest = least + STEPS * scale;
