@@ -12,6 +12,7 @@
 //!   frame, `push_row` for a camera that hands over rows, `step` for an RTOS or a watchdog.
 //! - [`window`]: what a kernel sees of the arena: the lines that exist, and one slice to write.
 //! - [`layers`]: one operator a file, f32 and int8 side by side.
+//! - [`functions`]: activations of one number in f32.
 //! - [`quantized`]: fixed-point arithmetic as the TensorFlow Lite 8-bit specification has it.
 //! - [`simd`]: the inner loops; a portable form of each, and the instructions that replace it.
 //! - [`top`]: the best classes of an output, with their labels.
@@ -30,7 +31,7 @@
 //!
 //! ```
 //! use microception::executor::{Arena, Executor};
-//! use microception::layers::{add, input};
+//! use microception::layers::{add, input, pairwise};
 //! use microception::model::{Model, Plan, RowBytes, Step};
 //! use microception::window::Call;
 //!
@@ -62,7 +63,7 @@
 //!     fn run(&self, layer: usize, call: Call<'_>) {
 //!         match layer {
 //!             0 => input::copy(call),
-//!             _ => add::f32(&add::F32 { clamp: [f32::MIN, f32::MAX] }, call),
+//!             _ => pairwise::same(&add::F32 { clamp: [f32::MIN, f32::MAX] }, call),
 //!         }
 //!     }
 //! }
@@ -76,6 +77,7 @@
 #![forbid(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod executor;
+pub mod functions;
 pub mod layers;
 pub mod model;
 pub mod quantized;

@@ -2,7 +2,8 @@
 //! `cargo test --features micromath`.
 #![cfg(feature = "micromath")]
 
-use microception::layers::activation::{self, F32};
+use microception::functions;
+use microception::layers::activation;
 use microception::layers::softmax;
 use microception::window::Call;
 
@@ -12,7 +13,7 @@ const RELATIVE: f32 = 2.5e-3;
 fn sigmoid(x: f32) -> f32 {
     let mut output = [0.0f32];
     let call = Call::on_lines(bytemuck::bytes_of(&x), 1, 0, bytemuck::bytes_of_mut(&mut output), &mut [], 1);
-    activation::f32(F32::Sigmoid, call);
+    activation::f32(functions::sigmoid, call);
     output[0]
 }
 

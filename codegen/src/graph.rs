@@ -7,9 +7,13 @@
 //! Shapes leave out the batch and are channels-last: `[height, width, channels]` for an image,
 //! `[steps, channels]` for a time series, `[channels]` for a flat tensor.
 
+mod elementwise;
+
 use std::collections::HashSet;
 
 use crate::error::Error;
+
+pub use elementwise::{Constant, Function, Numbers, PairFunction};
 
 /// Names a tensor of one [`Graph`]: its index in [`Graph::tensors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -277,28 +281,6 @@ impl Nearest {
     }
 }
 
-/// A function of one number, applied to every element.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Function {
-    /// `max(x, 0)`.
-    Relu,
-    /// `min(max(x, 0), 6)`.
-    Relu6,
-    /// `1 / (1 + exp(-x))`.
-    Sigmoid,
-}
-
-impl Function {
-    /// Keras's name of it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Function::Relu => "relu",
-            Function::Relu6 => "relu6",
-            Function::Sigmoid => "sigmoid",
-        }
-    }
-}
-
 /// What a layer computes. Weight layouts are in memory order, the last index running fastest.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Operator {
@@ -403,13 +385,20 @@ pub enum Operator {
         /// What is near.
         nearest: Nearest,
     },
-    /// The sum of two tensors of one shape.
-    Add {
+    /// A function of two operands, element by element. Extents of 1 are repeated, and a flat operand is one
+    /// pixel for all places.
+    Pairwise {
+        /// What is made of two elements.
+        function: PairFunction,
+        /// The operand that the model holds; without it the layer has two inputs.
+        constant: Option<Constant>,
         /// Applied to the result.
         activation: Option<Function>,
     },
     /// A function of its own, where it could not be fused into the layer before.
     Activation(Function),
+    /// The same numbers in int8 of another scale or zero point.
+    Requantize,
     /// `exp(x) / sum(exp(x))` over the last axis.
     Softmax,
     /// Every element in the same order, as one flat tensor.
@@ -427,6 +416,11 @@ pub enum Operator {
 }
 
 impl Operator {
+    /// The sum of two tensors.
+    pub fn add(activation: Option<Function>) -> Operator {
+        Operator::Pairwise { function: PairFunction::Add, constant: None, activation }
+    }
+
     /// The operator's name in tables and in the layout of `src/layers`.
     pub fn name(&self) -> &'static str {
         match self {
@@ -444,8 +438,9 @@ impl Operator {
             Operator::Concatenate { .. } => "concatenate",
             Operator::Reshape { .. } => "reshape",
             Operator::ResizeNearest { .. } => "resize_nearest",
-            Operator::Add { .. } => "add",
+            Operator::Pairwise { function, .. } => function.name(),
             Operator::Activation(_) => "activation",
+            Operator::Requantize => "requantize",
             Operator::Softmax => "softmax",
             Operator::Flatten => "flatten",
             Operator::ScaleShift { .. } => "scale_shift",
@@ -460,7 +455,7 @@ impl Operator {
             | Operator::Depthwise { activation, .. }
             | Operator::Dense { activation, .. }
             | Operator::PositionwiseDense { activation, .. }
-            | Operator::Add { activation } => Some(activation),
+            | Operator::Pairwise { activation, .. } => Some(activation),
             _ => None,
         }
     }
@@ -560,6 +555,7 @@ impl Graph {
     pub fn parameters(&self, layer: &Layer) -> usize {
         match &layer.operator {
             Operator::ScaleShift { scale, shift } => scale.len() + shift.len(),
+            Operator::Pairwise { constant, .. } => constant.as_ref().map_or(0, |constant| constant.shape.elements()),
             operator => operator.weights().map_or(0, |(weights, bias)| weights.len() + bias.map_or(0, Bias::len)),
         }
     }

@@ -1,9 +1,11 @@
 //! Runs a graph on the host with the very runtime that runs on the target: the same kernels,
 //! the same executor, a plan of the same form.
 
+mod elementwise;
+
 use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
-use microception::layers::{add, concatenate, global_max_pool, input, pad, reshape, resize_nearest, softmax};
+use microception::layers::{concatenate, global_max_pool, input, pad, reshape, resize_nearest, softmax};
 use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
 
@@ -262,9 +264,8 @@ impl Model for &Network {
             }
             Kernel::GlobalAveragePoolF32(layer) => global_average_pool::f32(layer, call),
             Kernel::GlobalAveragePoolInt8(layer) => global_average_pool::int8(layer, call),
-            Kernel::AddF32(layer) => add::f32(layer, call),
-            Kernel::AddInt8(layer) => add::int8(layer, call),
-            Kernel::ActivationF32(function) => activation::f32(*function, call),
+            Kernel::Pairwise(layer) => elementwise::pairwise(layer, call),
+            Kernel::ActivationF32(function) => elementwise::activation(*function, call),
             Kernel::ActivationInt8(table) => activation::int8(&activation::Int8 { table }, call),
             Kernel::SoftmaxF32(layer) => softmax::f32(layer, call),
             Kernel::SoftmaxInt8(layer) => softmax::int8(layer, call),

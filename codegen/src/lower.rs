@@ -2,15 +2,18 @@
 //! with their arrays owned. [`crate::host`] runs them as they are, [`crate::emit`] writes them
 //! down. The only place that knows how real scales become the integers of a kernel.
 //!
-//! `moving`: operators that move values and compute none.
+//! `moving`: operators that move values and compute none. `pairwise`: functions of two operands. `table`: functions
+//! of one stored value.
 
 mod moving;
+mod pairwise;
+mod table;
 
 use microception::layers::Geometry;
 use microception::layers::concatenate::Parts;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
-use microception::layers::{activation, add, conv, depthwise, global_average_pool, softmax};
+use microception::layers::{conv, depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::{self, float::FILTERS};
 
@@ -18,6 +21,8 @@ use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
 use crate::plan::LayerRows;
 use crate::plan::flow::Flow;
+
+pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 
 /// Trained numbers and description of a layer with a window, in f32.
 #[derive(Debug, Clone, PartialEq)]
@@ -123,12 +128,10 @@ pub enum Kernel {
         /// Per output column: the input column.
         columns: Vec<u16>,
     },
-    /// [`microception::layers::add::f32`]
-    AddF32(add::F32),
-    /// [`microception::layers::add::int8`]
-    AddInt8(add::Int8),
-    /// [`microception::layers::activation::f32`]
-    ActivationF32(activation::F32),
+    /// [`microception::layers::pairwise::same`] or [`microception::layers::pairwise::broadcast`]
+    Pairwise(Pairwise),
+    /// [`microception::layers::activation::f32`] of the function in [`microception::functions`]
+    ActivationF32(Function),
     /// [`microception::layers::activation::int8`]
     ActivationInt8(Box<[i8; 256]>),
     /// [`microception::layers::softmax::f32`]
@@ -152,6 +155,7 @@ impl Kernel {
             | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
+            Kernel::Pairwise(layer) => layer.weight_bytes(),
             _ => 0,
         }
     }
@@ -264,7 +268,9 @@ impl Lowering<'_> {
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),
             Operator::Flatten => (Flow::Running, output.elements() * bytes),
-            Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax => (Flow::RowByRow, 0),
+            Operator::Pairwise { .. } | Operator::Activation(_) | Operator::Requantize | Operator::Softmax => {
+                (Flow::RowByRow, 0)
+            }
             operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
                 return Err(self.error(format!("{} should have been folded away", operator.name())));
             }
@@ -342,12 +348,9 @@ impl Lowering<'_> {
     }
 
     fn clamp_f32(&self, activation: Option<Function>) -> Result<[f32; 2], Error> {
-        match activation {
-            None => Ok([f32::NEG_INFINITY, f32::INFINITY]),
-            Some(Function::Relu) => Ok([0.0, f32::INFINITY]),
-            Some(Function::Relu6) => Ok([0.0, 6.0]),
-            Some(Function::Sigmoid) => Err(self.error("sigmoid can't be fused: it is a layer of its own")),
-        }
+        let Some(function) = activation else { return Ok([f32::NEG_INFINITY, f32::INFINITY]) };
+        let misfit = || self.error(format!("{} can't be fused: it is a layer of its own", function.name()));
+        function.clamps().ok_or_else(misfit)
     }
 
     /// The stored values that a fused activation leaves, as LiteRT computes them in f32.
@@ -355,7 +358,10 @@ impl Lowering<'_> {
         let Quantization { scale, zero_point } = self.quantization(self.layer.output)?;
         let stored = |real: f32| zero_point.saturating_add((real / scale).round() as i32).clamp(-128, 127) as i8;
         let [least, greatest] = self.clamp_f32(activation)?;
-        let clamp = [if least == 0.0 { stored(0.0) } else { -128 }, if greatest == 6.0 { stored(6.0) } else { 127 }];
+        let clamp = [
+            if least.is_finite() { stored(least) } else { -128 },
+            if greatest.is_finite() { stored(greatest) } else { 127 },
+        ];
         Ok(Range { zero_point, clamp })
     }
 
@@ -480,14 +486,12 @@ impl Lowering<'_> {
                     Kernel::GlobalAveragePoolF32(global_average_pool::F32 { channels: channels()?, places })
                 }
             }
-            Operator::Add { activation } if int8 => Kernel::AddInt8(self.add(*activation)?),
-            Operator::Add { activation } => Kernel::AddF32(add::F32 { clamp: self.clamp_f32(*activation)? }),
+            Operator::Pairwise { function, constant, activation } => {
+                self.pairwise(*function, constant.as_ref(), *activation)?
+            }
             Operator::Activation(function) if int8 => Kernel::ActivationInt8(Box::new(self.table(*function)?)),
-            Operator::Activation(function) => Kernel::ActivationF32(match function {
-                Function::Relu => activation::F32::Relu,
-                Function::Relu6 => activation::F32::Relu6,
-                Function::Sigmoid => activation::F32::Sigmoid,
-            }),
+            Operator::Activation(function) => Kernel::ActivationF32(*function),
+            Operator::Requantize => Kernel::ActivationInt8(Box::new(self.requantized()?)),
             Operator::Softmax if int8 => {
                 let scale = self.quantization(self.input(0)?)?.scale;
                 Kernel::SoftmaxInt8(self.softmax(channels()?, scale)?)
@@ -518,46 +522,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// As LiteRT prepares ADD.
-    fn add(&self, activation: Option<Function>) -> Result<add::Int8, Error> {
-        let [first, second] = [self.quantization(self.input(0)?)?, self.quantization(self.input(1)?)?];
-        let output = self.quantization(self.layer.output)?;
-        let twice_larger = f64::from(2.0 * first.scale.max(second.scale));
-        let shifted_output = f64::from((1u32 << add::LEFT_SHIFT) as f32 * output.scale);
-        Ok(add::Int8 {
-            zero_points: [first.zero_point, second.zero_point],
-            factors: [first, second].map(|input| factor(f64::from(input.scale) / twice_larger)),
-            output_factor: factor(twice_larger / shifted_output),
-            range: self.range(activation)?,
-        })
-    }
-
     /// As LiteRT prepares SOFTMAX with beta 1.
     fn softmax(&self, channels: u16, scale: f32) -> Result<softmax::Int8, Error> {
         let factor = factor((f64::from(scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
         let shift = u8::try_from(factor.shift).map_err(|_| self.error("its input's scale is too small"))?;
         let least_difference = -((31.0 * f64::from(1 << 26) / (1u64 << shift) as f64).floor() as i32);
         Ok(softmax::Int8 { channels, multiplier: factor.multiplier, shift, least_difference })
-    }
-
-    /// The answers of a function to all stored values, as LiteRT computes them.
-    fn table(&self, function: Function) -> Result<[i8; 256], Error> {
-        let input = self.quantization(self.input(0)?)?;
-        let output = self.quantization(self.layer.output)?;
-        let relu = |range: Range| {
-            let factor = factor(f64::from(input.scale / output.scale));
-            std::array::from_fn(|index| range.requantize(index as i32 - 128 - input.zero_point, factor))
-        };
-        Ok(match function {
-            Function::Relu | Function::Relu6 => relu(self.range(Some(function))?),
-            Function::Sigmoid => std::array::from_fn(|index| {
-                let real = input.scale * (index as i32 - 128 - input.zero_point) as f32;
-                // Every step is rounded to f32; a pure Rust exponential is the same on every machine.
-                let power = libm::exp(f64::from(-real)) as f32;
-                let stored = (1.0 / (1.0 + power) * (1.0 / output.scale)).round() as i32 + output.zero_point;
-                stored.clamp(-128, 127) as i8
-            }),
-        })
     }
 }
 

@@ -224,7 +224,7 @@ fn what_only_a_max_pool_reads_has_the_pools_range() {
     assert_eq!(of(&quantized, "pool"), of(&quantized, "conv"));
     // another reader needs what the pool does not let through
     let conv = graph.layers[1].output;
-    let sum = graph.push("sum", Operator::Add { activation: None }, vec![conv, conv], graph.tensor(conv).shape.clone());
+    let sum = graph.push("sum", Operator::add(None), vec![conv, conv], graph.tensor(conv).shape.clone());
     graph.outputs.push(sum);
     let quantized = quantize(&graph, &ranges(&entries)).unwrap();
     assert_eq!(of(&quantized, "conv"), activation_quantization([-10.0, 5.0], 0.0).unwrap());

@@ -14,7 +14,7 @@ mod refused;
 
 use std::path::{Path, PathBuf};
 
-use microception_codegen::graph::{Element, Function, Graph, Operator, Window};
+use microception_codegen::graph::{Element, Function, Graph, Operator, PairFunction, Window};
 use microception_codegen::read::read;
 
 /// Fixtures that are to be refused; [`refused`] says how.
@@ -207,7 +207,7 @@ fn long_sums_are_chains() {
     let sums: Vec<&str> = graph
         .layers
         .iter()
-        .filter(|layer| matches!(layer.operator, Operator::Add { .. }))
+        .filter(|layer| matches!(layer.operator, Operator::Pairwise { function: PairFunction::Add, .. }))
         .map(|layer| layer.name.as_str())
         .collect();
     assert_eq!(sums, ["add", "add/2"]);

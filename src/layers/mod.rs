@@ -19,10 +19,16 @@ pub mod global_average_pool;
 pub mod global_max_pool;
 pub mod input;
 pub mod max_pool;
+pub mod maximum;
+pub mod minimum;
+pub mod multiply;
 pub mod pad;
+pub mod pairwise;
+pub mod prelu;
 pub mod reshape;
 pub mod resize_nearest;
 pub mod softmax;
+pub mod subtract;
 
 use crate::window::Window;
 
@@ -101,11 +107,5 @@ pub(crate) fn copy<T: Copy>(to: &mut [T], from: &[T]) {
 /// Brings a value into `[least, greatest]`; an activation's range. `f32::clamp` could panic.
 #[inline]
 pub(crate) fn cut(value: f32, [least, greatest]: [f32; 2]) -> f32 {
-    if value < least {
-        least
-    } else if value > greatest {
-        greatest
-    } else {
-        value
-    }
+    crate::functions::clamp(value, least, greatest)
 }

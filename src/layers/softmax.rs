@@ -4,7 +4,7 @@
 //! In the comments `Qn` is a signed 32-bit number with n bits before the point, as in gemmlowp,
 //! where the polynomial and the constants come from.
 
-use super::activation::exp;
+use crate::functions::exp;
 use crate::quantized::{doubling_high_product, rounding_shift, saturate};
 use crate::window::Call;
 

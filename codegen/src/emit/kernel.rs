@@ -1,9 +1,11 @@
 //! A kernel as Rust text: the statics that hold its numbers, and its call.
 
+mod elementwise;
+
 use std::fmt::Write;
 
+use microception::layers::Geometry;
 use microception::layers::pad::Pad;
-use microception::layers::{Geometry, activation};
 use microception::quantized::{Channel, Factor, Range};
 
 use super::literal::{byte_string, float, list};
@@ -85,29 +87,8 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
             );
             format!("resize_nearest::resize_nearest(&{name}, call)")
         }
-        Kernel::AddF32(layer) => {
-            module.layer("add::F32", &format!("clamp: {}", clamp_f32(layer.clamp)));
-            format!("add::f32(&{name}, call)")
-        }
-        Kernel::AddInt8(layer) => {
-            let [first, second] = layer.factors.map(factor_text);
-            let fields = format!(
-                "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
-                layer.zero_points,
-                factor_text(layer.output_factor),
-                range_text(&layer.range)
-            );
-            module.layer("add::Int8", &fields);
-            format!("add::int8(&{name}, call)")
-        }
-        Kernel::ActivationF32(function) => {
-            let function = match function {
-                activation::F32::Relu => "Relu",
-                activation::F32::Relu6 => "Relu6",
-                activation::F32::Sigmoid => "Sigmoid",
-            };
-            format!("activation::f32(activation::F32::{function}, call)")
-        }
+        Kernel::Pairwise(layer) => module.pairwise(layer),
+        Kernel::ActivationF32(function) => format!("activation::f32({}, call)", elementwise::function_text(*function)),
         Kernel::ActivationInt8(table) => {
             let table = module.bytes("TABLE", table.as_slice());
             module.layer("activation::Int8<'_>", &format!("table: must_cast_ref(&{table}.0)"));

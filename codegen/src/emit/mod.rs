@@ -121,10 +121,16 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
         "global_max_pool",
         "input",
         "max_pool",
+        "maximum",
+        "minimum",
+        "multiply",
         "pad",
+        "pairwise",
+        "prelu",
         "reshape",
         "resize_nearest",
         "softmax",
+        "subtract",
     ];
     let mut layers: BTreeSet<&str> = modules.into_iter().filter(|module| used(&format!(" {module}::"))).collect();
     if used("Geometry {") {
@@ -137,6 +143,9 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
     let casts: Vec<&str> = ["must_cast_ref", "must_cast_slice"].into_iter().filter(|name| used(name)).collect();
     if !casts.is_empty() {
         let _ = writeln!(text, "use ::microception::bytemuck::{{{}}};", casts.join(", "));
+    }
+    if used("functions::") {
+        let _ = writeln!(text, "use ::microception::functions;");
     }
     let layers: Vec<&str> = layers.into_iter().collect();
     let _ = writeln!(text, "use ::microception::layers::{{{}}};", layers.join(", "));

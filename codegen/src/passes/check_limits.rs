@@ -57,6 +57,12 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
         | Operator::MaxPool { window }
         | Operator::AveragePool { window } => windowed(window),
         Operator::PositionwiseDense { .. } => windowed(&Window::POINT),
+        Operator::Pairwise { .. } => {
+            numbers.extend([
+                ("output width", output.width(), MOST_U16),
+                ("number of channels", output.channels(), MOST_U16),
+            ]);
+        }
         Operator::GlobalAveragePool { .. } | Operator::Softmax => {
             numbers.push(("number of channels", output.channels(), MOST_U16));
         }

@@ -1,7 +1,7 @@
 //! Errors on trained numbers that are not finite.
 
 use crate::error::Error;
-use crate::graph::{Bias, Graph, Operator, Weights};
+use crate::graph::{Bias, Constant, Graph, Numbers, Operator, Weights};
 
 /// Looks at every weight, bias, scale and shift.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
@@ -17,6 +17,9 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         }
         match &layer.operator {
             Operator::ScaleShift { scale, shift } => numbers.extend([("scales", &scale[..]), ("shifts", &shift[..])]),
+            Operator::Pairwise { constant: Some(Constant { numbers: Numbers::F32(values), .. }), .. } => {
+                numbers.push(("constants", values));
+            }
             Operator::Input { scale, offset, .. } => {
                 numbers.extend([("scale", std::slice::from_ref(scale)), ("offset", std::slice::from_ref(offset))]);
             }

@@ -1,5 +1,5 @@
-//! Fuses Relu and Relu6 into the layer that makes their input, and removes those that change
-//! nothing.
+//! Fuses clamps (Relu, Relu6 and their like) into the layer that makes their input, and removes those that
+//! change nothing.
 //!
 //! - An activation fuses into a layer that can carry one when all that read the layer's output
 //!   are that same activation; also back over max pools and what only moves values, if nobody else reads that, for the
@@ -10,11 +10,11 @@
 //!   such tensors.
 //! - A Relu6 after a Relu narrows it.
 //!
-//! A sigmoid is not a clamp and stays a layer of its own.
+//! A function that is no clamp stays a layer of its own.
 
 use super::rewire::{is_float, only_readers, remove_layer};
 use crate::error::Error;
-use crate::graph::{Element, Function, Graph, Operator, TensorId};
+use crate::graph::{Element, Function, Graph, Numbers, Operator, PairFunction, TensorId};
 
 /// Least and greatest value that a tensor can have.
 type Bounds = [f64; 2];
@@ -28,8 +28,8 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     while index < graph.layers.len() {
         let layer = &graph.layers[index];
         let clamps = match layer.operator {
-            Operator::Activation(function @ (Function::Relu | Function::Relu6))
-                if is_float(graph, layer.inputs[0]) && is_float(graph, layer.output) =>
+            Operator::Activation(function)
+                if function.clamps().is_some() && is_float(graph, layer.inputs[0]) && is_float(graph, layer.output) =>
             {
                 Some((function, layer.inputs[0]))
             }
@@ -75,16 +75,22 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
                 tensor = layer.inputs[0];
                 continue;
             }
-            Operator::Activation(earlier) if *earlier != Function::Sigmoid => {
-                *earlier = both(*earlier, function);
-                true
-            }
-            operator => match operator.activation_mut() {
-                Some(Some(Function::Sigmoid)) | None => false,
-                Some(activation) => {
-                    *activation = Some(activation.map_or(function, |earlier| both(earlier, function)));
+            Operator::Activation(earlier) => match both(*earlier, function) {
+                Some(one) => {
+                    *earlier = one;
                     true
                 }
+                None => false,
+            },
+            operator => match operator.activation_mut() {
+                None => false,
+                Some(activation) => match activation.map_or(Some(function), |earlier| both(earlier, function)) {
+                    Some(one) => {
+                        *activation = Some(one);
+                        true
+                    }
+                    None => false,
+                },
             },
         };
         if carried {
@@ -96,26 +102,18 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
     }
 }
 
-/// One clamp for two in a row.
-fn both(first: Function, second: Function) -> Function {
-    if first == Function::Relu6 { first } else { second }
+/// One clamp for two in a row; `None` where the first is none.
+fn both(first: Function, second: Function) -> Option<Function> {
+    let ([low, high], [least, greatest]) = (first.clamps()?, second.clamps()?);
+    Some(Function::clamp([low.max(least).min(greatest), high.min(greatest).max(least)]))
 }
 
 fn within([least, greatest]: Bounds, function: Function) -> bool {
-    match function {
-        Function::Relu => least >= 0.0,
-        Function::Relu6 => least >= 0.0 && greatest <= 6.0,
-        Function::Sigmoid => false,
-    }
+    function.clamps().is_some_and(|[low, high]| least >= f64::from(low) && greatest <= f64::from(high))
 }
 
-fn clamped([least, greatest]: Bounds, function: Option<Function>) -> Bounds {
-    match function {
-        None => [least, greatest],
-        Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
-        Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
-        Some(Function::Sigmoid) => [0.0, 1.0],
-    }
+fn clamped(bounds: Bounds, function: Option<Function>) -> Bounds {
+    function.map_or(bounds, |function| function.bounds(bounds))
 }
 
 /// The bounds of what the layer at `index` makes.
@@ -139,9 +137,14 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
             let ([least, greatest], value) = (input(0), f64::from(*value));
             [least.min(value), greatest.max(value)]
         }
-        Operator::Add { activation } => {
-            let [first, second] = [input(0), input(1)];
-            clamped([first[0] + second[0], first[1] + second[1]], *activation)
+        Operator::Pairwise { function, constant, activation } => {
+            let held = constant.as_ref().map(|constant| (constant.first, bounds_of_numbers(&constant.numbers)));
+            let [first, second] = match held {
+                None => [input(0), input(1)],
+                Some((true, held)) => [held, input(0)],
+                Some((false, held)) => [input(0), held],
+            };
+            clamped(bounds_of_pair(*function, first, second), *activation)
         }
         Operator::Activation(function) => clamped(input(0), Some(*function)),
         Operator::MaxPool { .. }
@@ -151,8 +154,33 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         | Operator::Flatten
         | Operator::Reshape { .. }
         | Operator::ResizeNearest { .. }
+        | Operator::Requantize
         | Operator::Identity => input(0),
         Operator::Softmax => [0.0, 1.0],
         Operator::Input { .. } | Operator::ScaleShift { .. } => UNBOUNDED,
+    }
+}
+
+/// The bounds of a function of two numbers; what is not known of infinite ones is unbounded.
+fn bounds_of_pair(function: PairFunction, first: Bounds, second: Bounds) -> Bounds {
+    let bounds = match function {
+        PairFunction::Add => [first[0] + second[0], first[1] + second[1]],
+        PairFunction::Subtract => [first[0] - second[1], first[1] - second[0]],
+        PairFunction::Maximum => [first[0].max(second[0]), first[1].max(second[1])],
+        PairFunction::Minimum => [first[0].min(second[0]), first[1].min(second[1])],
+        // What is not negative stays as it is, or not negative.
+        PairFunction::Prelu if first[0] >= 0.0 => first,
+        PairFunction::Multiply if first[0] >= 0.0 && second[0] >= 0.0 => [0.0, f64::INFINITY],
+        PairFunction::Multiply | PairFunction::Prelu => UNBOUNDED,
+    };
+    if bounds.iter().any(|bound| bound.is_nan()) { UNBOUNDED } else { bounds }
+}
+
+fn bounds_of_numbers(numbers: &Numbers) -> Bounds {
+    match numbers {
+        Numbers::F32(values) => values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, greatest], &value| {
+            [least.min(f64::from(value)), greatest.max(f64::from(value))]
+        }),
+        Numbers::I8 { .. } => UNBOUNDED,
     }
 }

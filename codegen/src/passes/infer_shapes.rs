@@ -1,7 +1,7 @@
 //! Infers every tensor's shape from the input's, and says which layer does not fit.
 
 use crate::error::Error;
-use crate::graph::{Axis, Graph, Operator, Padding, Shape, Window};
+use crate::graph::{Axis, Constant, Graph, Numbers, Operator, Padding, Shape, Window};
 
 /// More values than any tensor has; keeps products of extents from overflowing.
 const MOST_ELEMENTS: usize = u32::MAX as usize;
@@ -27,7 +27,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
 fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<Shape, String> {
     let expected = match operator {
         Operator::Input { .. } => 0,
-        Operator::Add { .. } | Operator::Concatenate { .. } => 2,
+        Operator::Pairwise { constant: None, .. } | Operator::Concatenate { .. } => 2,
         _ => 1,
     };
     if inputs.len() != expected {
@@ -77,8 +77,24 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             extents.push(input.channels());
             Ok(Shape(extents))
         }
-        Operator::Add { .. } if inputs[0] != inputs[1] => {
-            Err(format!("adds tensors of different shapes, {} and {}", inputs[0], inputs[1]))
+        Operator::Pairwise { function, constant, .. } => {
+            let other = match constant {
+                Some(Constant { shape, numbers, .. }) => {
+                    check_numbers(shape, numbers)?;
+                    shape
+                }
+                None => inputs[1],
+            };
+            let first = constant.as_ref().is_some_and(|constant| constant.first);
+            let shapes = if first { [other, input] } else { [input, other] };
+            input.broadcast(other).ok_or_else(|| {
+                let [first, second] = shapes;
+                format!(
+                    "{} of the shapes {first} and {second}, which do not fit: extents are equal or 1, and there are as \
+                     many of them, or there is one",
+                    function.name()
+                )
+            })
         }
         Operator::Flatten => Ok(Shape(vec![input.elements()])),
         Operator::Pad { before, after, .. } => padded(input, before, after),
@@ -106,7 +122,7 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             }
             Ok(input.clone())
         }
-        Operator::Add { .. } | Operator::Activation(_) | Operator::Softmax | Operator::Identity => Ok(input.clone()),
+        Operator::Activation(_) | Operator::Requantize | Operator::Softmax | Operator::Identity => Ok(input.clone()),
     }
 }
 
@@ -156,6 +172,16 @@ fn check_bias(bias: Option<usize>, channels: usize) -> Result<(), String> {
         Some(bias) if bias != channels => Err(format!("has {bias} biases, where it makes {channels} channels")),
         _ => Ok(()),
     }
+}
+
+/// Errors unless a constant has as many numbers as its shape says.
+fn check_numbers(shape: &Shape, numbers: &Numbers) -> Result<(), String> {
+    let count = match numbers {
+        Numbers::F32(values) => values.len(),
+        Numbers::I8 { values, .. } => values.len(),
+    };
+    within_bounds(shape.clone())?;
+    if count == shape.elements() { Ok(()) } else { Err(format!("has {count} numbers for a shape of {shape}")) }
 }
 
 fn check_window(window: &Window, input: &Shape) -> Result<(), String> {

@@ -9,7 +9,7 @@ use crate::graph::Nearest;
 pub enum Flow {
     /// Each row comes from the caller.
     Input,
-    /// Row r reads row r of every input.
+    /// Row r reads row r of every input, or row 0 of an input that has one row.
     RowByRow,
     /// Row r reads `size` rows, `dilation` apart, from row `r * stride - before` on; those that
     /// do not exist are padding. A row whose taps all are reads none.
@@ -54,7 +54,10 @@ impl Flow {
     pub fn needs(&self, row: usize, input: usize, input_rows: usize) -> Range<usize> {
         match *self {
             Flow::Input => 0..0,
-            Flow::RowByRow => row..row + 1,
+            Flow::RowByRow => {
+                let row = row.min(input_rows.max(1) - 1);
+                row..row + 1
+            }
             Flow::Running => 0..input_rows,
             Flow::Window { size, stride, dilation, before } => {
                 // Taps are counted from the padded top.

@@ -213,6 +213,7 @@ struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
+    /// Rows of the only input of a running layer.
     fn input_rows(&self, layer: usize) -> usize {
         self.layers[layer].inputs.first().map_or(0, |&input| self.layers[input].rows)
     }

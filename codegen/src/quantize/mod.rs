@@ -11,7 +11,9 @@
 //! - A max pool, an average pool and what only moves values pass on their input's scale and zero point; tensors that
 //!   are put together have one, over the ranges of all. What only
 //!   a max pool reads takes the range of what the pool makes: values below it never come through.
-//! - Softmax and sigmoid have scale 1/256 and zero point -128.
+//! - Softmax and sigmoids have scale 1/256 and zero point -128, a hyperbolic tangent 1/128 and 0.
+//! - A constant operand is asymmetric per tensor, of its own range. Maximum and minimum compare stored values:
+//!   what they read is brought to their output's scale first.
 //! - An input of pixels whose offset is a whole number of steps keeps them exactly: with
 //!   Rescaling(1/255) the stored value is the pixel minus 128. Of any other the exact range is
 //!   known without calibration.
@@ -22,6 +24,7 @@
 mod activations;
 mod calibrate;
 mod observe;
+mod operands;
 mod ranges;
 mod shared;
 mod weights;
@@ -41,6 +44,9 @@ use crate::passes::channels::Channels;
 /// Scale and zero point of probabilities: 0 to 255/256.
 const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
 
+/// Scale and zero point of a hyperbolic tangent: -1 to 127/128.
+const TANH: Quantization = Quantization { scale: 1.0 / 128.0, zero_point: 0 };
+
 /// Quantizes a graph that has gone through the [passes](crate::passes).
 ///
 /// # Errors
@@ -59,6 +65,7 @@ pub fn quantize(graph: &Graph, ranges: &Ranges) -> Result<Graph, Error> {
         tensor.element = Element::I8;
         tensor.quantization = Some(output);
     }
+    operands::bring_to_one_scale(&mut quantized);
     Ok(quantized)
 }
 
@@ -97,7 +104,11 @@ impl Quantizer<'_> {
             &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
                 .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
             operator if shared::copies(operator) => self.input(0),
-            Operator::Softmax | Operator::Activation(Function::Sigmoid) => Ok(PROBABILITY),
+            Operator::Softmax | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. }) => {
+                Ok(PROBABILITY)
+            }
+            Operator::Activation(Function::Tanh) => Ok(TANH),
+            Operator::Requantize => Err(self.error("is quantized already")),
             Operator::ScaleShift { .. } | Operator::Identity => {
                 Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
             }
@@ -105,7 +116,7 @@ impl Quantizer<'_> {
             | Operator::Depthwise { activation, .. }
             | Operator::Dense { activation, .. }
             | Operator::PositionwiseDense { activation, .. }
-            | Operator::Add { activation } => self.calibrated(*activation),
+            | Operator::Pairwise { activation, .. } => self.calibrated(*activation),
             Operator::Activation(function) => self.calibrated(Some(*function)),
             _ => self.calibrated(None),
         }
@@ -115,9 +126,9 @@ impl Quantizer<'_> {
     /// together, from all of theirs.
     fn calibrated(&self, activation: Option<Function>) -> Result<Quantization, Error> {
         let mut reach = self.reach()?;
-        if activation == Some(Function::Relu6) {
-            // Six, where it cuts, is a number of steps too.
-            reach = reach.max(6.0);
+        if let Some(ends) = activation.and_then(Function::clamps) {
+            // Six, where a Relu6 cuts, is a number of steps too.
+            reach = ends.into_iter().filter(|end| end.is_finite()).map(f64::from).map(f64::abs).fold(reach, f64::max);
         }
         let joined = shared::joined(self.graph, self.layer.output);
         let agreed =
@@ -135,7 +146,7 @@ impl Quantizer<'_> {
             let layer = &self.graph.layers[index];
             let [least, greatest] = match &layer.operator {
                 Operator::Softmax
-                | Operator::Activation(Function::Sigmoid)
+                | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. } | Function::Tanh)
                 | Operator::Input { element: Element::U8, .. } => {
                     let reason = format!(
                         "is put together with \"{}\", whose scale is its own: put another layer between them",
@@ -153,13 +164,10 @@ impl Quantizer<'_> {
 
     /// The range of what a layer makes, cut to what an activation leaves.
     fn cut(&self, layer: &Layer, activation: Option<Function>) -> Result<[f32; 2], Error> {
-        let [least, greatest] = self.range(layer)?;
-        Ok(match activation {
-            Some(Function::Relu) => [least.max(0.0), greatest.max(0.0)],
-            Some(Function::Relu6) => [least.clamp(0.0, 6.0), greatest.clamp(0.0, 6.0)],
-            Some(Function::Sigmoid) => [0.0, 1.0],
-            None => [least, greatest],
-        })
+        let range = self.range(layer)?;
+        let Some(function) = activation else { return Ok(range) };
+        let [low, high] = function.bounds([f64::NEG_INFINITY, f64::INFINITY]);
+        Ok(range.map(|end| f64::from(end).max(low).min(high) as f32))
     }
 
     /// The range of a layer's tensor; where only a max pool reads it, of what the pool makes.
@@ -187,7 +195,7 @@ impl Quantizer<'_> {
         let largest = |index: usize| self.input(index).map(activations::largest);
         match &self.layer.operator {
             Operator::Input { .. } => Ok(0.0),
-            Operator::Add { .. } => Ok(largest(0)? + largest(1)?),
+            Operator::Pairwise { function, constant, .. } => self.reach_of_pair(*function, constant.as_ref()),
             operator => match self.channels(operator) {
                 None => largest(0),
                 Some(channels) => {
@@ -241,6 +249,9 @@ impl Quantizer<'_> {
                 });
                 *weights = Weights::I8 { values: numbers.values, scales: numbers.scales };
                 *bias = Some(Bias::I32(numbers.bias));
+            }
+            Operator::Pairwise { function, constant: Some(constant), .. } => {
+                *constant = self.constant(*function, constant, output)?;
             }
             _ => {}
         }

@@ -122,7 +122,7 @@ pub(super) fn add(builder: &mut Builder, site: &Site) -> Result<TensorId, Error>
             0 => site.name().to_owned(),
             later => format!("{}/{}", site.name(), later + 1),
         };
-        sum = builder.push(&name, Operator::Add { activation: None }, vec![sum, next], shape.clone())?;
+        sum = builder.push(&name, Operator::add(None), vec![sum, next], shape.clone())?;
     }
     Ok(sum)
 }

@@ -12,6 +12,7 @@
 //! - `lacking`: operators that there is no layer for, all in one error.
 //! - `edges`: the model's inputs and outputs.
 //! - `operators`: operators become layers.
+//! - `elementwise`: those that work element by element.
 //! - `axes`: which axes of the file's tensors are rows, columns and channels; a series in the clothes of a picture
 //!   is a series.
 //! - `reshape`, `moving`, `reduce`: layers that move values, and that reduce axes.
@@ -21,6 +22,7 @@
 mod axes;
 mod dilation;
 mod edges;
+mod elementwise;
 mod lacking;
 mod moving;
 mod operators;

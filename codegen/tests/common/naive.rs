@@ -4,7 +4,11 @@
 //! It works on graphs as read (with `ScaleShift` and `Identity`) and after the passes, and infers
 //! shapes by itself.
 
-use microception_codegen::graph::{Bias, Function, Graph, Operator, Padding, Weights, Window};
+use std::f64::consts::PI;
+
+use microception_codegen::graph::{
+    Bias, Constant, Function, Graph, Numbers, Operator, Padding, PairFunction, Weights, Window,
+};
 
 /// A tensor: height, width, channels, and the values `[row][column][channel]`. A time series has
 /// width 1, a flat tensor also height 1.
@@ -110,8 +114,35 @@ fn apply(function: Function, x: f64) -> f64 {
     match function {
         Function::Relu => x.max(0.0),
         Function::Relu6 => x.clamp(0.0, 6.0),
+        Function::Clamp { least, greatest } => x.clamp(f64::from(least), f64::from(greatest)),
+        Function::LeakyRelu { slope } => x.max(0.0) + f64::from(slope) * x.min(0.0),
+        Function::ThresholdRelu { slope, threshold, greatest } => match x - f64::from(threshold) {
+            below if below <= 0.0 => f64::from(slope) * below,
+            _ => x.max(0.0).min(f64::from(greatest)),
+        },
+        Function::Elu { alpha } => x.max(0.0) + f64::from(alpha) * (x.min(0.0).exp() - 1.0),
+        Function::Selu => 1.0507009873554805 * (x.max(0.0) + 1.6732632423543772 * (x.min(0.0).exp() - 1.0)),
+        Function::Gelu => x * normal_below(x),
+        Function::GeluTanh => 0.5 * x * (1.0 + ((2.0 / PI).sqrt() * (x + 0.044715 * x.powi(3))).tanh()),
+        Function::Silu => x / (1.0 + (-x).exp()),
         Function::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+        Function::HardSigmoid { slope } => (f64::from(slope) * x + 0.5).clamp(0.0, 1.0),
+        Function::HardSwish => x * (x / 6.0 + 0.5).clamp(0.0, 1.0),
+        Function::Tanh => x.tanh(),
+        Function::Softplus if x > 30.0 => x,
+        Function::Softplus => (1.0 + x.exp()).ln(),
+        Function::Step => f64::from(u8::from(x >= 0.0)),
     }
+}
+
+/// The probability that a normal number is below `x`: its density integrated by Simpson's rule.
+fn normal_below(x: f64) -> f64 {
+    const HALVES: usize = 400;
+    let x = x.clamp(-9.0, 9.0);
+    let density = |t: f64| (-0.5 * t * t).exp() / (2.0 * PI).sqrt();
+    let width = x / (2 * HALVES) as f64;
+    let inner = (1..2 * HALVES).map(|index| density(index as f64 * width) * if index % 2 == 1 { 4.0 } else { 2.0 });
+    0.5 + width / 3.0 * (density(0.0) + inner.sum::<f64>() + density(x))
 }
 
 fn real_weights(weights: &Weights) -> &[f32] {
@@ -273,17 +304,18 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             }
             output
         }
-        Operator::Add { activation } => {
-            let other = inputs[1];
-            assert_eq!(
-                (input.height, input.width, input.channels),
-                (other.height, other.width, other.channels),
-                "an Add has inputs of one shape"
-            );
-            let values = input.values.iter().zip(&other.values).map(|(a, b)| a + b).collect();
-            activated(Image { values, ..input.clone() }, *activation)
+        Operator::Pairwise { function, constant, activation } => {
+            let held = constant.as_ref().map(|Constant { shape, numbers, .. }| match numbers {
+                Numbers::F32(values) => Image::of(&shape.0, values.iter().map(|&value| f64::from(value)).collect()),
+                Numbers::I8 { .. } => panic!("the oracle runs f32 graphs"),
+            });
+            let other = held.as_ref().unwrap_or_else(|| inputs[1]);
+            let first = constant.as_ref().is_some_and(|constant| constant.first);
+            let [first, second] = if first { [other, input] } else { [input, other] };
+            activated(pairwise(*function, first, second), *activation)
         }
         Operator::Activation(function) => input.map(|x| apply(*function, x)),
+        Operator::Requantize => panic!("the oracle runs f32 graphs"),
         Operator::Softmax => {
             let mut output = input.clone();
             for pixel in output.values.chunks_mut(input.channels) {
@@ -317,6 +349,39 @@ fn each(image: &Image, mut value: impl FnMut(usize, usize, usize, f64)) {
             }
         }
     }
+}
+
+/// Every place of the output, with the operands' places of which there is one pinned to it.
+fn pairwise(function: PairFunction, first: &Image, second: &Image) -> Image {
+    let longer = |a: usize, b: usize| {
+        assert!(a == b || a == 1 || b == 1, "extents of {a} and {b}");
+        a.max(b)
+    };
+    let mut output = Image::zeros(
+        longer(first.height, second.height),
+        longer(first.width, second.width),
+        longer(first.channels, second.channels),
+    );
+    let at = |operand: &Image, row: usize, column: usize, channel: usize| {
+        operand.at(row % operand.height, column % operand.width, channel % operand.channels)
+    };
+    for row in 0..output.height {
+        for column in 0..output.width {
+            for channel in 0..output.channels {
+                let (a, b) = (at(first, row, column, channel), at(second, row, column, channel));
+                let value = match function {
+                    PairFunction::Add => a + b,
+                    PairFunction::Subtract => a - b,
+                    PairFunction::Multiply => a * b,
+                    PairFunction::Maximum => a.max(b),
+                    PairFunction::Minimum => a.min(b),
+                    PairFunction::Prelu => a.max(0.0) + b * a.min(0.0),
+                };
+                output.set(row, column, channel, value);
+            }
+        }
+    }
+    output
 }
 
 fn pool(window: &Window, input: &Image, of: impl Fn(&[f64]) -> f64) -> Image {

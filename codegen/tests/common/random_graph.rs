@@ -2,7 +2,8 @@
 //! readers of one tensor, batch norms before and after everything, odd extents.
 
 use microception_codegen::graph::{
-    Axis, Bias, Element, Function, Graph, Nearest, Operator, Padding, Shape, TensorId, Weights, Window,
+    Axis, Bias, Constant, Element, Function, Graph, Nearest, Numbers, Operator, Padding, PairFunction, Shape, TensorId,
+    Weights, Window,
 };
 
 /// A graph of a few layers, its last tensor the output. The same seed gives the same graph.
@@ -127,10 +128,13 @@ impl Source {
 
     fn block(&mut self, tensor: TensorId) -> TensorId {
         let shape = self.shape(tensor);
-        match self.random.u8(0..14) {
+        match self.random.u8(0..17) {
             11 => self.moved(tensor),
             12 => self.joined(tensor),
             13 => self.positionwise(tensor),
+            14 => self.function(tensor),
+            15 => self.with_constant(tensor),
+            16 => self.repeated(tensor),
             0..=2 => self.weighted(tensor, false),
             3 | 4 => self.batch_norm(tensor),
             5 => {
@@ -164,7 +168,7 @@ impl Source {
                 }
                 let activation = self.activation();
                 let inputs = if self.random.bool() { vec![branch, tensor] } else { vec![tensor, branch] };
-                self.push(Operator::Add { activation }, inputs, shape)
+                self.push(Operator::add(activation), inputs, shape)
             }
         }
     }
@@ -223,6 +227,73 @@ impl Source {
         let (bias, activation) = (self.bias(outputs), self.activation());
         *shape.0.last_mut().unwrap() = outputs;
         self.push(Operator::PositionwiseDense { weights, bias, activation }, vec![tensor], shape)
+    }
+
+    /// Any function of one number.
+    fn function(&mut self, tensor: TensorId) -> TensorId {
+        let slope = self.random.f32();
+        let function = [
+            Function::Clamp { least: -slope, greatest: 1.0 },
+            Function::LeakyRelu { slope },
+            Function::ThresholdRelu { slope, threshold: 0.25, greatest: 2.0 },
+            Function::Elu { alpha: 1.0 + slope },
+            Function::Selu,
+            Function::Gelu,
+            Function::GeluTanh,
+            Function::Silu,
+            Function::HardSigmoid { slope: 0.2 },
+            Function::HardSwish,
+            Function::Tanh,
+            Function::Softplus,
+        ][self.random.usize(0..12)];
+        let shape = self.shape(tensor);
+        self.push(Operator::Activation(function), vec![tensor], shape)
+    }
+
+    /// A function of two numbers, whose other operand is repeated along some axes.
+    fn with_constant(&mut self, tensor: TensorId) -> TensorId {
+        let function = self.pair_function();
+        let shape = self.shape(tensor);
+        let extents: Vec<usize> = shape.0.iter().map(|&extent| if self.random.bool() { extent } else { 1 }).collect();
+        let numbers = Numbers::F32(self.numbers(extents.iter().product(), 2.0));
+        let first = function != PairFunction::Prelu && self.random.bool();
+        let constant = Some(Constant { shape: Shape(extents), numbers, first });
+        let activation = self.activation();
+        self.push(Operator::Pairwise { function, constant, activation }, vec![tensor], shape)
+    }
+
+    /// A function of two numbers, whose other operand is a mean over all places or over some axes.
+    fn repeated(&mut self, tensor: TensorId) -> TensorId {
+        let function = self.pair_function();
+        let shape = self.shape(tensor);
+        let (operator, extents) = if self.random.bool() {
+            let extents = [vec![1; shape.0.len() - 1], vec![shape.channels()]].concat();
+            (Operator::GlobalAveragePool { keep_dims: true }, extents)
+        } else {
+            let mut window = Window::POINT;
+            let mut extents = shape.0.clone();
+            for (axis, extent) in extents.iter_mut().enumerate().take(shape.0.len() - 1) {
+                if self.random.bool() {
+                    (window.size[axis], *extent) = (*extent, 1);
+                }
+            }
+            (Operator::AveragePool { window }, extents)
+        };
+        let mean = self.push(operator, vec![tensor], Shape(extents));
+        let inputs = if self.random.bool() { vec![mean, tensor] } else { vec![tensor, mean] };
+        let activation = self.activation();
+        self.push(Operator::Pairwise { function, constant: None, activation }, inputs, shape)
+    }
+
+    fn pair_function(&mut self) -> PairFunction {
+        [
+            PairFunction::Add,
+            PairFunction::Subtract,
+            PairFunction::Multiply,
+            PairFunction::Maximum,
+            PairFunction::Minimum,
+            PairFunction::Prelu,
+        ][self.random.usize(0..6)]
     }
 
     fn window_fits(&self, window: &Window, to: &Shape, from: &Shape) -> bool {

@@ -157,7 +157,7 @@ impl Loader {
             "max_pool" => Operator::MaxPool { window: window() },
             "average_pool" => Operator::AveragePool { window: window() },
             "mean" => Operator::GlobalAveragePool { keep_dims: operator["keep_dims"] == true },
-            "add" => Operator::Add { activation },
+            "add" => Operator::add(activation),
             "relu" => Operator::Activation(Function::Relu),
             "relu6" => Operator::Activation(Function::Relu6),
             "logistic" => Operator::Activation(Function::Sigmoid),

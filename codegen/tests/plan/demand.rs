@@ -8,7 +8,7 @@ use microception_codegen::graph::{Axis, Graph, Operator, Padding, Shape, Window}
 pub enum Demand {
     /// None: its rows come from the caller, from the top.
     Caller,
-    /// Row r reads row r of every input.
+    /// Row r reads row r of every input; an input of a single row is repeated.
     SameRow,
     /// Row r reads the rows `top + r * stride + k * dilation` for `k` below `taps`, as far as they exist.
     Taps {
@@ -145,8 +145,9 @@ impl Definition {
                 Operator::Dense { .. }
                 | Operator::PositionwiseDense { .. }
                 | Operator::Concatenate { .. }
-                | Operator::Add { .. }
+                | Operator::Pairwise { .. }
                 | Operator::Activation(_)
+                | Operator::Requantize
                 | Operator::Softmax
                 | Operator::ScaleShift { .. }
                 | Operator::Identity => Demand::SameRow,
@@ -176,6 +177,7 @@ impl Definition {
             }
             Demand::One(rows) => vec![rows[row]],
             Demand::Caller => Vec::new(),
+            Demand::SameRow if input_rows == 1 => vec![0],
             Demand::SameRow => vec![row],
             Demand::EveryRow { .. } => (0..input_rows).collect(),
             &Demand::Taps { top, stride, dilation, taps } => (0..taps)
@@ -220,7 +222,8 @@ pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<
     before
 }
 
-/// Per layer and row, whether the answer depends on it.
+/// Per layer and row, whether the answer depends on it. Rows between two that a row reads count too: a kernel
+/// finds its taps by counting lines, so that all lines between them are there.
 pub fn needed(definitions: &[Definition], output: usize) -> Vec<Vec<bool>> {
     let mut needed: Vec<Vec<bool>> = definitions.iter().map(|definition| vec![false; definition.rows]).collect();
     needed[output].fill(true);

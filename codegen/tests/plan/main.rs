@@ -209,6 +209,14 @@ fn random_graphs_vary() {
         for (what, there) in [
             ("several readers of a tensor", several_readers),
             ("a sum of two tensors", definitions.iter().any(|definition| definition.inputs.len() == 2)),
+            (
+                "an operand of one row for many",
+                definitions.iter().any(|definition| {
+                    definition.demand == Demand::SameRow
+                        && definition.rows > 1
+                        && definition.inputs.iter().any(|&input| definitions[input].rows == 1)
+                }),
+            ),
             ("a height above three times the window", tall),
             ("one or two rows", definitions[0].rows <= 2),
             ("a stride of 3", taps(|_, stride, _| stride == 3)),

@@ -1,7 +1,8 @@
 //! Random graphs, the same for the same seed on every machine.
 
 use microception_codegen::graph::{
-    Axis, Bias, Element, Function, Graph, Nearest, Operator, Padding, Quantization, Shape, TensorId, Weights, Window,
+    Axis, Bias, Constant, Element, Function, Graph, Nearest, Numbers, Operator, Padding, PairFunction, Quantization,
+    Shape, TensorId, Weights, Window,
 };
 
 use crate::demand::window_outputs;
@@ -163,7 +164,7 @@ impl Builder {
 
     fn add(&mut self, left: TensorId, right: TensorId) -> TensorId {
         let activation = self.activation();
-        self.push(Operator::Add { activation }, vec![left, right], self.shape(left))
+        self.push(Operator::add(activation), vec![left, right], self.shape(left))
     }
 
     fn channels(&mut self) -> usize {
@@ -174,12 +175,14 @@ impl Builder {
     fn block(&mut self, input: TensorId) -> TensorId {
         let shape = self.shape(input);
         // What makes tensors larger is for small ones.
-        let last = if shape.iter().product::<usize>() > 500 { 11 } else { 15 };
+        let last = if shape.iter().product::<usize>() > 500 { 13 } else { 17 };
         match self.random.within(0, last) {
-            12 => self.pad(input),
-            13 => self.concatenate(input),
-            14 => self.reshape(input),
-            15 => self.resize(input),
+            14 => self.pad(input),
+            15 => self.concatenate(input),
+            16 => self.reshape(input),
+            17 => self.resize(input),
+            12 => self.repeated(input),
+            13 => self.constant(input),
             0 | 1 => {
                 let (window, channels) = (self.window(&shape, true), self.channels());
                 self.convolution(input, window, channels)
@@ -274,6 +277,42 @@ impl Builder {
         self.push(Operator::ResizeNearest { size, nearest }, vec![input], vec![size[0], size[1], channels])
     }
 
+    /// A product with what has one row, one column or one place for all, as in squeeze-and-excite.
+    fn repeated(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let channels = shape[shape.len() - 1];
+        let small = if self.random.chance(60) {
+            let keep_dims = self.random.chance(50);
+            let mut extents = if keep_dims { vec![1; shape.len() - 1] } else { Vec::new() };
+            extents.push(channels);
+            let mean = self.push(Operator::GlobalAveragePool { keep_dims }, vec![input], extents);
+            if keep_dims { self.convolution(mean, Window::POINT, channels) } else { self.dense_to(mean, channels) }
+        } else {
+            // All rows, or all columns.
+            let mut size = [shape[0], 1];
+            if shape.len() == 3 && self.random.chance(50) {
+                size = [1, shape[1]];
+            }
+            self.pool(input, Window { size, ..Window::POINT })
+        };
+        let function = self.random.pick(&[PairFunction::Multiply, PairFunction::Subtract, PairFunction::Maximum]);
+        let inputs = if self.random.chance(50) { vec![input, small] } else { vec![small, input] };
+        self.push(Operator::Pairwise { function, constant: None, activation: None }, inputs, shape)
+    }
+
+    /// A difference with a constant, one for each row or for all.
+    fn constant(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let mut extents = shape.clone();
+        if self.random.chance(50) {
+            extents[0] = 1;
+        }
+        let numbers = Numbers::F32(vec![0.0; extents.iter().product()]);
+        let constant = Some(Constant { shape: Shape(extents), numbers, first: self.random.chance(50) });
+        let operator = Operator::Pairwise { function: PairFunction::Subtract, constant, activation: self.activation() };
+        self.push(operator, vec![input], shape)
+    }
+
     /// Several sums over tensors that all stay alive.
     fn chain_of_additions(&mut self, input: TensorId) -> TensorId {
         let channels = *self.shape(input).last().expect("a shape has extents");
@@ -327,8 +366,12 @@ impl Builder {
     }
 
     fn dense(&mut self, input: TensorId) -> TensorId {
-        let elements: usize = self.shape(input).iter().product();
         let units = self.random.within(1, 7);
+        self.dense_to(input, units)
+    }
+
+    fn dense_to(&mut self, input: TensorId, units: usize) -> TensorId {
+        let elements: usize = self.shape(input).iter().product();
         let operator = Operator::Dense { weights: zeros(units * elements), bias: None, activation: self.activation() };
         self.push(operator, vec![input], vec![units])
     }

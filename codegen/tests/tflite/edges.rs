@@ -68,7 +68,7 @@ fn a_sum_reads_two_tensors() {
     model.call(BuiltinOperator::ADD, &[3, 4], sum, Options::Add);
     model.outputs = vec![sum];
     let graph = graph(&model);
-    assert_eq!(graph.layers[3].operator, Operator::Add { activation: None });
+    assert_eq!(graph.layers[3].operator, Operator::add(None));
     assert_eq!(graph.layers[3].inputs, [graph.layers[1].output, graph.layers[2].output]);
 }
 

@@ -16,9 +16,9 @@ fn all_operators_that_are_lacking_are_listed_at_once() {
     model.tensors[1].scales = vec![0.0];
     let names = ["first", "second", "third"];
     let outputs = names.map(|name| model.value(name, TensorType::INT8, &[1, 2, 2, 2]));
-    model.call(BuiltinOperator::HARD_SWISH, &[3], outputs[0], Options::None);
-    model.call(BuiltinOperator::MUL, &[3, 3], outputs[1], Options::None);
-    model.call(BuiltinOperator::HARD_SWISH, &[3], outputs[2], Options::None);
+    model.call(BuiltinOperator::LOG_SOFTMAX, &[3], outputs[0], Options::None);
+    model.call(BuiltinOperator::POW, &[3, 3], outputs[1], Options::None);
+    model.call(BuiltinOperator::LOG_SOFTMAX, &[3], outputs[2], Options::None);
     let custom = Call {
         kind: BuiltinOperator::CUSTOM,
         custom: Some("Mine"),
@@ -27,10 +27,11 @@ fn all_operators_that_are_lacking_are_listed_at_once() {
         options: Options::None,
     };
     model.calls.push(custom);
-    let expected = "uses operators that this version lacks, here with the tensors that they make: HARD_SWISH (\"first\", \
-                    \"third\"), MUL (\"second\"), the custom operator \"Mine\" (\"output\"); supported are ADD, \
-                    AVERAGE_POOL_2D, CONV_2D, DEPTHWISE_CONV_2D, DEQUANTIZE, FULLY_CONNECTED, LOGISTIC, MAX_POOL_2D, \
-                    MEAN, QUANTIZE, RELU, RELU6, RESHAPE, SOFTMAX";
+    let expected = "uses operators that this version lacks, here with the tensors that they make: LOG_SOFTMAX (\"first\", \
+                    \"third\"), POW (\"second\"), the custom operator \"Mine\" (\"output\"); supported are ADD, \
+                    AVERAGE_POOL_2D, CONV_2D, DEPTHWISE_CONV_2D, DEQUANTIZE, ELU, FULLY_CONNECTED, GELU, HARD_SWISH, \
+                    LEAKY_RELU, LOGISTIC, MAXIMUM, MAX_POOL_2D, MEAN, MINIMUM, MUL, PRELU, QUANTIZE, RELU, RELU6, \
+                    RELU_0_TO_1, RELU_N1_TO_1, RESHAPE, SOFTMAX, SUB, TANH";
     assert_eq!(message(&model), expected);
 }
 
@@ -95,7 +96,7 @@ fn what_does_not_fit_together() {
 fn options_that_there_is_no_kernel_for() {
     let mut model = Model::convolution();
     model.calls[0].options = Options::Convolution { stride: 1, activation: ActivationFunctionType::TANH };
-    let expected = "layer \"sums\": has the activation TANH fused; supported are RELU and RELU6";
+    let expected = "layer \"sums\": has the activation TANH fused; supported are RELU, RELU6 and RELU_N1_TO_1";
     assert_eq!(message(&model), expected);
     model.calls[0].options = Options::Convolution { stride: 0, activation: ActivationFunctionType::NONE };
     assert_eq!(message(&model), "layer \"sums\": has a stride of 0");
@@ -118,9 +119,15 @@ fn options_that_there_is_no_kernel_for() {
 
     let mut model = Model::convolution();
     model.calls[1].kind = BuiltinOperator::QUANTIZE;
-    model.tensors[4].scales = vec![0.75];
-    let expected = "layer \"output\": is quantized again or from float inside the model, which is not supported; \
-                    convert the whole model to int8 (full-integer quantization)";
+    model.tensors[3].element = TensorType::FLOAT32;
+    model.calls.remove(0);
+    model.inputs = vec![3];
+    model.call(BuiltinOperator::RELU, &[3], 4, Options::None);
+    model.calls.rotate_right(1);
+    model.calls[0].outputs = vec![model.value("real", TensorType::FLOAT32, &[1, 2, 2, 2])];
+    model.calls[1].inputs = model.calls[0].outputs.clone();
+    let expected = "layer \"output\": is made of float inside the model, which is not supported; convert the whole model \
+                    to int8 (full-integer quantization)";
     assert_eq!(message(&model), expected);
 
     let mut model = Model::convolution();

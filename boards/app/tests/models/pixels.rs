@@ -1,7 +1,7 @@
 //! A model by hand, in the form of a generated module: eight pixels of two rows, centred around
 //! zero and doubled, in int8.
 
-use microception::layers::{add, input};
+use microception::layers::{add, input, pairwise};
 use microception::model::{Model, Plan, RowBytes, Step};
 use microception::quantized::{Factor, Range};
 use microception::window::Call;
@@ -78,7 +78,7 @@ impl Model for Pixels {
         };
         match layer {
             0 => input::centre(call),
-            _ => add::int8(&SUM, call),
+            _ => pairwise::same(&SUM, call),
         }
     }
 }

@@ -29,12 +29,20 @@ impl<'a> Builder<'a> {
                 return Err(self.tensors.error(index, "is an input of the model twice"));
             }
             match quantized.get(&index).copied().filter(|_| readers.get(&index) == Some(&1)) {
-                Some(quantized) if self.tensors.element(quantized)? == TensorType::INT8 => {
+                Some(quantized)
+                    if self.tensors.element(quantized)? == TensorType::INT8
+                        && self.same_real(index, &self.tensors.value(quantized)?)? =>
+                {
                     self.quantized_input(index, quantized)?;
                 }
                 _ => {
-                    let value = self.tensors.value(index)?;
-                    let operator = Operator::Input { element: value.element, scale: 1.0, offset: 0.0 };
+                    let (operator, value) = match self.tensors.element(index)? {
+                        TensorType::UINT8 => (self.pixels(index)?, self.in_int8(index)?),
+                        _ => {
+                            let value = self.tensors.value(index)?;
+                            (Operator::Input { element: value.element, scale: 1.0, offset: 0.0 }, value)
+                        }
+                    };
                     let id = self.push(operator, Vec::new(), value)?;
                     self.made.insert(index, id);
                 }
@@ -43,25 +51,32 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// An input that becomes the int8 tensor `quantized` before anything else reads it.
+    /// An input of uint8.
+    fn pixels(&self, index: i32) -> Result<Operator, Error> {
+        let Quantization { scale, zero_point } = self.tensors.quantization(index, 0)?;
+        Ok(Operator::Input { element: Element::U8, scale, offset: -(zero_point as f32) * scale })
+    }
+
+    /// The value of a tensor of uint8 in int8.
+    fn in_int8(&self, index: i32) -> Result<Value, Error> {
+        let Quantization { scale, zero_point } = self.tensors.quantization(index, 0)?;
+        Ok(Value {
+            name: self.tensors.name(index),
+            shape: self.tensors.shape(index)?,
+            element: Element::I8,
+            quantization: Some(Quantization { scale, zero_point: zero_point + TO_INT8 }),
+        })
+    }
+
+    /// An input whose numbers are those of the int8 tensor `quantized`, which alone reads it.
     fn quantized_input(&mut self, index: i32, quantized: i32) -> Result<(), Error> {
         let value = self.tensors.value(quantized)?;
         if self.tensors.shape(index)? != value.shape {
             return Err(self.tensors.error(quantized, "has another shape than what it is quantized from"));
         }
         let operator = match self.tensors.element(index)? {
-            TensorType::FLOAT32 | TensorType::INT8 if self.same_real(index, &value)? => {
-                Operator::Input { element: Element::I8, scale: 1.0, offset: 0.0 }
-            }
-            TensorType::UINT8 if self.same_real(index, &value)? => {
-                let Quantization { scale, zero_point } = self.tensors.quantization(index, 0)?;
-                Operator::Input { element: Element::U8, scale, offset: -(zero_point as f32) * scale }
-            }
-            _ => {
-                let reason = "is an input that is quantized with other numbers than its own; convert the model with \
-                              int8 or float32 inputs (inference_input_type)";
-                return Err(self.tensors.error(index, reason));
-            }
+            TensorType::UINT8 => self.pixels(index)?,
+            _ => Operator::Input { element: Element::I8, scale: 1.0, offset: 0.0 },
         };
         let name = self.tensors.name(index);
         let id = self.push(operator, Vec::new(), Value { name, ..value })?;
@@ -73,14 +88,11 @@ impl<'a> Builder<'a> {
     fn same_real(&self, index: i32, value: &Value) -> Result<bool, Error> {
         let moved = match self.tensors.element(index)? {
             TensorType::FLOAT32 => return Ok(true),
-            TensorType::UINT8 => {
-                let Quantization { scale, zero_point } = self.tensors.quantization(index, 0)?;
-                Quantization { scale, zero_point: zero_point + TO_INT8 }
-            }
-            TensorType::INT8 => self.tensors.quantization(index, -128)?,
+            TensorType::UINT8 => self.in_int8(index)?.quantization,
+            TensorType::INT8 => self.tensors.value(index)?.quantization,
             _ => return Ok(false),
         };
-        Ok(value.quantization == Some(moved))
+        Ok(value.quantization == moved)
     }
 
     /// A QUANTIZE or DEQUANTIZE that is not the first that reads an input: it may be the model's last.
@@ -97,13 +109,29 @@ impl<'a> Builder<'a> {
             element: tensor.element,
             quantization: tensor.quantization,
         };
-        let same = value.element == Element::I8 && self.keeps_extents(call)? && self.same_real(call.output, &value)?;
-        if !same {
-            let reason = "is quantized again or from float inside the model, which is not supported; convert the \
-                          whole model to int8 (full-integer quantization)";
-            return Err(self.tensors.error(call.output, reason));
+        if !self.keeps_extents(call)? {
+            return Err(self.tensors.error(call.output, "has another shape than what it is quantized from"));
         }
-        self.ends.insert(call.output, input);
+        let id = match value.element {
+            Element::I8 if self.same_real(call.output, &value)? => input,
+            Element::I8 if self.tensors.element(call.output)? == TensorType::INT8 => {
+                self.push(Operator::Requantize, vec![input], self.value(call)?)?
+            }
+            Element::I8 if self.tensors.element(call.output)? == TensorType::UINT8 => {
+                let output = Value { shape: value.shape, ..self.in_int8(call.output)? };
+                self.push(Operator::Requantize, vec![input], output)?
+            }
+            _ => {
+                let reason = "is made of float inside the model, which is not supported; convert the whole model to \
+                              int8 (full-integer quantization)";
+                return Err(self.tensors.error(call.output, reason));
+            }
+        };
+        let axes = self.output_axes(call)?;
+        self.set_axes(call.output, axes);
+        // What is not int8 in the file may only be an output.
+        let made = if self.tensors.element(call.output)? == TensorType::INT8 { &mut self.made } else { &mut self.ends };
+        made.insert(call.output, id);
         Ok(())
     }
 

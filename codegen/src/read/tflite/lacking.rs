@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::read::budget::Budget;
 
 /// Operators that become layers, or fall away at a model's edges.
-const SUPPORTED: [BuiltinOperator; 24] = [
+const SUPPORTED: [BuiltinOperator; 36] = [
     BuiltinOperator::ADD,
     BuiltinOperator::AVERAGE_POOL_2D,
     BuiltinOperator::BATCH_TO_SPACE_ND,
@@ -17,22 +17,34 @@ const SUPPORTED: [BuiltinOperator; 24] = [
     BuiltinOperator::CONV_2D,
     BuiltinOperator::DEPTHWISE_CONV_2D,
     BuiltinOperator::DEQUANTIZE,
+    BuiltinOperator::ELU,
     BuiltinOperator::EXPAND_DIMS,
     BuiltinOperator::FULLY_CONNECTED,
+    BuiltinOperator::GELU,
+    BuiltinOperator::HARD_SWISH,
+    BuiltinOperator::LEAKY_RELU,
     BuiltinOperator::LOGISTIC,
+    BuiltinOperator::MAXIMUM,
     BuiltinOperator::MAX_POOL_2D,
     BuiltinOperator::MEAN,
+    BuiltinOperator::MINIMUM,
+    BuiltinOperator::MUL,
     BuiltinOperator::PAD,
     BuiltinOperator::PADV2,
+    BuiltinOperator::PRELU,
     BuiltinOperator::QUANTIZE,
     BuiltinOperator::REDUCE_MAX,
     BuiltinOperator::RELU,
     BuiltinOperator::RELU6,
+    BuiltinOperator::RELU_0_TO_1,
+    BuiltinOperator::RELU_N1_TO_1,
     BuiltinOperator::RESHAPE,
     BuiltinOperator::RESIZE_NEAREST_NEIGHBOR,
     BuiltinOperator::SOFTMAX,
     BuiltinOperator::SPACE_TO_BATCH_ND,
     BuiltinOperator::SQUEEZE,
+    BuiltinOperator::SUB,
+    BuiltinOperator::TANH,
     BuiltinOperator::TRANSPOSE,
 ];
 

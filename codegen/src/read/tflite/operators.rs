@@ -23,9 +23,14 @@ impl<'a> Builder<'a> {
             BuiltinOperator::DEPTHWISE_CONV_2D => self.depthwise(call, None)?,
             BuiltinOperator::FULLY_CONNECTED => self.dense(call)?,
             BuiltinOperator::MAX_POOL_2D | BuiltinOperator::AVERAGE_POOL_2D => self.pool(call)?,
-            BuiltinOperator::ADD => self.add(call)?,
             // These compute shapes, whose results the file has.
             _ if self.is_of_shapes(call)? => return Ok(()),
+            BuiltinOperator::ADD
+            | BuiltinOperator::SUB
+            | BuiltinOperator::MUL
+            | BuiltinOperator::MAXIMUM
+            | BuiltinOperator::MINIMUM
+            | BuiltinOperator::PRELU => self.pairwise(call)?,
             BuiltinOperator::MEAN | BuiltinOperator::REDUCE_MAX => self.reduce(call)?,
             BuiltinOperator::RESHAPE | BuiltinOperator::EXPAND_DIMS | BuiltinOperator::SQUEEZE => self.reshape(call)?,
             BuiltinOperator::TRANSPOSE => self.transpose(call)?,
@@ -34,8 +39,15 @@ impl<'a> Builder<'a> {
             BuiltinOperator::RESIZE_NEAREST_NEIGHBOR => self.resize_nearest(call)?,
             BuiltinOperator::SPACE_TO_BATCH_ND => return self.space_to_batch(call),
             BuiltinOperator::BATCH_TO_SPACE_ND => self.batch_to_space(call)?,
-            BuiltinOperator::RELU => self.unary(call, Operator::Activation(Function::Relu))?,
-            BuiltinOperator::RELU6 => self.unary(call, Operator::Activation(Function::Relu6))?,
+            BuiltinOperator::RELU
+            | BuiltinOperator::RELU6
+            | BuiltinOperator::RELU_N1_TO_1
+            | BuiltinOperator::RELU_0_TO_1
+            | BuiltinOperator::LEAKY_RELU
+            | BuiltinOperator::ELU
+            | BuiltinOperator::GELU
+            | BuiltinOperator::HARD_SWISH
+            | BuiltinOperator::TANH => self.function(call)?,
             BuiltinOperator::LOGISTIC => self.probability(call, Operator::Activation(Function::Sigmoid))?,
             BuiltinOperator::SOFTMAX => self.softmax(call)?,
             BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => return self.conversion(call),
@@ -125,9 +137,13 @@ impl<'a> Builder<'a> {
             ActivationFunctionType::NONE => Ok(None),
             ActivationFunctionType::RELU => Ok(Some(Function::Relu)),
             ActivationFunctionType::RELU6 => Ok(Some(Function::Relu6)),
+            ActivationFunctionType::RELU_N1_TO_1 => Ok(Some(Function::Clamp { least: -1.0, greatest: 1.0 })),
             other => {
                 let name = other.variant_name().unwrap_or("of an unknown number");
-                Err(self.error(call, format!("has the activation {name} fused; supported are RELU and RELU6")))
+                Err(self.error(
+                    call,
+                    format!("has the activation {name} fused; supported are RELU, RELU6 and RELU_N1_TO_1"),
+                ))
             }
         }
     }
@@ -144,7 +160,7 @@ impl<'a> Builder<'a> {
         Err(self.error(call, "has another scale or zero point than its input, which this operator keeps"))
     }
 
-    fn unary(&mut self, call: &Call<'a>, operator: Operator) -> Result<TensorId, Error> {
+    pub(super) fn unary(&mut self, call: &Call<'a>, operator: Operator) -> Result<TensorId, Error> {
         let input = self.read(call, 0)?;
         let value = self.value(call)?;
         self.push(operator, vec![input], value)
@@ -179,17 +195,6 @@ impl<'a> Builder<'a> {
             _ => Operator::AveragePool { window },
         };
         // A pool carries no activation here; one on the same scale is the same.
-        let Some(function) = activation else { return self.push(pool, vec![input], value) };
-        let name = format!("{}/{}", value.name, pool.name());
-        let pooled = self.push(pool, vec![input], Value { name, ..value.clone() })?;
-        self.push(Operator::Activation(function), vec![pooled], value)
-    }
-
-    fn add(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
-        let options = self.options(call, call.operator.builtin_options_as_add_options())?;
-        let activation = self.activation(call, options.fused_activation_function())?;
-        let inputs = vec![self.read(call, 0)?, self.read(call, 1)?];
-        let value = self.value(call)?;
-        self.push(Operator::Add { activation }, inputs, value)
+        self.activated(pool, vec![input], value, activation)
     }
 }

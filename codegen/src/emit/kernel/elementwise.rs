@@ -1,0 +1,116 @@
+//! Functions of one number and of two as Rust text.
+
+use super::{Writer, clamp_f32, factor_text, float, range_text};
+use crate::graph::Function;
+use crate::lower::{Broadcast, HeldNumbers, Pair, Pairwise};
+
+impl Writer<'_> {
+    /// A layer of two operands.
+    pub(super) fn pairwise(&mut self, layer: &Pairwise) -> String {
+        let clamped = |clamp: [f32; 2]| format!("clamp: {}", clamp_f32(clamp));
+        let (kind, fields) = match &layer.pair {
+            Pair::AddF32(pair) => ("add::F32", clamped(pair.clamp)),
+            Pair::SubtractF32(pair) => ("subtract::F32", clamped(pair.clamp)),
+            Pair::MultiplyF32(pair) => ("multiply::F32", clamped(pair.clamp)),
+            Pair::MaximumF32(pair) => ("maximum::F32", clamped(pair.clamp)),
+            Pair::MinimumF32(pair) => ("minimum::F32", clamped(pair.clamp)),
+            Pair::PreluF32(pair) => ("prelu::F32", clamped(pair.clamp)),
+            Pair::MaximumInt8(pair) => ("maximum::Int8", format!("clamp: {:?}", pair.clamp)),
+            Pair::MinimumInt8(pair) => ("minimum::Int8", format!("clamp: {:?}", pair.clamp)),
+            Pair::AddInt8(pair) => {
+                let [first, second] = pair.factors.map(factor_text);
+                let fields = format!(
+                    "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
+                    pair.zero_points,
+                    factor_text(pair.output_factor),
+                    range_text(&pair.range)
+                );
+                ("add::Int8", fields)
+            }
+            Pair::SubtractInt8(pair) => {
+                let [first, second] = pair.factors.map(factor_text);
+                let fields = format!(
+                    "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
+                    pair.zero_points,
+                    factor_text(pair.output_factor),
+                    range_text(&pair.range)
+                );
+                ("subtract::Int8", fields)
+            }
+            Pair::MultiplyInt8(pair) => {
+                let (factor, range) = (factor_text(pair.factor), range_text(&pair.range));
+                ("multiply::Int8", format!("zero_points: {:?}, factor: {factor}, range: {range}", pair.zero_points))
+            }
+            Pair::PreluInt8(pair) => {
+                let fields = format!(
+                    "zero_points: {:?}, positive: {}, negative: {}, range: {}",
+                    pair.zero_points,
+                    factor_text(pair.positive),
+                    factor_text(pair.negative),
+                    range_text(&pair.range)
+                );
+                ("prelu::Int8", fields)
+            }
+        };
+        let operands = layer.broadcast.as_ref().map(|broadcast| self.broadcast(broadcast, kind.ends_with("F32")));
+        self.layer(kind, &fields);
+        match operands {
+            None => format!("pairwise::same(&{}, call)", self.name),
+            Some(operands) => format!("pairwise::broadcast(&{}, &{operands}, call)", self.name),
+        }
+    }
+
+    /// A static of the operands of a layer; returns its name.
+    fn broadcast(&mut self, operands: &Broadcast, float: bool) -> String {
+        let name = format!("{}_OPERANDS", self.name);
+        let constant = match &operands.constant {
+            None => "::core::option::Option::None".to_owned(),
+            Some(held) => {
+                let numbers = match &held.numbers {
+                    HeldNumbers::F32(values) => self.floats("CONSTANT", values),
+                    HeldNumbers::Int8(values) => {
+                        let constant = self.bytes("CONSTANT", values);
+                        format!("must_cast_slice(&{constant}.0)")
+                    }
+                };
+                let (row, first) = (held.row, held.first);
+                format!(
+                    "::core::option::Option::Some(pairwise::Constant {{ numbers: {numbers}, row: {row}, first: {first} }})"
+                )
+            }
+        };
+        let Broadcast { width, channels, strides, .. } = operands;
+        let element = if float { "f32" } else { "i8" };
+        self.text.push_str(&format!(
+            "static {name}: pairwise::Broadcast<'_, {element}> = pairwise::Broadcast {{\n    \
+             width: {width}, channels: {channels}, strides: {strides:?},\n    constant: {constant}\n}};\n"
+        ));
+        name
+    }
+}
+
+/// The expression of a function of one number.
+pub(super) fn function_text(function: Function) -> String {
+    let of = |name: &str, parameters: &[f32]| {
+        let parameters: String = parameters.iter().map(|&parameter| format!(", {}", float(parameter))).collect();
+        format!("|x| functions::{name}(x{parameters})")
+    };
+    match function {
+        Function::Relu6 => of("clamp", &[0.0, 6.0]),
+        Function::Clamp { least, greatest } => of("clamp", &[least, greatest]),
+        Function::LeakyRelu { slope } => of("leaky_relu", &[slope]),
+        Function::ThresholdRelu { slope, threshold, greatest } => of("threshold_relu", &[slope, threshold, greatest]),
+        Function::Elu { alpha } => of("elu", &[alpha]),
+        Function::HardSigmoid { slope } => of("hard_sigmoid", &[slope]),
+        Function::Relu => "functions::relu".to_owned(),
+        Function::Selu => "functions::selu".to_owned(),
+        Function::Gelu => "functions::gelu".to_owned(),
+        Function::GeluTanh => "functions::gelu_tanh".to_owned(),
+        Function::Silu => "functions::silu".to_owned(),
+        Function::Sigmoid => "functions::sigmoid".to_owned(),
+        Function::HardSwish => "functions::hard_swish".to_owned(),
+        Function::Tanh => "functions::tanh".to_owned(),
+        Function::Softplus => "functions::softplus".to_owned(),
+        Function::Step => "functions::step".to_owned(),
+    }
+}

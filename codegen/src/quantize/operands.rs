@@ -1,0 +1,78 @@
+//! Operands of functions of two numbers: constants in int8, and one scale where a kernel needs it.
+
+use super::Quantizer;
+use super::activations::{activation_quantization, largest};
+use crate::error::Error;
+use crate::graph::{Constant, Element, Graph, Layer, Numbers, Operator, PairFunction, Quantization, Tensor, TensorId};
+
+/// Whether a function compares stored numbers, which then must have one scale and zero point.
+pub(super) fn compares(function: PairFunction) -> bool {
+    matches!(function, PairFunction::Maximum | PairFunction::Minimum)
+}
+
+impl Quantizer<'_> {
+    /// A constant in int8: of its own range, or in the numbers of the `output` that it is compared for.
+    pub(super) fn constant(
+        &self,
+        function: PairFunction,
+        constant: &Constant,
+        output: Quantization,
+    ) -> Result<Constant, Error> {
+        let Numbers::F32(reals) = &constant.numbers else { return Err(self.error("is quantized already")) };
+        let quantization = if compares(function) { output } else { self.constant_quantization(reals)? };
+        let stored = |real: &f32| {
+            let steps = (f64::from(*real) / f64::from(quantization.scale)).round();
+            (steps + f64::from(quantization.zero_point)).clamp(-128.0, 127.0) as i8
+        };
+        let values = reals.iter().map(stored).collect();
+        Ok(Constant { numbers: Numbers::I8 { values, quantization }, ..constant.clone() })
+    }
+
+    fn constant_quantization(&self, reals: &[f32]) -> Result<Quantization, Error> {
+        let ends = [f32::INFINITY, f32::NEG_INFINITY];
+        let range = reals.iter().fold(ends, |[least, greatest], &real| [least.min(real), greatest.max(real)]);
+        activation_quantization(range, 0.0).ok_or_else(|| self.error("its constants are too large for int8"))
+    }
+
+    /// The largest magnitude that a function of two operands can make of any stored ones.
+    pub(super) fn reach_of_pair(&self, function: PairFunction, constant: Option<&Constant>) -> Result<f64, Error> {
+        let first = largest(self.input(0)?);
+        let second = match constant.map(|constant| &constant.numbers) {
+            None => largest(self.input(1)?),
+            Some(Numbers::F32(reals)) => largest(self.constant_quantization(reals)?),
+            Some(Numbers::I8 { .. }) => return Err(self.error("is quantized already")),
+        };
+        Ok(match function {
+            PairFunction::Add | PairFunction::Subtract => first + second,
+            PairFunction::Multiply => first * second,
+            PairFunction::Prelu => first * second.max(1.0),
+            PairFunction::Maximum | PairFunction::Minimum => first.max(second),
+        })
+    }
+}
+
+/// Puts a layer before every input of a comparison that has other numbers than its output.
+pub(super) fn bring_to_one_scale(graph: &mut Graph) {
+    let mut index = 0;
+    while index < graph.layers.len() {
+        let Operator::Pairwise { function, .. } = graph.layers[index].operator else {
+            index += 1;
+            continue;
+        };
+        let quantization = graph.tensor(graph.layers[index].output).quantization;
+        for place in 0..graph.layers[index].inputs.len() {
+            let input = graph.layers[index].inputs[place];
+            if !compares(function) || graph.tensor(input).quantization == quantization {
+                continue;
+            }
+            let name = format!("{}/input{}", graph.layers[index].name, place + 1);
+            let output = TensorId(graph.tensors.len());
+            let shape = graph.tensor(input).shape.clone();
+            graph.tensors.push(Tensor { name: name.clone(), shape, element: Element::I8, quantization });
+            graph.layers[index].inputs[place] = output;
+            graph.layers.insert(index, Layer { name, operator: Operator::Requantize, inputs: vec![input], output });
+            index += 1;
+        }
+        index += 1;
+    }
+}
