@@ -15,10 +15,10 @@ mod refused;
 use std::path::{Path, PathBuf};
 
 use microception_codegen::graph::{Element, Function, Graph, Operator, PairFunction, Window};
-use microception_codegen::read::read;
+use microception_codegen::read::{read, read_bytes};
 
 /// Fixtures that are to be refused; [`refused`] says how.
-const REFUSED: [&str; 4] = ["relu_leaky", "two_inputs", "two_outputs", "unsupported_lstm"];
+const REFUSED: [&str; 3] = ["two_inputs", "two_outputs", "unsupported_lstm"];
 
 /// A folder or file of this repository.
 fn repository(path: &str) -> PathBuf {
@@ -271,5 +271,44 @@ fn nested_model_called_twice_may_be_the_last_layer() {
         let names: Vec<&str> = graph.layers.iter().map(|layer| layer.name.as_str()).collect();
         assert_eq!(names, ["outside", "inner/relu", "inner/call2/relu"]);
         assert_eq!(graph.outputs, [graph.layers[2].output]);
+    }
+}
+
+/// Settings that Keras leaves out, or that older versions name otherwise.
+#[test]
+fn functions_have_the_parameters_of_the_keras_that_wrote_them() {
+    let function = |class: &str, settings: serde_json::Value, version: &str| {
+        let archive = edit::Archive::sequence(serde_json::json!([null, 6, 5, 2]), &[(class, settings)]);
+        let architecture = serde_json::to_vec(&archive.architecture).unwrap();
+        let about = serde_json::json!({"keras_version": version}).to_string();
+        let members: [(&str, &[u8]); 3] = [
+            ("metadata.json", about.as_bytes()),
+            ("config.json", &architecture),
+            ("model.weights.h5", &archive.weights),
+        ];
+        let bytes = edit::pack(&members, zip::CompressionMethod::Stored);
+        match read_bytes(&bytes, "model").unwrap().layers[1].operator {
+            Operator::Activation(function) => function,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    let hard = serde_json::json!({"activation": "hard_sigmoid"});
+    for (class, settings, version, expected) in [
+        ("Activation", hard.clone(), "3.15.1", Function::HardSigmoid { slope: 1.0 / 6.0 }),
+        ("Activation", hard, "2.15.0", Function::HardSigmoid { slope: 0.2 }),
+        ("LeakyReLU", serde_json::json!({}), "3.15.1", Function::LeakyRelu { slope: 0.3 }),
+        ("LeakyReLU", serde_json::json!({"negative_slope": 0.1}), "3.15.1", Function::LeakyRelu { slope: 0.1 }),
+        ("LeakyReLU", serde_json::json!({"alpha": 0.1}), "2.15.0", Function::LeakyRelu { slope: 0.1 }),
+        ("ELU", serde_json::json!({}), "3.15.1", Function::Elu { alpha: 1.0 }),
+        ("ReLU", serde_json::json!({"max_value": 6.0}), "3.15.1", Function::Relu6),
+        ("ReLU", serde_json::json!({"negative_slope": 0.5}), "3.15.1", Function::LeakyRelu { slope: 0.5 }),
+        (
+            "ReLU",
+            serde_json::json!({"negative_slope": 0.5, "max_value": 2}),
+            "3.15.1",
+            Function::ThresholdRelu { slope: 0.5, threshold: 0.0, greatest: 2.0 },
+        ),
+    ] {
+        assert_eq!(function(class, settings, version), expected, "{class} of {version}");
     }
 }

@@ -12,7 +12,7 @@ use super::topology::{Call, Entry, INPUT, Model, Source};
 use super::variables::{Scope, Store, Wanted};
 use super::{convolution, elementwise, pooling};
 use crate::error::Error;
-use crate::graph::{Element, Function, Graph, Operator, Shape, TensorId};
+use crate::graph::{Element, Graph, Operator, PairFunction, Shape, TensorId};
 
 /// Most calls of a model, nested ones counted as often as they are called: a few lines of JSON can
 /// describe models in models in models that have billions.
@@ -20,8 +20,9 @@ const MOST_CALLS: usize = 10_000;
 
 /// The layers that are supported, for the error about one that is not.
 const SUPPORTED: &str = "Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, BatchNormalization, Rescaling, Activation, \
-    ReLU, Softmax, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, Add, Flatten, layers that only work in \
-    training (dropout, noise, random augmentation), and models of these";
+    ReLU, LeakyReLU, ELU, PReLU, Softmax, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, Add, Subtract, \
+    Multiply, Maximum, Minimum, Flatten, layers that only work in training (dropout, noise, random augmentation), and \
+    models of these";
 
 /// The graph of an architecture with its weights. `name` is used when the model has none.
 pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name: &str) -> Result<Graph, Error> {
@@ -134,13 +135,12 @@ impl Builder {
     ) -> Result<TensorId, Error> {
         let after = match activation {
             Activation::Linear => None,
-            Activation::Function(Function::Sigmoid) => Some(("sigmoid", Operator::Activation(Function::Sigmoid))),
             Activation::Function(function) => match operator.activation_mut() {
-                Some(place) => {
+                Some(place) if function.clamps().is_some() => {
                     *place = Some(function);
                     None
                 }
-                None => Some((function.name(), Operator::Activation(function))),
+                _ => Some((function.name(), Operator::Activation(function))),
             },
             Activation::Softmax => Some(("softmax", Operator::Softmax)),
         };
@@ -256,13 +256,14 @@ fn rule(class: &str) -> Option<Rule> {
         "BatchNormalization" => elementwise::batch_normalization,
         "Rescaling" => elementwise::rescaling,
         "Activation" => |builder, site| elementwise::activation(builder, site, Activation::of_setting(&site.settings)?),
-        "ReLU" => |builder, site| elementwise::activation(builder, site, Activation::of_relu_layer(&site.settings)?),
+        "PReLU" => elementwise::prelu,
         "Softmax" => elementwise::softmax,
-        // Operations of keras.ops, which Keras 3 records where a layer's result goes through one.
-        "Relu" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Relu)),
-        "Relu6" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Relu6)),
-        "Sigmoid" => |builder, site| elementwise::activation(builder, site, Activation::Function(Function::Sigmoid)),
-        "Add" => elementwise::add,
+        // Layers and operations of keras.ops have the same names.
+        "Add" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Add),
+        "Subtract" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Subtract),
+        "Multiply" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Multiply),
+        "Maximum" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Maximum),
+        "Minimum" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Minimum),
         "TFOpLambda" => elementwise::tensorflow_operation,
         "MaxPooling2D" | "MaxPool2D" => pooling::max,
         "AveragePooling2D" | "AvgPool2D" => pooling::average,
@@ -270,6 +271,7 @@ fn rule(class: &str) -> Option<Rule> {
         "Flatten" => elementwise::flatten,
         "RandomCrop" => elementwise::random_crop,
         class if elementwise::only_in_training(class) => elementwise::identity,
+        class if elementwise::is_function(class) => elementwise::function,
         _ => return None,
     };
     Some(rule)

@@ -1,11 +1,12 @@
-//! Layers that keep every element where it is: scales and shifts, activations, sums, reshaping, and
-//! layers that do nothing at inference.
+//! Layers that keep every element where it is: scales and shifts, activations, functions of two tensors,
+//! reshaping, and layers that do nothing at inference.
 
 use super::activation::Activation;
 use super::build::{Builder, Site};
+use super::settings::Settings;
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Function, Operator, Shape, TensorId};
+use crate::graph::{Constant, Function, Numbers, Operator, PairFunction, Shape, TensorId};
 
 /// `Rescaling`: one scale and offset for all channels or one for each.
 pub(super) fn rescaling(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
@@ -84,47 +85,89 @@ pub(super) fn activation(builder: &mut Builder, site: &Site, activation: Activat
     builder.push(site.name(), operator, site.inputs.clone(), shape)
 }
 
+/// Whether a layer is a function of each element.
+pub(super) fn is_function(class: &str) -> bool {
+    let none = serde_json::Map::new();
+    let settings = Settings::new(class, &none);
+    Activation::of_layer(class, &settings).is_some() || Activation::of_operation(class, &settings).is_some()
+}
+
+/// A layer or an operation that is a function of each element.
+pub(super) fn function(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
+    let (class, settings) = (site.entry.class, &site.settings);
+    let function = Activation::of_layer(class, settings).or_else(|| Activation::of_operation(class, settings));
+    activation(builder, site, function.unwrap_or_else(|| Err(site.error("is not supported")))?)
+}
+
+/// `PReLU`: a slope for each element, or for all along the shared axes.
+pub(super) fn prelu(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
+    let shape = builder.shape(site.input()?).clone();
+    let mut extents = shape.0.clone();
+    for axis in site.settings.numbers("shared_axes")?.unwrap_or_default() {
+        // Counted with the batch.
+        let extent = (0..extents.len()).find(|&index| axis == (index + 1) as f64).map(|index| &mut extents[index]);
+        *extent.ok_or_else(|| site.error(format!("shared_axes has {axis} for {} axes", shape.0.len())))? = 1;
+    }
+    let wanted = Wanted { name: "alpha", shape: extents.clone() };
+    let numbers = Numbers::F32(builder.variables(site, &[wanted])?.into_iter().next().unwrap_or_default());
+    let constant = Some(Constant { shape: Shape(extents), numbers, first: false });
+    let operator = Operator::Pairwise { function: PairFunction::Prelu, constant, activation: None };
+    builder.push(site.name(), operator, site.inputs.clone(), shape)
+}
+
 /// `Softmax` over the last axis.
 pub(super) fn softmax(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     site.settings.expect_last_axis(builder.shape(site.input()?).0.len())?;
     activation(builder, site, Activation::Softmax)
 }
 
-/// An operation that TensorFlow's Keras 2 records where a layer's result goes through `+` or `tf.nn`.
+/// An operation that TensorFlow's Keras 2 records where a layer's result goes through an operator or `tf.nn`.
 pub(super) fn tensorflow_operation(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
-    match site.settings.text("function")? {
-        Some("__operators__.add" | "math.add") => add(builder, site),
-        Some("nn.relu") => activation(builder, site, Activation::Function(Function::Relu)),
-        Some("nn.relu6") => activation(builder, site, Activation::Function(Function::Relu6)),
-        Some("math.sigmoid" | "nn.sigmoid") => activation(builder, site, Activation::Function(Function::Sigmoid)),
-        function => Err(site.error(format!("the operation tf.{} is not supported", function.unwrap_or("?")))),
+    let operation = site.settings.text("function")?.unwrap_or("?");
+    match operation {
+        "__operators__.add" | "math.add" => return pairwise(builder, site, PairFunction::Add),
+        "math.subtract" => return pairwise(builder, site, PairFunction::Subtract),
+        "math.multiply" => return pairwise(builder, site, PairFunction::Multiply),
+        "math.maximum" => return pairwise(builder, site, PairFunction::Maximum),
+        "math.minimum" => return pairwise(builder, site, PairFunction::Minimum),
+        _ => {}
+    }
+    let name = operation.strip_prefix("nn.").or_else(|| operation.strip_prefix("math."));
+    match name.and_then(Activation::of_name) {
+        // The other arguments of leaky_relu and gelu are not among the settings.
+        Some(Activation::Function(function)) if !matches!(function, Function::Gelu | Function::LeakyRelu { .. }) => {
+            activation(builder, site, Activation::Function(function))
+        }
+        _ => Err(site.error(format!("the operation tf.{operation} is not supported"))),
     }
 }
 
-/// `Add` of two tensors; of more, a chain of sums from the first on.
-pub(super) fn add(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
+/// A function of two tensors; of more, a chain from the first on.
+pub(super) fn pairwise(builder: &mut Builder, site: &Site, function: PairFunction) -> Result<TensorId, Error> {
+    let name = function.name();
     let [first, rest @ ..] = site.inputs.as_slice() else {
-        return Err(site.error("adds nothing"));
+        return Err(site.error(format!("{name} of nothing")));
     };
     if rest.is_empty() || site.call.constants {
-        return Err(site.error("adds a constant, which is not supported; supported are sums of two or more layers"));
+        return Err(site.error(format!("{name} with a constant is not supported; supported are two or more layers")));
     }
-    let shape = builder.shape(*first).clone();
-    let mut sum = *first;
+    if function == PairFunction::Subtract && rest.len() > 1 {
+        return Err(site.error(format!("subtracts {} tensors, expected two", site.inputs.len())));
+    }
+    let mut result = *first;
     for (position, &next) in rest.iter().enumerate() {
-        let other = builder.shape(next);
-        if *other != shape {
-            return Err(
-                site.error(format!("adds tensors of the shapes {shape} and {other}; supported are equal shapes only"))
-            );
-        }
-        let name = match position {
+        let [shape, other] = [result, next].map(|tensor| builder.shape(tensor).clone());
+        let Some(shape) = shape.broadcast(&other) else {
+            return Err(site.error(format!("{name} of tensors of the shapes {shape} and {other}, which do not fit")));
+        };
+        let part = match position {
             0 => site.name().to_owned(),
             later => format!("{}/{}", site.name(), later + 1),
         };
-        sum = builder.push(&name, Operator::add(None), vec![sum, next], shape.clone())?;
+        let operator = Operator::Pairwise { function, constant: None, activation: None };
+        result = builder.push(&part, operator, vec![result, next], shape)?;
     }
-    Ok(sum)
+    Ok(result)
 }
 
 /// `Flatten`.

@@ -144,8 +144,11 @@ fn decode_archive(bytes: &[u8], name: &str) -> Result<Graph, Error> {
         return Err(Error::model("damaged .keras file: model.weights.h5 is missing in it"));
     };
     let architecture = parse(&architecture, "config.json")?;
+    let about = archive.member("metadata.json", LARGEST_ARCHITECTURE, &mut budget)?.unwrap_or_default();
+    let about: Value = serde_json::from_slice(&about).unwrap_or_default();
+    let version = about.get("keras_version").and_then(Value::as_str).map(str::to_owned);
     let store = Store::Keras(Hdf5::open(weights, &budget)?);
-    build::graph(&architecture, store, budget, name)
+    build::graph(&architecture, store, budget, name).map(|graph| of_version(graph, version.as_deref()))
 }
 
 fn decode_legacy(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
@@ -161,7 +164,16 @@ fn decode_legacy(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         return Err(Error::model(format!("model_config has {} bytes: damaged file", architecture.len())));
     }
     let architecture = parse(architecture.as_bytes(), "model_config")?;
-    build::graph(&architecture, Store::Legacy(file), budget, name)
+    let version = file.text("", "keras_version", &mut budget)?;
+    build::graph(&architecture, Store::Legacy(file), budget, name).map(|graph| of_version(graph, version.as_deref()))
+}
+
+/// The graph with what its names meant to the version of Keras that wrote it.
+fn of_version(mut graph: Graph, version: Option<&str>) -> Graph {
+    if version.is_some_and(|version| version.starts_with("2.")) {
+        activation::as_in_keras_2(&mut graph);
+    }
+    graph
 }
 
 /// The JSON parser itself refuses nesting deeper than 128, which bounds every recursion over the value.

@@ -81,7 +81,6 @@ fn fixtures_that_this_version_does_not_support() {
         message.starts_with("layer \"lstm\": layers of type LSTM are not supported; supported are Conv2D, "),
         "{message}"
     );
-    assert_eq!(fixture_message("relu_leaky"), "layer \"re_lu\": negative_slope 0.1 is not supported, only 0");
     let several = "this version converts models with one input and one output";
     assert_eq!(fixture_message("two_inputs"), format!("has several inputs; {several}"));
     assert_eq!(fixture_message("two_outputs"), format!("has several outputs; {several}"));
@@ -98,15 +97,18 @@ fn with_setting(setting: &str, value: serde_json::Value) -> String {
 
 #[test]
 fn settings() {
-    let activations = "is not supported; supported are linear, relu, relu6, sigmoid and softmax";
+    let activations = "is not supported; supported are elu, gelu, hard_sigmoid, hard_silu, leaky_relu, linear, relu, \
+                       relu6, selu, sigmoid, silu, softmax, softplus and tanh";
     let steps = "expected one or two whole numbers from 1 to 32767";
     let number = "expected a positive whole number";
     let first = json!("channels_first");
-    let leaky = json!({"class_name": "LeakyReLU", "config": {}});
+    let layer = json!({"class_name": "PReLU", "config": {}});
+    let negative = json!({"class_name": "ReLU", "config": {"max_value": -1.0}});
     let int8 = json!({"config": {"name": "int8_from_float32"}});
     for (setting, value, expected) in [
-        ("conv2d.activation", json!("gelu"), format!("activation \"gelu\" {activations}")),
-        ("conv2d.activation", leaky, format!("activation of class \"LeakyReLU\" {activations}")),
+        ("conv2d.activation", json!("glu"), format!("activation \"glu\" {activations}")),
+        ("conv2d.activation", layer, format!("activation of class \"PReLU\" {activations}")),
+        ("conv2d.activation", negative, "max_value is -1, which Keras does not allow either".into()),
         (
             "conv2d.data_format",
             first,
@@ -201,7 +203,9 @@ fn layers_without_weights() {
         let front = format!("edited.keras: layer \"{}\": ", class.to_lowercase());
         message.strip_prefix(&front).unwrap_or(&message).to_owned()
     };
-    assert_eq!(refusal("ReLU", json!({"max_value": 4.0})), "max_value 4 is not supported, only None and 6");
+    assert_eq!(refusal("LeakyReLU", json!({"alpha": 1e300})), "negative_slope or alpha is too large");
+    assert_eq!(refusal("PReLU", json!({"shared_axes": [1, 4]})), "shared_axes has 4 for 3 axes");
+    assert_eq!(refusal("PReLU", json!({"shared_axes": [1]})), "its weights (alpha) are not in the file");
     assert_eq!(refusal("Softmax", json!({"axis": 1})), "axis 1 is not supported, only the last one (-1)");
     let expected = "scale has 3 numbers for 2 channels; supported are one, or one per channel";
     assert_eq!(refusal("Rescaling", json!({"scale": [1, 2, 3]})), expected);
@@ -210,7 +214,7 @@ fn layers_without_weights() {
     assert_eq!(refusal("RandomCrop", json!({"height": 4, "width": 4})), expected);
     let expected = "its weights (gamma, beta, moving_mean, moving_variance) are not in the file";
     assert_eq!(refusal("BatchNormalization", json!({"axis": -1})), expected);
-    let expected = "adds a constant, which is not supported; supported are sums of two or more layers";
+    let expected = "add with a constant is not supported; supported are two or more layers";
     assert_eq!(refusal("Add", json!({})), expected);
 
     let same_size = json!({"height": 6, "width": 5});
