@@ -27,11 +27,13 @@ fn all_operators_that_are_lacking_are_listed_at_once() {
         options: Options::None,
     };
     model.calls.push(custom);
-    let expected = "uses operators that this version lacks, here with the tensors that they make: LOG_SOFTMAX (\"first\", \
-                    \"third\"), POW (\"second\"), the custom operator \"Mine\" (\"output\"); supported are ADD, \
-                    AVERAGE_POOL_2D, CONV_2D, DEPTHWISE_CONV_2D, DEQUANTIZE, ELU, FULLY_CONNECTED, GELU, HARD_SWISH, \
-                    LEAKY_RELU, LOGISTIC, MAXIMUM, MAX_POOL_2D, MEAN, MINIMUM, MUL, PRELU, QUANTIZE, RELU, RELU6, \
-                    RELU_0_TO_1, RELU_N1_TO_1, RESHAPE, SOFTMAX, SUB, TANH";
+    let expected = "uses operators that this version lacks, here with the tensors that they make: LOG_SOFTMAX \
+                    (\"first\", \"third\"), POW (\"second\"), the custom operator \"Mine\" (\"output\"); supported \
+                    are ADD, AVERAGE_POOL_2D, BATCH_TO_SPACE_ND, CONCATENATION, CONV_2D, DEPTHWISE_CONV_2D, \
+                    DEQUANTIZE, ELU, EXPAND_DIMS, FULLY_CONNECTED, GELU, HARD_SWISH, LEAKY_RELU, LOGISTIC, MAXIMUM, \
+                    MAX_POOL_2D, MEAN, MINIMUM, MUL, PAD, PADV2, PRELU, QUANTIZE, REDUCE_MAX, RELU, RELU6, \
+                    RELU_0_TO_1, RELU_N1_TO_1, RESHAPE, RESIZE_NEAREST_NEIGHBOR, SOFTMAX, SPACE_TO_BATCH_ND, \
+                    SQUEEZE, SUB, TANH, TRANSPOSE";
     assert_eq!(message(&model), expected);
 }
 
