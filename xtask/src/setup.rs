@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use microception_codegen::device::board::{self, Board};
+use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::error::Error;
 
@@ -15,17 +15,25 @@ pub fn board() -> Result<&'static Board, Error> {
     board::named(BOARD)
 }
 
-/// A compiler and QEMU for the board. Quick when both are there.
+/// A compiler for every board's core, and QEMU. Quick when all are there.
 pub fn setup() -> Result<(), Error> {
-    let target = board()?.target;
-    if Toolchain::find(target).is_err() && !add_target(target) {
-        install(&compiler_packages())?;
-        Toolchain::find(target)?;
+    for target in targets() {
+        if Toolchain::find(target).is_err() && !add_target(target) {
+            install(&compiler_packages())?;
+            Toolchain::find(target)?;
+        }
     }
     if on_path("qemu-system-arm").is_none() {
         install(&["qemu-system-arm".to_owned()])?;
     }
     Ok(())
+}
+
+/// The target of each core.
+fn targets() -> Vec<&'static str> {
+    let mut targets: Vec<_> = BOARDS.iter().map(|board| board.target).collect();
+    targets.dedup();
+    targets
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
@@ -38,8 +46,10 @@ pub fn for_tests() -> Result<(), Error> {
             install(&[package.to_owned()])?;
         }
     }
-    if Toolchain::find(board()?.target)?.clippy_driver().is_none() {
-        install(&["rust-web-clippy".to_owned()])?;
+    for target in targets() {
+        if Toolchain::find(target)?.clippy_driver().is_none() {
+            install(&["rust-web-clippy".to_owned()])?;
+        }
     }
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {
@@ -76,7 +86,8 @@ fn install(packages: &[String]) -> Result<(), Error> {
     let by_hand = |why: &str| {
         Error::model(format!(
             "{why}; install it yourself and try again: on Debian and Ubuntu `apt-get install {list}`, \
-             elsewhere `rustup target add thumbv7em-none-eabihf` and your system's package of QEMU for Arm"
+             elsewhere `rustup target add {}` and your system's package of QEMU for Arm",
+            targets().join(" ")
         ))
     };
     if on_path("apt-get").is_none() {

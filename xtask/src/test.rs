@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use microception_codegen::convert::Precision;
+use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::toolchain::Toolchain;
 use microception_codegen::error::Error;
@@ -13,9 +14,6 @@ use serde_json::Value;
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
 use crate::{python, root, setup};
-
-/// The package that only builds for its board.
-const FIRMWARE: &str = "microception-mps2-an386";
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -72,31 +70,24 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// Cargo, for all that builds on the host.
-fn host(verb: &[&str], arguments: &[&str]) -> Command {
-    let mut command = cargo(verb);
-    command.args(["--workspace", "--exclude", FIRMWARE]).args(arguments);
-    command
-}
-
 fn lints() -> Vec<Command> {
     let as_library = ["clippy", "--package", "microception-codegen", "--no-default-features", "--", "-D", "warnings"];
     let runtime = ["clippy", "--package", "microception", "--features", "micromath,defmt", "--", "-D", "warnings"];
-    vec![host(&["clippy"], &["--all-targets", "--", "-D", "warnings"]), cargo(&as_library), cargo(&runtime)]
+    vec![cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]), cargo(&as_library), cargo(&runtime)]
 }
 
 /// All packages with their default features, then the runtime's other arithmetic.
 fn host_tests() -> Vec<Command> {
     let micromath = ["test", "--package", "microception", "--features", "micromath", "--test", "micromath"];
     vec![
-        host(&["test"], &["--no-fail-fast", "--", "--show-output"]),
+        cargo(&["test", "--no-fail-fast", "--", "--show-output"]),
         cargo(&[&micromath[..], &["--", "--show-output"]].concat()),
     ]
 }
 
 /// Only of libraries, and of this: the command `microception` would overwrite the runtime of that name.
 fn docs() -> Vec<Command> {
-    let libraries = host(&["doc"], &["--no-deps", "--document-private-items", "--lib"]);
+    let libraries = cargo(&["doc", "--no-deps", "--document-private-items", "--lib"]);
     let xtask = cargo(&["doc", "--package", "xtask", "--no-deps"]);
     let strict = |mut command: Command| {
         command.env("RUSTDOCFLAGS", "-D warnings");
@@ -110,41 +101,46 @@ fn small_model() -> std::path::PathBuf {
     root().join("boards/app/tests/models/doubler.rs")
 }
 
-/// Clippy over each set of the firmware's features.
+/// Clippy over each set of the firmware's features, on each board.
 fn firmware_lints() -> Result<Vec<Command>, Error> {
-    let board = setup::board()?;
-    let clippy = Toolchain::find(board.target)?.clippy_driver();
-    let clippy = clippy.ok_or_else(|| Error::model("the compiler for the board has no clippy beside it"))?;
-    let check = |arguments: &[&str]| -> Result<Command, Error> {
+    let check = |board: &Board, features: &[&str]| -> Result<Command, Error> {
+        let clippy = Toolchain::find(board.target)?.clippy_driver();
+        let clippy = clippy.ok_or_else(|| Error::model("the compiler for the board has no clippy beside it"))?;
         let mut command = firmware::cargo("check", board)?;
-        command.args(["--release", "--lib", "--bins", "--tests"]).args(arguments);
+        command.args(["--release", "--lib", "--bins", "--tests"]).args(features);
         command.env("MICROCEPTION_MODEL", small_model()).env("RUSTC_WORKSPACE_WRAPPER", &clippy);
         // The driver's own way to take arguments, as `cargo clippy` hands them over.
         command.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
         Ok(command)
     };
-    Ok(vec![check(&[])?, check(&["--features", "serve"])?, check(&["--features", "bare"])?])
+    let features: [&[&str]; 3] = [&[], &["--features", "serve"], &["--features", "bare"]];
+    BOARDS.iter().flat_map(|board| features.map(|features| check(board, features))).collect()
 }
 
-/// The on-target tests around a small model and around the shipped one.
+/// The on-target tests around a small model and around the shipped one, on each board.
 fn on_target() -> Result<Vec<Command>, Error> {
-    let board = setup::board()?;
-    let test = |module: &Path| -> Result<Command, Error> {
+    let modules = [small_model(), convert(Precision::Int8)?.0, convert(Precision::F32)?.0];
+    let test = |board: &Board, module: &Path| -> Result<Command, Error> {
         let mut command = firmware::cargo("test", board)?;
         command.arg("--release").env("MICROCEPTION_MODEL", module);
         Ok(command)
     };
-    Ok(vec![test(&small_model())?, test(&convert(Precision::Int8)?.0)?, test(&convert(Precision::F32)?.0)?])
+    let emulated = BOARDS.iter().filter(|board| board.machine.is_some());
+    emulated.flat_map(|board| modules.each_ref().map(|module| test(board, module))).collect()
 }
 
-/// Links the shipped model, in each precision, into programs that have no panic handler.
+/// Links the shipped model, in each precision and for each board, into programs that have no panic handler.
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
-    let board = setup::board()?;
+    let mut passed = 0;
     for precision in [Precision::Int8, Precision::F32] {
-        firmware::build(&convert(precision)?.0, board, Program::NoPanic)?;
+        let module = convert(precision)?.0;
+        for board in BOARDS {
+            firmware::build(&module, board, Program::NoPanic)?;
+            passed += 1;
+        }
     }
-    report(name, start, Counts { passed: 2, ..Counts::default() }, "")
+    report(name, start, Counts { passed, ..Counts::default() }, "")
 }
 
 /// The demo gets every one of its photographs right, as the float model does.

@@ -1,56 +1,25 @@
-//! Arm's MPS2 board with image AN386: a Cortex-M4F at 25 MHz, as QEMU emulates it
-//! (`-machine mps2-an386`).
-//!
-//! Everything that is this board's own: UART 0 as the serial port, timer 0 as the clock, a look at
-//! the stack, and semihosting for logs and exit codes. The embedded model is [`model`], the module
-//! that the environment variable `MICROCEPTION_MODEL` names when this crate is built.
+//! Arm's MPS2 board with image AN386: a Cortex-M4F, as QEMU emulates it (`-machine mps2-an386`).
 
 #![no_std]
 
-mod stack;
-pub mod testing;
-mod timer;
-mod uart;
+use microception_mps::Image;
 
-use microception::model::Model;
-use microception_app::Board;
-use microception_app::protocol::Tick;
+/// Where the image has what.
+#[derive(Debug)]
+pub struct An386;
 
-pub use semihosting;
-pub use timer::Timer;
-pub use uart::Uart;
+impl Image for An386 {
+    const NAME: &'static str = "mps2-an386";
+    const UART: usize = 0x4000_4000;
+    const UART_RECEIVED: u16 = 0;
+    const FPGAIO: usize = 0x4002_8000;
+    const COUNTER_HZ: u32 = 25_000_000;
+}
 
-include!(concat!(env!("OUT_DIR"), "/module.rs"));
-
-/// What the embedded model takes.
-pub type Frame = <model::Network as Model>::Frame;
-
-/// Words that hold a [`Frame`], so that a static of zeros can be one.
-pub type FrameWords = [u32; size_of::<Frame>().div_ceil(4)];
+/// The board's serial port.
+pub type Port = microception_mps::Uart<An386>;
 
 /// The board's clock, and its look at the stack.
-#[derive(Debug)]
-pub struct Mps2 {
-    timer: Timer,
-}
+pub type Mps = microception_mps::Mps<An386>;
 
-impl Mps2 {
-    /// Starts the clock.
-    pub fn new(timer: Timer) -> Mps2 {
-        Mps2 { timer }
-    }
-}
-
-impl Board for Mps2 {
-    const NAME: &'static str = "mps2-an386";
-    const TICK: Tick = Tick::Time { hz: timer::HZ };
-
-    #[inline(always)]
-    fn ticks(&mut self) -> u32 {
-        self.timer.ticks()
-    }
-
-    fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
-        Some(stack::used_by(work))
-    }
-}
+microception_mps::embedded_model!();

@@ -14,8 +14,18 @@ pub struct Board {
 }
 
 /// All boards.
-pub const BOARDS: &[Board] =
-    &[Board { name: "mps2-an386", target: "thumbv7em-none-eabihf", machine: Some("mps2-an386") }];
+pub const BOARDS: &[Board] = &[
+    emulated("mps2-an385", "thumbv7m-none-eabi"),
+    emulated("mps2-an386", "thumbv7em-none-eabihf"),
+    emulated("mps2-an500", "thumbv7em-none-eabihf"),
+    emulated("mps2-an505", "thumbv8m.main-none-eabihf"),
+    emulated("mps3-an547", "thumbv8m.main-none-eabihf"),
+];
+
+/// A board whose name is QEMU's.
+const fn emulated(name: &'static str, target: &'static str) -> Board {
+    Board { name, target, machine: Some(name) }
+}
 
 /// The board of that name.
 ///

@@ -6,9 +6,10 @@
 
 use core::hint::black_box;
 
+use board::{Frame, FrameWords, model};
 use cortex_m_rt::entry;
 use microception::executor::Executor;
-use microception_mps2_an386::{Frame, FrameWords, model, undefined_panic};
+use microception_mps::undefined_panic;
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());

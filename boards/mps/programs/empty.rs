@@ -5,8 +5,9 @@
 
 use core::hint::black_box;
 
+use board::{Frame, FrameWords};
 use cortex_m_rt::entry;
-use microception_mps2_an386::{Frame, FrameWords, undefined_panic};
+use microception_mps::undefined_panic;
 use static_cell::ConstStaticCell;
 
 static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);

@@ -1,8 +1,15 @@
 //! How much stack a piece of work needs: paint the free stack, work, see how far the paint is gone.
 
 use core::arch::asm;
+use core::ptr;
 
-/// How much of the free stack is painted, in bytes; work that needs more shows as this much.
+unsafe extern "C" {
+    /// The end of the statics, from `cortex-m-rt`'s linker script; below it is no stack.
+    #[link_name = "__sheap"]
+    static STATICS_END: u32;
+}
+
+/// How much of the free stack is painted, in bytes, where there is as much; work that needs more shows as this much.
 const PAINTED: usize = 256 * 1024;
 
 const PAINT: u32 = 0xC0DE_57AC;
@@ -10,14 +17,18 @@ const PAINT: u32 = 0xC0DE_57AC;
 /// Runs `work`, and returns how many bytes of stack it needed.
 #[inline(never)]
 pub(crate) fn used_by(work: &mut dyn FnMut()) -> u32 {
+    let statics_end = ptr::addr_of!(STATICS_END) as usize;
     let bottom: usize;
     // SAFETY: writes only free stack: below the stack pointer, which does not move in between, and
-    // far above the end of the statics (4 MB of RAM). Interrupts, the only others to write there, find
-    // nothing that they need.
+    // above the end of the statics. Interrupts, the only others to write there, find nothing that they
+    // need.
     unsafe {
         asm!(
             "mov {top}, sp",
             "sub {bottom}, {top}, {painted}",
+            "cmp {bottom}, {statics_end}",
+            "it lo",
+            "movlo {bottom}, {statics_end}",
             "mov {at}, {bottom}",
             "2:",
             "str {paint}, [{at}], #4",
@@ -27,6 +38,7 @@ pub(crate) fn used_by(work: &mut dyn FnMut()) -> u32 {
             bottom = out(reg) bottom,
             at = out(reg) _,
             painted = in(reg) PAINTED,
+            statics_end = in(reg) statics_end,
             paint = in(reg) PAINT,
         );
     }

@@ -1,4 +1,5 @@
-//! Puts the generated module into the firmware, and hands the linker its scripts.
+//! The build script of every board's package: puts the generated module into the firmware, and hands the
+//! linker its scripts.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -6,7 +7,6 @@ use std::{env, fs};
 const VARIABLE: &str = "MICROCEPTION_MODEL";
 
 fn main() {
-    println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=memory.x");
     println!("cargo:rerun-if-env-changed={VARIABLE}");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

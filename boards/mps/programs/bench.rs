@@ -12,14 +12,15 @@
 use core::arch::asm;
 use core::convert::Infallible;
 
+use board::{Frame, FrameWords, Mps, model};
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception::model::Model;
 use microception_app::measure::{self, Stopwatch};
 use microception_app::protocol::Tick;
 use microception_app::{Board, Number};
-use microception_mps2_an386::semihosting::{print, println, process};
-use microception_mps2_an386::{Frame, FrameWords, Mps2, Timer, exit_on_panic, model};
+use microception_mps::exit_on_panic;
+use microception_mps::semihosting::{print, println, process};
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
@@ -35,7 +36,7 @@ fn main() -> ! {
     let frame: &Frame = bytemuck::from_bytes(bytes);
     let rows: &[<model::Network as Model>::Row] = bytemuck::cast_slice(bytes);
     let mut executor = Executor::new(model::NETWORK, ARENA.take());
-    let mut board = Mps2::new(Timer::start());
+    let mut board = Mps::start();
 
     let stack = board.stack_bytes(&mut || predict(&mut executor, frame));
     let mut stopwatch = Stopwatch::new(&mut board);
@@ -44,7 +45,7 @@ fn main() -> ! {
     predict(&mut executor, frame);
     bench_end();
 
-    let (Tick::Time { hz } | Tick::Cycle { hz }) = Mps2::TICK;
+    let (Tick::Time { hz } | Tick::Cycle { hz }) = Mps::TICK;
     println!("ticks_per_second {hz}");
     println!("ticks {ticks}");
     println!("stack_bytes {}", stack.unwrap_or(0));

@@ -12,22 +12,32 @@ macro_rules! exit_on_panic {
     };
 }
 
-/// A test program for `harness = false`: runs functions one after the other on the target and names
-/// each. The first panic ends it.
+/// Functions that test something on the target; a module's `TESTS`.
 #[macro_export]
 macro_rules! on_target_tests {
     ($($(#[$meta:meta])* fn $name:ident() $body:block)+) => {
         $($(#[$meta])* fn $name() $body)+
 
+        /// The module's tests, by their names.
+        pub(crate) const TESTS: &[(&str, fn())] = &[$((stringify!($name), $name)),+];
+    };
+}
+
+/// A test program for `harness = false`: runs the [`on_target_tests!`] of modules one after the other
+/// and names each. The first panic ends it.
+#[macro_export]
+macro_rules! test_program {
+    ($($module:ident),+) => {
         #[cortex_m_rt::entry]
         fn main() -> ! {
-            let tests: &[(&str, fn())] = &[$((stringify!($name), $name)),+];
-            for (name, test) in tests {
-                $crate::semihosting::print!("test {name} ... ");
+            let mut passed = 0;
+            $(for (name, test) in $module::TESTS {
+                $crate::semihosting::print!("test {}::{name} ... ", stringify!($module));
                 test();
                 $crate::semihosting::println!("ok");
-            }
-            $crate::semihosting::println!("\ntest result: ok. {} passed; 0 failed; 0 ignored", tests.len());
+                passed += 1;
+            })+
+            $crate::semihosting::println!("\ntest result: ok. {passed} passed; 0 failed; 0 ignored");
             $crate::semihosting::process::exit(0)
         }
 

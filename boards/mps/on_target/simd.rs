@@ -1,11 +1,8 @@
 //! Every inner loop that has a form for this core, against its portable twin: the same bits for
 //! random and for extreme values, for every length and every lane.
 
-#![no_std]
-#![no_main]
-
 use microception::simd::{LANES, QUAD, TAPS, dot_i8, dot_pixels, dot_tile, portable, widen};
-use microception_mps2_an386::on_target_tests;
+use microception_mps::on_target_tests;
 
 /// Cases per inner loop.
 const CASES: u32 = 10_000;

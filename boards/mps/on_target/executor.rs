@@ -1,16 +1,14 @@
 //! The embedded model on the target: however it is run, the output is the same.
 
-#![no_std]
-#![no_main]
-
 #[path = "../../app/tests/models/pixels.rs"]
 #[expect(dead_code, reason = "a generated module says more of its model than this test asks")]
 mod pixels;
 
+use board::{Frame, FrameWords, model};
 use microception::executor::{Arena, Executor, Progress};
 use microception::model::{Elements, Model};
 use microception_app::Number;
-use microception_mps2_an386::{Frame, FrameWords, model, on_target_tests};
+use microception_mps::on_target_tests;
 use static_cell::ConstStaticCell;
 
 type Input = <model::Network as Model>::Input;

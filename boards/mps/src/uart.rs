@@ -1,11 +1,14 @@
 //! UART 0 (CMSDK). It holds one received byte and has no queue.
 
 use core::convert::Infallible;
+use core::marker::PhantomData;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use embedded_io::{ErrorType, Read, Write};
 use volatile_register::{RO, RW};
+
+use crate::Image;
 
 #[repr(C)]
 struct Registers {
@@ -16,8 +19,6 @@ struct Registers {
     baud_divisor: RW<u32>,
 }
 
-const REGISTERS: *const Registers = 0x4000_4000 as *const Registers;
-
 const SEND_FULL: u32 = 1 << 0;
 const RECEIVE_FULL: u32 = 1 << 1;
 const ENABLE_SENDER: u32 = 1 << 0;
@@ -25,48 +26,50 @@ const ENABLE_RECEIVER: u32 = 1 << 1;
 const ENABLE_RECEIVE_INTERRUPT: u32 = 1 << 3;
 const RECEIVE_INTERRUPT: u32 = 1 << 1;
 
-/// The interrupt of a received byte.
+/// The interrupt of a received byte, by its number.
 #[derive(Debug, Clone, Copy)]
-struct Received;
+struct Received(u16);
 
-// SAFETY: UART 0's receive interrupt is number 0 on this board.
+// SAFETY: `Image` says which interrupt it is.
 unsafe impl InterruptNumber for Received {
     fn number(self) -> u16 {
-        0
+        self.0
     }
 }
 
 /// The serial port. Reading sleeps until a byte comes.
 #[derive(Debug)]
-pub struct Uart(());
+pub struct Uart<I>(PhantomData<I>);
 
-impl Uart {
+impl<I: Image> Uart<I> {
+    const RECEIVED: Received = Received(I::UART_RECEIVED);
+
     /// Opens the port, at its greatest speed. Masks all interrupts, which this port needs only to be woken.
-    pub fn open() -> Uart {
+    pub fn open() -> Uart<I> {
         cortex_m::interrupt::disable();
-        let uart = Uart(());
+        let uart = Uart(PhantomData);
         let registers = uart.registers();
         // SAFETY: writing these registers has no effect on memory. The interrupt is pended, never
         // taken: interrupts are masked, and a pending one ends WFI all the same.
         unsafe {
             registers.baud_divisor.write(16);
             registers.control.write(ENABLE_SENDER | ENABLE_RECEIVER | ENABLE_RECEIVE_INTERRUPT);
-            NVIC::unmask(Received);
+            NVIC::unmask(Self::RECEIVED);
         }
         uart
     }
 
     fn registers(&self) -> &'static Registers {
-        // SAFETY: the registers of UART 0 are mapped there on this board for ever.
-        unsafe { &*REGISTERS }
+        // SAFETY: the registers are mapped there for ever, as an `Image` says.
+        unsafe { &*(I::UART as *const Registers) }
     }
 }
 
-impl ErrorType for Uart {
+impl<I> ErrorType for Uart<I> {
     type Error = Infallible;
 }
 
-impl Read for Uart {
+impl<I: Image> Read for Uart<I> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let Some(place) = buffer.first_mut() else { return Ok(0) };
         let registers = self.registers();
@@ -75,13 +78,13 @@ impl Read for Uart {
         }
         // SAFETY: writing this register has no effect on memory.
         unsafe { registers.interrupts.write(RECEIVE_INTERRUPT) };
-        NVIC::unpend(Received);
+        NVIC::unpend(Self::RECEIVED);
         *place = registers.data.read() as u8;
         Ok(1)
     }
 }
 
-impl Write for Uart {
+impl<I: Image> Write for Uart<I> {
     fn write(&mut self, buffer: &[u8]) -> Result<usize, Infallible> {
         let registers = self.registers();
         for &byte in buffer {

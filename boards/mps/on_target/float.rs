@@ -1,12 +1,9 @@
 //! Every inner loop of f32 that has a form for this core, against its portable twin: the same bits for random and
 //! for extreme values, for every length.
 
-#![no_std]
-#![no_main]
-
 use microception::simd::float::{self, FILTERS};
 use microception::simd::{Columns, LANES, TAPS, dot_pixels_f32, dot_tile_f32};
-use microception_mps2_an386::on_target_tests;
+use microception_mps::on_target_tests;
 
 /// Cases per inner loop.
 const CASES: u32 = 10_000;

@@ -1,0 +1,10 @@
+//! Tests that run on the target, around the embedded model.
+
+#![no_std]
+#![no_main]
+
+mod executor;
+mod float;
+mod simd;
+
+microception_mps::test_program!(executor, float, simd);

@@ -1,0 +1,84 @@
+//! Arm's MPS2 and MPS3 boards, as QEMU emulates them: field-programmable, so that each *image* is another
+//! core among the same peripherals.
+//!
+//! - [`Image`]: what differs, one implementation a board.
+//! - [`Uart`]: the serial port; [`Mps`]: the clock, and a look at the stack.
+//! - [`testing`]: exit codes, panics and on-target tests, through semihosting.
+//! - [`embedded_model!`]: the model that a board's package is built around.
+//!
+//! `programs/` and `on_target/` beside this are what the package of every such board builds, and
+//! `embed.rs` is its build script.
+
+#![no_std]
+
+mod counter;
+mod stack;
+pub mod testing;
+mod uart;
+
+use core::marker::PhantomData;
+
+use microception_app::Board;
+use microception_app::protocol::Tick;
+
+#[cfg(feature = "serve")]
+use defmt_semihosting as _;
+
+pub use microception;
+pub use semihosting;
+pub use uart::Uart;
+
+/// A core, and where its peripherals are.
+pub trait Image {
+    /// The board's name on the command line.
+    const NAME: &'static str;
+    /// Address of the registers of UART 0 (CMSDK).
+    const UART: usize;
+    /// The number of UART 0's receive interrupt.
+    const UART_RECEIVED: u16;
+    /// Address of the system registers of the image (FPGAIO), a counter among them.
+    const FPGAIO: usize;
+    /// How often a second that counter counts.
+    const COUNTER_HZ: u32;
+}
+
+/// The board's clock, and its look at the stack.
+#[derive(Debug)]
+pub struct Mps<I>(PhantomData<I>);
+
+impl<I: Image> Mps<I> {
+    /// Starts the clock.
+    pub fn start() -> Mps<I> {
+        counter::start(I::FPGAIO);
+        Mps(PhantomData)
+    }
+}
+
+impl<I: Image> Board for Mps<I> {
+    const NAME: &'static str = I::NAME;
+    const TICK: Tick = Tick::Time { hz: I::COUNTER_HZ };
+
+    #[inline(always)]
+    fn ticks(&mut self) -> u32 {
+        counter::read(I::FPGAIO)
+    }
+
+    fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
+        Some(stack::used_by(work))
+    }
+}
+
+/// Declares `model`, the module that the environment variable `MICROCEPTION_MODEL` names when the
+/// package is built, and the types of its input.
+#[macro_export]
+macro_rules! embedded_model {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/module.rs"));
+
+        /// What the embedded model takes.
+        pub type Frame = <model::Network as $crate::microception::model::Model>::Frame;
+
+        /// Words that hold a [`Frame`], so that a static of zeros can be one.
+        pub type FrameWords = [u32; size_of::<Frame>().div_ceil(4)];
+    };
+}
