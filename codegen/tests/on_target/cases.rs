@@ -1,0 +1,152 @@
+//! The models that run on the target, with inputs and expected outputs: a fixture's, by its name.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use microception_codegen::graph::{Element, Graph, Operator, Quantization};
+use microception_codegen::{host, passes, read};
+
+use crate::arrays::Arrays;
+use crate::{fixture, tolerance};
+
+/// Fixtures of `tests/fixtures/litert`: int8, answers to the bit.
+const LITERT: &[&str] = &[
+    "add_03",
+    "add_07",
+    "average_pool_03",
+    "average_pool_07",
+    "chain_04",
+    "chain_07",
+    "conv_03",
+    "conv_05",
+    "conv_12",
+    "conv_18",
+    "conv_20",
+    "conv_21",
+    "conv_25",
+    "conv_27",
+    "dense_01",
+    "dense_05",
+    "dense_13",
+    "dense_wide_01",
+    "depthwise_05",
+    "depthwise_08",
+    "depthwise_13",
+    "depthwise_16",
+    "depthwise_18",
+    "logistic_near_ties_02",
+    "max_pool_03",
+    "max_pool_08",
+    "mean_02",
+    "mean_06",
+    "normalised_01",
+    "relu6_00",
+    "relu_00",
+    "second_reader_01",
+    "second_reader_02",
+    "separable_03",
+    "separable_05",
+    "softmax_03",
+    "softmax_07",
+    "wide_scales_04",
+    "wide_scales_06",
+    "xception_block_01",
+    "xception_block_02",
+];
+
+/// Those of them that also run on pixels.
+const PIXELS: &[&str] = &["conv_03", "relu_00"];
+
+/// Fixtures of `tests/fixtures/keras`: f32, answers within the tolerance.
+const KERAS: &[&str] = &[
+    "bn_after_relu",
+    "conv_even_stride_two",
+    "conv_options",
+    "depthwise",
+    "flatten_dense",
+    "pools",
+    "rescaling_signed",
+    "sequential",
+    "sigmoids",
+    "softmax_layer",
+    "xception",
+];
+
+/// A model, an input, and what it answers; both as Rust writes arrays.
+pub struct Case {
+    pub name: String,
+    pub graph: Graph,
+    pub frame: String,
+    pub expected: String,
+    /// The greatest difference of a good answer.
+    pub near: f32,
+}
+
+/// All of them.
+pub fn all() -> Vec<Case> {
+    let litert = LITERT.iter().map(|name| litert(name));
+    let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
+    litert.chain(pixels).chain(KERAS.iter().map(|name| keras(name))).collect()
+}
+
+fn litert(name: &str) -> Case {
+    let fixture = fixture::named(name);
+    let frame = list(int8(fixture.input(0)));
+    let expected = list(int8(fixture.tensor(fixture.graph.outputs[0], 0).expect("an output")));
+    Case { name: name.to_owned(), graph: fixture.graph, frame, expected, near: 0.0 }
+}
+
+/// The model on pixels that become its int8 input: less 128, or in the opposite order, which takes a table.
+fn pixels(name: &str, reversed: bool) -> Case {
+    let fixture = fixture::named(name);
+    let frame =
+        int8(fixture.input(0)).map(|value| if reversed { 127 - i16::from(value) } else { 128 + i16::from(value) });
+    let frame = list(frame);
+    let mut case = litert(name);
+    let layer = &mut case.graph.layers[0];
+    let quantization = case.graph.tensors[layer.output.0].quantization;
+    let Quantization { scale, zero_point } = quantization.expect("int8");
+    // The real value of a pixel of 0, and of one step.
+    let offset = scale * ((if reversed { 127 } else { -128 }) - zero_point) as f32;
+    let scale = if reversed { -scale } else { scale };
+    layer.operator = Operator::Input { element: Element::U8, scale, offset };
+    let suffix = if reversed { "reversed_pixels" } else { "pixels" };
+    Case { name: format!("{name}_{suffix}"), frame, ..case }
+}
+
+/// The model and its first case.
+fn keras(name: &str) -> Case {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras");
+    let model = folder.join(name).with_extension("keras");
+    let graph = read::read(&model).and_then(passes::run).expect(name);
+    let arrays = Arrays::open(&model.with_extension("npz"));
+    let first = |array: &str| -> (bool, Vec<u8>) {
+        let (shape, mut bytes) = arrays.array(array).expect(name);
+        let pixels = bytes.len() as u64 == shape.iter().product::<u64>();
+        bytes.truncate(bytes.len() / shape[0] as usize);
+        (pixels, bytes)
+    };
+    let (frame, expected) = (first("x"), floats(&first("y").1));
+    let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    // Pixels may be stored as floats, and the other way round.
+    let frame = match (host::elements(&graph).0, frame) {
+        (Element::U8, (true, bytes)) => list(bytes),
+        (Element::U8, (false, bytes)) => list(floats(&bytes).iter().map(|&value| value as u8)),
+        (_, (true, bytes)) => list(bytes.iter().map(|&byte| f32::from(byte))),
+        (_, (false, bytes)) => list(floats(&bytes)),
+    };
+    let near = tolerance::F32_AGAINST_KERAS * largest;
+    Case { name: name.to_owned(), graph, frame, expected: list(expected), near }
+}
+
+fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {
+    bytes.iter().map(|byte| byte.cast_signed())
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect()
+}
+
+fn list(values: impl IntoIterator<Item = impl Debug>) -> String {
+    format!("{:?}", values.into_iter().collect::<Vec<_>>())
+}

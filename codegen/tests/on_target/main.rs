@@ -1,0 +1,159 @@
+//! Every kernel on every core: one program for each board that holds many generated modules, and compares what
+//! they answer with LiteRT and Keras. int8 answers are the same on all cores, to the bit.
+
+#[path = "../common/arrays.rs"]
+mod arrays;
+mod cases;
+#[path = "../litert/fixture.rs"]
+#[expect(dead_code, reason = "shared with the tests of the kernels, which use all of it")]
+mod fixture;
+#[path = "../common/tolerance.rs"]
+mod tolerance;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use microception_codegen::device::board::{BOARDS, Board};
+use microception_codegen::device::firmware;
+use microception_codegen::device::toolchain::{Toolchain, on_path};
+use microception_codegen::emit;
+use microception_codegen::lower::{self, Kernel};
+use microception_codegen::plan::Strategy;
+
+use cases::Case;
+
+/// The names of all kernels, and of one. A kernel that is missing here does not compile.
+macro_rules! kernels {
+    ($($kernel:ident),+) => {
+        const KERNELS: &[&str] = &[$(stringify!($kernel)),+];
+
+        fn kernel_name(kernel: &Kernel) -> &'static str {
+            match kernel {
+                $(Kernel::$kernel { .. } => stringify!($kernel)),+
+            }
+        }
+    };
+}
+
+kernels!(
+    InputCopy,
+    InputCentre,
+    InputLookup,
+    InputRescale,
+    ConvF32,
+    ConvInt8,
+    DepthwiseF32,
+    DepthwiseInt8,
+    DenseF32,
+    DenseInt8,
+    PositionwiseDenseInt8,
+    MaxPoolF32,
+    MaxPoolInt8,
+    AveragePoolF32,
+    AveragePoolInt8,
+    GlobalAveragePoolF32,
+    GlobalAveragePoolInt8,
+    GlobalMaxPoolF32,
+    GlobalMaxPoolInt8,
+    PadF32,
+    PadInt8,
+    ConcatenateWithinRows,
+    ConcatenateRows,
+    Reshape,
+    ResizeNearest,
+    AddF32,
+    AddInt8,
+    ActivationF32,
+    ActivationInt8,
+    SoftmaxF32,
+    SoftmaxInt8,
+    Flatten
+);
+
+/// Kernels that no fixture has yet. None may be added; each leaves when a fixture comes.
+const OWED: &[&str] = &[
+    "PositionwiseDenseInt8",
+    "GlobalMaxPoolF32",
+    "GlobalMaxPoolInt8",
+    "PadF32",
+    "PadInt8",
+    "ConcatenateWithinRows",
+    "ConcatenateRows",
+    "Reshape",
+    "ResizeNearest",
+];
+
+#[test]
+fn every_kernel_is_among_the_cases() {
+    let mut used = BTreeSet::new();
+    for case in cases::all() {
+        used.extend(lower::kernels(&case.graph).expect(&case.name).iter().map(kernel_name));
+    }
+    let unused: Vec<_> = KERNELS.iter().copied().filter(|kernel| !used.contains(kernel)).collect();
+    assert_eq!(unused, OWED, "the kernels that no case has: add a fixture to the lists of cases.rs");
+}
+
+#[test]
+fn every_core_gives_the_answers_of_litert_and_keras() {
+    let cases = cases::all();
+    for board in BOARDS.iter().filter(|board| board.machine.is_some()) {
+        if let Err(error) = Toolchain::find(board.target) {
+            println!("skipped: {error}");
+            continue;
+        }
+        if on_path("qemu-system-arm").is_none() {
+            println!("skipped: qemu-system-arm is not installed");
+            return;
+        }
+        let package = package(board, &cases);
+        // The board's own configuration runs the program in QEMU.
+        let mut cargo = firmware::cargo("run", board).expect("found above");
+        cargo.args(["--release", "--quiet", "--manifest-path"]).arg(package.join("Cargo.toml"));
+        let output = cargo.output().expect("cargo starts");
+        let [printed, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+        assert!(output.status.success(), "{}: {errors}", board.name);
+        assert_eq!(printed.trim(), format!("{} models", cases.len()), "{}: {errors}", board.name);
+    }
+}
+
+/// Writes a package of its own, as a user's firmware would be, which runs the cases on `board`.
+fn package(board: &Board, cases: &[Case]) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("on_target").join(board.name);
+    fs::create_dir_all(folder.join("src")).expect("writable");
+    let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("writable");
+    let manifest = format!(
+        "[package]\nname = \"on_target\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+         [dependencies]\ncortex-m-rt = \"0.7.5\"\nmicroception = {{ path = {root:?} }}\n\
+         microception-mps = {{ path = {mps:?} }}\nstatic_cell = \"2.1\"\n\n\
+         [profile.release]\nlto = \"fat\"\ncodegen-units = 1\ndebug = 1\n",
+        mps = root.join("boards/mps")
+    );
+    write("Cargo.toml", &manifest);
+    write("build.rs", include_str!("build.rs"));
+    write("src/main.rs", include_str!("program.rs"));
+    for (from, to) in [(root.join("boards").join(board.name), "memory.x"), (root.to_owned(), "Cargo.lock")] {
+        fs::copy(from.join(to), folder.join(to)).expect("readable and writable");
+    }
+
+    let mut modules = String::new();
+    let mut calls = String::new();
+    let mut arena_bytes = 0;
+    for Case { name, graph, frame, expected, near } in cases {
+        let module = emit::module(graph, Strategy::Smallest).expect(name);
+        arena_bytes = arena_bytes.max(module.plan.arena_bytes);
+        write(&format!("src/{name}.rs"), &module.text);
+        let _ = writeln!(modules, "mod {name} {{ include!(\"{name}.rs\"); }}");
+        let _ = writeln!(calls, "    check({name:?}, {name}::NETWORK, arena, &{frame}, &{expected}, {near:?});");
+    }
+    let text = format!(
+        "use crate::{{SharedArena, check}};\n\n{modules}\n\
+         pub const ARENA_BYTES: usize = {arena_bytes};\n\n\
+         pub fn check_all(arena: &mut SharedArena) -> usize {{\n{calls}    {}\n}}\n",
+        cases.len()
+    );
+    write("src/cases.rs", &text);
+    folder
+}
