@@ -68,6 +68,11 @@ pub fn read_bytes(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     decode(bytes.to_vec(), name).map_err(|error| error.in_file(name))
 }
 
+/// Names of the TensorFlow Lite operators that are read, as the schema has them.
+pub fn tflite_operators() -> impl Iterator<Item = &'static str> {
+    tflite::operators()
+}
+
 fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }

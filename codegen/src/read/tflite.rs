@@ -57,6 +57,7 @@ use super::budget::Budget;
 use crate::error::Error;
 use crate::graph::{Graph, Operator, Shape, TensorId};
 use crate::passes::infer_shapes;
+pub(super) use lacking::operators;
 use schema::tflite as format;
 use tensors::{Tensors, Value};
 

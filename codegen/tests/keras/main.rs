@@ -52,7 +52,7 @@ fn check(model: &Path, arrays: &Path) {
     let graph = read::read(model).and_then(passes::run).unwrap_or_else(|error| panic!("{name}: {error}"));
     let (cases, x) = inputs(arrays);
     let y = floats(&arrays::Arrays::open(arrays).bytes("y"));
-    let near = f64::from(tolerance::F32_AGAINST_KERAS) * largest(&y);
+    let near = f64::from(tolerance::F32) * largest(&y);
     for strategy in [Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
         let mut machine = Machine::new(&graph, strategy).unwrap_or_else(|error| panic!("{name}: {error}"));
         for (x, y) in x.chunks(x.len() / cases).zip(y.chunks(y.len() / cases)) {
@@ -132,7 +132,7 @@ fn generated_modules_compute_what_keras_computes_in_every_way_of_running() {
         let (x, y) = (&x[..x.len() / cases], &y[..y.len() / cases]);
         let module = emit::module(&graph, Strategy::Smallest).expect(name);
         let row = graph.tensor(graph.layers[0].output).shape.row_elements();
-        let near = tolerance::F32_AGAINST_KERAS * largest(y) as f32;
+        let near = tolerance::F32 * largest(y) as f32;
         let expected: Vec<f32> = y.iter().map(|&value| value as f32).collect();
         match host::elements(&graph).0 {
             Element::U8 => {

@@ -57,6 +57,11 @@ pub(super) const SHAPES: [BuiltinOperator; 5] = [
     BuiltinOperator::STRIDED_SLICE,
 ];
 
+/// Names of all that are read.
+pub fn operators() -> impl Iterator<Item = &'static str> {
+    SUPPORTED.iter().chain(&SHAPES).filter_map(|kind| kind.variant_name())
+}
+
 /// The operators of the model in their order, if there is a layer for each of them.
 pub(super) fn calls<'a>(
     model: &Model<'a>,

@@ -1,0 +1,207 @@
+//! Models of LiteRT's converter against what LiteRT's reference kernels compute in them
+//! (`tests/fixtures/tflite`): every operator that is read, every tensor, to the bit.
+
+#[path = "../common/arrays.rs"]
+mod arrays;
+#[expect(dead_code, reason = "shared with the tests of the command, which write inputs")]
+mod fixture;
+#[path = "../common/tolerance.rs"]
+mod tolerance;
+
+use std::collections::BTreeSet;
+
+use fixture::{Model, Stored};
+use microception_codegen::graph::{Element, Graph, Layer, Operator, Tensor};
+use microception_codegen::host::Machine;
+use microception_codegen::passes;
+use microception_codegen::plan::Strategy;
+use microception_codegen::read::{read_bytes, tflite_operators};
+
+/// Each group with as many models as it has, and a test of its own.
+macro_rules! groups {
+    ($($name:ident: $models:literal,)*) => {
+        const GROUPS: &[&str] = &[$(stringify!($name)),*];
+
+        mod group {
+            $(
+                #[test]
+                fn $name() {
+                    crate::check(stringify!($name), $models);
+                }
+            )*
+        }
+    };
+}
+
+groups! {
+    average_pool: 14,
+    axes: 4,
+    concatenation: 18,
+    conv: 65,
+    depthwise: 52,
+    depthwise1d: 12,
+    dilated: 20,
+    edges: 18,
+    extreme: 42,
+    float_layers: 16,
+    float_shapes: 10,
+    logistic: 8,
+    max_pool: 14,
+    mean: 12,
+    pad: 15,
+    pool1d: 12,
+    reduce_max: 12,
+    relu: 8,
+    relu6: 8,
+    reshape: 14,
+    resize: 14,
+    separable: 9,
+    softmax: 8,
+    wide: 6,
+}
+
+fn check(group: &str, count: usize) {
+    let models = fixture::group(group);
+    assert_eq!(models.len(), count, "models of {group}");
+    let found: Vec<_> =
+        models.iter().map(|model| every_tensor(model).and_then(|tensors| by_rows(model, tensors))).collect();
+    let failed: Vec<_> = found.iter().filter_map(|found| found.as_ref().err()).map(String::as_str).collect();
+    assert!(failed.is_empty(), "{} of {count} models of {group}:\n{}", failed.len(), failed.join("\n"));
+    println!("{group}: {count} models, {} tensors", found.into_iter().flatten().sum::<usize>());
+}
+
+/// The model as the tool takes it; what is wrong names the model and its operators.
+fn graph(model: &Model) -> Result<Graph, String> {
+    let graph = read_bytes(&model.bytes, &model.name).and_then(passes::run);
+    graph.map_err(|error| format!("{error} ({})", model.operators.join(", ")))
+}
+
+fn machine(model: &Model, graph: &Graph, strategy: Strategy) -> Result<Machine, String> {
+    Machine::new(graph, strategy).map_err(|error| format!("{} {strategy:?}: {error}", model.name))
+}
+
+/// Compares all that both compute, and returns how many tensors that was.
+fn every_tensor(model: &Model) -> Result<usize, String> {
+    let graph = graph(model)?;
+    let mut machine = machine(model, &graph, Strategy::Everything)?;
+    let mut compared = 0;
+    for case in 0..model.cases() {
+        machine.run(model.frame(case)).map_err(|error| format!("{}: {error}", model.name))?;
+        for layer in &graph.layers {
+            let tensor = graph.tensor(layer.output);
+            let found = machine.tensor(&graph, layer.output).expect("kept by the plan");
+            let mut same = named(model, &tensor.name);
+            same.retain(|stored| tensor.element == element(stored) && stored.case(case).len() == found.len());
+            // Two of one name are a tensor and the same in another shape.
+            if let Some(stored) = same.iter().find(|stored| stored.case(case) == found).or(same.first()) {
+                compare(stored, found, case).map_err(|what| {
+                    format!("{}: \"{}\" ({}) {what}", model.name, tensor.name, layer.operator.name())
+                })?;
+                compared += 1;
+            } else if !is_ours_alone(model, layer, tensor) {
+                return Err(format!("{}: LiteRT has no \"{}\" of {} bytes", model.name, tensor.name, found.len()));
+            }
+        }
+    }
+    Ok(compared)
+}
+
+/// The tensors of that name; where the file has none, those of the name without the number that the reader gives to all
+/// but the first of one name.
+fn named<'a>(model: &'a Model, name: &str) -> Vec<&'a Stored> {
+    let of = |name: &str| model.tensors.iter().filter(|stored| stored.name == name).collect::<Vec<_>>();
+    match (of(name), name.rsplit_once('_')) {
+        (found, Some((name, number))) if found.is_empty() && number.parse::<usize>().is_ok() => of(name),
+        (found, _) => found,
+    }
+}
+
+fn element(stored: &Stored) -> Element {
+    match stored.element.as_str() {
+        "int8" => Element::I8,
+        "uint8" => Element::U8,
+        "float32" => Element::F32,
+        other => panic!("{other} of \"{}\"", stored.name),
+    }
+}
+
+/// The model's input where it takes another type, and the first part of an operator that becomes two layers.
+/// Of float models only the ends are stored: between them layers are folded.
+fn is_ours_alone(model: &Model, layer: &Layer, tensor: &Tensor) -> bool {
+    matches!(layer.operator, Operator::Input { .. })
+        || tensor.element == Element::F32
+        || tensor.name.rsplit_once('/').is_some_and(|(whole, _)| !named(model, whole).is_empty())
+}
+
+/// int8 is equal to the bit, float32 within the tolerance.
+fn compare(stored: &Stored, found: &[u8], case: usize) -> Result<(), String> {
+    let expected = stored.case(case);
+    let (differing, of) = if stored.element == "float32" {
+        let [expected, found] = [expected, found].map(floats);
+        let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let near = |(expected, found): &(&f32, &f32)| (*expected - *found).abs() <= largest * tolerance::F32;
+        (expected.iter().zip(&found).filter(|pair| !near(pair)).count(), expected.len())
+    } else {
+        (expected.iter().zip(found).filter(|(expected, found)| expected != found).count(), expected.len())
+    };
+    if expected.len() != found.len() {
+        return Err(format!("has {} bytes, expected {}", found.len(), expected.len()));
+    }
+    if differing > 0 { Err(format!("case {case}: {differing} of {of} values differ")) } else { Ok(()) }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+}
+
+/// Under every plan the same answers.
+fn by_rows(model: &Model, tensors: usize) -> Result<usize, String> {
+    let graph = graph(model)?;
+    for strategy in [Strategy::Smallest, Strategy::Eager, Strategy::Whole] {
+        let mut machine = machine(model, &graph, strategy)?;
+        for case in 0..model.cases() {
+            let found = machine.run(model.frame(case)).map_err(|error| format!("{}: {error}", model.name))?;
+            compare(model.answer(), &found, case)
+                .map_err(|what| format!("{} {strategy:?}: the output {what}", model.name))?;
+        }
+    }
+    Ok(tensors)
+}
+
+/// Groups with operators that are not read yet.
+const WAITING: &[&str] = &[
+    "add",
+    "clip",
+    "conv1d",
+    "dense",
+    "elu",
+    "float_elementwise",
+    "float_network",
+    "free_batch",
+    "gelu",
+    "hard_swish",
+    "leaky_relu",
+    "maximum",
+    "minimum",
+    "mul",
+    "network",
+    "prelu",
+    "requantize",
+    "sub",
+    "tanh",
+];
+
+#[test]
+fn every_group_is_checked() {
+    let mut checked = [GROUPS, WAITING].concat();
+    checked.sort_unstable();
+    assert_eq!(fixture::groups(), checked);
+}
+
+#[test]
+fn every_operator_that_is_read_is_in_a_model() {
+    let models = GROUPS.iter().chain(WAITING).flat_map(|name| fixture::group(name));
+    let found: BTreeSet<String> = models.flat_map(|model| model.operators).collect();
+    let lacking: Vec<&str> = tflite_operators().filter(|&name| !found.contains(name)).collect();
+    assert!(lacking.is_empty(), "no model has {}", lacking.join(", "));
+}
