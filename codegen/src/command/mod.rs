@@ -10,6 +10,7 @@ mod run;
 mod runner;
 mod settings;
 mod table;
+mod tensors;
 
 use clap::Subcommand;
 use microception_codegen::error::Error;

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::{ArgGroup, Args};
 use microception_codegen::data::picture::Fit;
 use microception_codegen::data::{Examples, Input, Output, Purpose, write};
 use microception_codegen::error::Error;
@@ -13,12 +14,14 @@ use super::progress;
 use super::runner::{self, Runner};
 use super::settings::{Settings, warn};
 use super::table::grouped;
+use super::tensors;
 
 /// How many classes are shown for a frame.
 const BEST: usize = 3;
 
 /// Runs a model on arrays or pictures
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("written").args(["output", "tensors"]).multiple(true)))]
 pub struct Run {
     #[command(flatten)]
     settings: Settings,
@@ -30,8 +33,14 @@ pub struct Run {
     /// shown
     #[arg(long, value_name = "FILE.npy")]
     output: Option<PathBuf>,
-    /// Writes real numbers, where an int8 model's output is int8 otherwise
-    #[arg(long, requires = "output")]
+    /// Where every tensor goes that a layer makes, the input's and the output's among them: arrays with the tensors'
+    /// names in the model (of several names that a .tflite joins by ";", the first), with one more axis in front where
+    /// the input is a list. Of a float model these are the tensors after folding and fusing. On the host only: there
+    /// memory is enough to keep them all, whatever the plan
+    #[arg(long, value_name = "FILE.npz")]
+    tensors: Option<PathBuf>,
+    /// Writes real numbers, where an int8 model's tensors are int8 otherwise
+    #[arg(long, requires = "written")]
     dequantize: bool,
     /// Turns pictures upright, cuts their centre out and resizes it, where they must have the model's size otherwise
     #[arg(long)]
@@ -43,22 +52,52 @@ pub struct Run {
 
 impl Run {
     pub fn run(self) -> Result<String, Error> {
-        if let Some(path) = &self.output {
-            write::check(path)?;
-        }
+        self.check()?;
         let prepared = self.settings.prepare()?;
         let graph = &prepared.graph;
         let fit = if self.resize { Fit::Resize } else { Fit::Exact };
         let examples = Examples::open(&self.input, &Input::of(graph), Purpose::Measurement, fit)?;
         warn(examples.warning().map(str::to_owned).as_slice());
+        let tensors = match &self.tensors {
+            Some(path) => Some(tensors::save(path, graph, &examples, self.dequantize)?),
+            None => None,
+        };
+        if let (Some(text), None) = (&tensors, &self.output) {
+            return Ok(text.clone());
+        }
         let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
         let bar = progress::bar("running", examples.len());
         let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
         bar.finish_and_clear();
         let (output, outputs) = (Output::of(graph), outputs?);
-        match &self.output {
-            Some(path) => self.save(path, &output, &outputs, examples.is_list()),
-            None => Ok(best(&examples, &output, &outputs, &graph.labels)),
+        let text = match &self.output {
+            Some(path) => self.save(path, &output, &outputs, examples.is_list())?,
+            None => best(&examples, &output, &outputs, &graph.labels),
+        };
+        Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Says early what can't be done.
+    fn check(&self) -> Result<(), Error> {
+        if self.tensors.is_some() && self.board != runner::HOST {
+            let reason = format!(
+                "--tensors is for the host: {} keeps a row only until its last reader has read it, and has no room for all",
+                self.board
+            );
+            Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
+        }
+        let read = [Some(&*self.settings.model), Some(&*self.input), self.settings.calibration.as_deref()];
+        for path in [&self.output, &self.tensors].into_iter().flatten() {
+            write::check(path)?;
+            if read.into_iter().flatten().any(|read| write::is_same_file(path, read)) {
+                return Err(Error::file(path, "cannot be written: it is read from"));
+            }
+        }
+        match (&self.output, &self.tensors) {
+            (Some(output), Some(tensors)) if output == tensors => {
+                Err(Error::file(output, "cannot be both the output and the tensors"))
+            }
+            _ => Ok(()),
         }
     }
 

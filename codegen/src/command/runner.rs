@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::settings::Settings;
 
 /// The host's name among the boards.
-const HOST: &str = "host";
+pub const HOST: &str = "host";
 
 /// The names that `--board` takes.
 pub fn names() -> PossibleValuesParser {

@@ -1,6 +1,6 @@
 //! What a model answers with: from the bytes of its output to numbers and classes.
 
-use crate::graph::{Element, Graph, Quantization, Shape};
+use crate::graph::{Element, Graph, Quantization, Shape, Tensor};
 
 /// The output of a model, as a caller sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,12 +17,17 @@ impl Output {
     /// The first output of a graph that has gone through the [passes](crate::passes).
     pub fn of(graph: &Graph) -> Output {
         match graph.outputs.first().map(|&output| graph.tensor(output)) {
-            Some(tensor) => Output {
-                shape: tensor.shape.clone(),
-                element: tensor.element,
-                quantization: tensor.quantization.filter(|_| tensor.element == Element::I8),
-            },
+            Some(tensor) => Output::of_tensor(tensor),
             None => Output { shape: Shape(Vec::new()), element: Element::F32, quantization: None },
+        }
+    }
+
+    /// Any tensor of such a graph, as if the model answered with it.
+    pub fn of_tensor(tensor: &Tensor) -> Output {
+        Output {
+            shape: tensor.shape.clone(),
+            element: tensor.element,
+            quantization: tensor.quantization.filter(|_| tensor.element == Element::I8),
         }
     }
 

@@ -1,11 +1,17 @@
 //! Files that are there whole or not at all.
 
-use std::io::Write;
+use std::collections::HashSet;
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use npyz::{AutoSerialize, Serialize, WriterBuilder};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use crate::error::Error;
+
+/// The most bytes of a zip's member of the usual form, less what an `.npy` file has beside its numbers.
+const LARGEST_MEMBER: usize = u32::MAX as usize - (1 << 16);
 
 /// Says early whether a file could be written at `path`, before work that takes long.
 ///
@@ -67,13 +73,69 @@ pub fn npy<T: AutoSerialize + Serialize>(
     shape: &[usize],
     values: impl IntoIterator<Item = T>,
 ) -> Result<(), Error> {
+    let bytes = npy_bytes(shape, values);
+    whole(path, &bytes.map_err(|error| Error::file(path, format!("cannot be written: {error}")))?)
+}
+
+/// The bytes of an `.npy` file.
+fn npy_bytes<T: AutoSerialize + Serialize>(
+    shape: &[usize],
+    values: impl IntoIterator<Item = T>,
+) -> std::io::Result<Vec<u8>> {
     let shape: Vec<u64> = shape.iter().map(|&extent| extent as u64).collect();
     let mut bytes = Vec::new();
-    let written =
-        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd().and_then(|mut writer| {
-            writer.extend(values)?;
-            writer.finish()
-        });
-    written.map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
-    whole(path, &bytes)
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()?;
+    Ok(bytes)
+}
+
+/// An `.npz` in the making: arrays with names, compressed.
+pub struct Npz {
+    zip: ZipWriter<Cursor<Vec<u8>>>,
+    names: HashSet<String>,
+}
+
+impl Npz {
+    /// Without arrays.
+    #[expect(clippy::new_without_default, reason = "an archive without arrays is of no use")]
+    pub fn new() -> Npz {
+        Npz { zip: ZipWriter::new(Cursor::new(Vec::new())), names: HashSet::new() }
+    }
+
+    /// Appends an array, in C order, and returns the name that it has in the archive: another than `name` where that
+    /// is taken.
+    ///
+    /// # Errors
+    /// When the archive can't hold an array of that name or size.
+    pub fn array<T: AutoSerialize + Serialize>(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<String, Error> {
+        let mut free = name.to_owned();
+        let mut others = 1;
+        while !self.names.insert(free.clone()) {
+            free = format!("{name}_{others}");
+            others += 1;
+        }
+        // Beyond four gigabytes a member has another form.
+        let large = shape.iter().product::<usize>().saturating_mul(size_of::<T>()) > LARGEST_MEMBER;
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(large);
+        let failed = |error: std::io::Error| Error::layer(name, format!("cannot be written: {error}"));
+        let bytes = npy_bytes(shape, values).map_err(failed)?;
+        self.zip.start_file(format!("{free}.npy"), options).map_err(|error| failed(error.into()))?;
+        self.zip.write_all(&bytes).map_err(failed)?;
+        Ok(free)
+    }
+
+    /// Writes it to the file at `path`.
+    ///
+    /// # Errors
+    /// As [`whole`].
+    pub fn write(self, path: &Path) -> Result<(), Error> {
+        let bytes = self.zip.finish().map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
+        whole(path, bytes.get_ref())
+    }
 }
