@@ -3,15 +3,17 @@
 #[path = "common/arrays.rs"]
 mod arrays;
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use microception_codegen::convert::{Convert, Precision};
 use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::qemu::{Clock, Device};
 use microception_codegen::device::{board, toolchain::Toolchain};
 use microception_codegen::host::Machine;
+use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
+use microception_codegen::read::read;
 
 /// Of 10,000, what float Keras gets right.
 const KERAS: usize = 8700;
@@ -55,27 +57,53 @@ fn best(output: &[u8]) -> Option<usize> {
     scores.enumerate().max_by_key(|&(class, score)| (score, std::cmp::Reverse(class))).map(|(class, _)| class)
 }
 
-#[test]
-fn int8_keeps_the_accuracy_of_float_keras() {
-    let Some((pictures, classes)) = pictures() else { return };
-    let machine = machine();
-    let right = |range: Range<usize>| {
+/// The class that the model gives to each picture, found on two threads.
+fn classes(machine: &Machine, pictures: &[u8]) -> Vec<usize> {
+    let of = |pictures: &[u8]| {
         let mut machine = machine.clone();
         let length = machine.frame_bytes();
-        let rights = range.filter(|&index| {
-            let output = machine.run(&pictures[index * length..][..length]).expect("runs");
-            best(&output) == Some(usize::from(classes[index]))
-        });
-        rights.count()
+        let answers = pictures.chunks(length).map(|picture| best(&machine.run(picture).expect("runs")));
+        answers.collect::<Option<Vec<usize>>>().expect("a class")
     };
-    let half = classes.len() / 2;
-    let right = std::thread::scope(|scope| {
-        let other = scope.spawn(|| right(half..classes.len()));
-        right(0..half) + other.join().expect("no panic")
-    });
-    println!("{right} of {} right", classes.len());
-    assert_eq!(classes.len(), 10_000);
+    let half = pictures.len() / machine.frame_bytes() / 2 * machine.frame_bytes();
+    std::thread::scope(|scope| {
+        let others = scope.spawn(|| of(&pictures[half..]));
+        [of(&pictures[..half]), others.join().expect("no panic")].concat()
+    })
+}
+
+#[test]
+fn int8_keeps_the_accuracy_of_float_keras() {
+    let Some((pictures, labels)) = pictures() else { return };
+    let found = classes(&machine(), &pictures);
+    let right = found.iter().zip(&labels).filter(|&(&class, &label)| class == usize::from(label)).count();
+    println!("{right} of {} right", labels.len());
+    assert_eq!((found.len(), labels.len()), (10_000, 10_000));
     assert!(right + LOST >= KERAS, "{right} of 10,000 right, float Keras has {KERAS}");
+}
+
+/// LiteRT's own conversion of the shipped model, with the classes that its reference kernels give.
+#[test]
+fn the_tflite_model_gives_litert_s_class_for_every_picture() {
+    let Some((mut pictures, labels)) = pictures() else { return };
+    let expected = package().join("../../shared/models/xception_lite/int8_ref_argmax_10k.npy");
+    let Ok(expected) = std::fs::read(&expected) else {
+        println!("skipped: {} is not on this machine", expected.display());
+        return;
+    };
+    let (_, expected) = expected.split_at(expected.len() - labels.len());
+    let model = read(&package().join("models/xception_lite/xlite_int8.tflite")).expect("read");
+    let machine = Machine::new(&passes::run(model).expect("passes"), Strategy::Smallest).expect("plans");
+    // Scale 1 and zero point -128: pixels less 128.
+    pictures.iter_mut().for_each(|pixel| *pixel ^= 0x80);
+    let start = Instant::now();
+    let found = classes(&machine, &pictures);
+    println!("{} pictures in {:.1} s", found.len(), start.elapsed().as_secs_f32());
+    assert_eq!(found.len(), 10_000);
+    let differing = found.iter().zip(expected).filter(|&(&class, &expected)| class != usize::from(expected)).count();
+    assert_eq!(differing, 0, "pictures that get another class");
+    let right = found.iter().zip(&labels).filter(|&(&class, &label)| class == usize::from(label)).count();
+    assert_eq!(right, 8680, "of 10,000");
 }
 
 #[test]

@@ -28,6 +28,8 @@ mod refused;
     reason = "generated, and used to build models here"
 )]
 mod schema;
+#[path = "common/tolerance.rs"]
+mod tolerance;
 
 use std::path::{Path, PathBuf};
 
@@ -110,6 +112,26 @@ fn keyword_spotting_of_mlperf_tiny_gives_litert_s_bits() {
         return;
     };
     expect(&model, &Arrays::open(&data).bytes("x"), &Arrays::open(&golden).bytes("kws01_out"), 500);
+}
+
+/// Before it was quantized, as LiteRT converted it: real pixels in, probabilities out.
+#[test]
+fn the_shipped_model_in_float_gives_litert_s_numbers() {
+    let Some(model) = shared("models/xception_lite/xlite_float.tflite") else { return };
+    let golden = Arrays::open(&package("models/xception_lite/golden100.npz"));
+    let graph = passes::run(read(&model).expect("read")).expect("passes");
+    let mut machine = Machine::new(&graph, Strategy::Smallest).expect("plans");
+    let floats =
+        |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)).collect::<Vec<_>>();
+    let (pictures, expected) = (golden.bytes("image"), floats(&golden.bytes("float_ref")));
+    assert_eq!((pictures.len(), expected.len()), (100 * machine.frame_bytes() / 4, 1000));
+    for (case, (picture, expected)) in pictures.chunks(pictures.len() / 100).zip(expected.chunks(10)).enumerate() {
+        let frame: Vec<u8> = picture.iter().flat_map(|&pixel| f32::from(pixel).to_ne_bytes()).collect();
+        let found = floats(&machine.run(&frame).expect("runs"));
+        let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+        let difference = expected.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(difference <= tolerance::F32 * largest, "picture {case}: {difference} of {largest}");
+    }
 }
 
 #[test]
