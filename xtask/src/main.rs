@@ -1,7 +1,8 @@
-//! The project's own commands: `cargo xtask setup`, `demo`, `test`, `size`, `bench`.
+//! The project's own commands: `cargo xtask setup`, `demo`, `test`, `fuzz`, `size`, `bench`.
 
 mod bench;
 mod demo;
+mod fuzz;
 mod model;
 mod python;
 mod setup;
@@ -36,12 +37,14 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Runs every check: format, lints, docs, host tests, Python tests, firmware in QEMU
+    /// Runs every check: format, lints, docs, host tests, Python tests, fuzzing, firmware in QEMU
     Test {
         /// Only the stages whose name contains this word
         #[arg(value_name = "WORD")]
         only: Option<String>,
     },
+    /// Reads files that a coverage-guided fuzzer makes, with each reader: no panic, and memory within bounds
+    Fuzz(fuzz::Arguments),
     /// Says what inference with the shipped model takes: code, weights, arena, statics, stack
     Size {
         /// End with one JSON object
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::setup().map(|()| println!("all there")),
         Task::Demo { photo, json } => demo::demo(photo.as_deref(), json),
         Task::Test { only } => test::test(only.as_deref()),
+        Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Size { json } => size::size(json),
         Task::Bench { json } => bench::bench(json),
     };

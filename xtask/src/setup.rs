@@ -40,6 +40,7 @@ fn targets() -> Vec<&'static str> {
 /// too, and Python with venv.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
+    for_fuzzing()?;
     for (command, component, package) in [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")] {
         let there = succeeds("cargo", &[command, "--version"]);
         if !(there || on_path("rustup").is_some() && run("rustup", &["component", "add", component])) {
@@ -54,6 +55,14 @@ pub fn for_tests() -> Result<(), Error> {
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {
         install(&["python3-venv".to_owned()])?;
+    }
+    Ok(())
+}
+
+/// What building the fuzz targets needs beside Rust: libFuzzer is written in C++.
+pub fn for_fuzzing() -> Result<(), Error> {
+    if std::env::var_os("CXX").is_none() && on_path("c++").is_none() {
+        install(&["g++".to_owned()])?;
     }
     Ok(())
 }

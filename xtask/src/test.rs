@@ -13,17 +13,18 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{python, root, setup};
+use crate::{fuzz, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
 
-const STAGES: [Stage; 9] = [
-    ("format", |name| run(name, Ok(vec![cargo(&["fmt", "--all", "--check"])]))),
+const STAGES: [Stage; 10] = [
+    ("format", |name| run(name, Ok(format()))),
     ("lints", |name| run(name, Ok(lints()))),
     ("docs", |name| run(name, Ok(docs()))),
     ("host tests", |name| run(name, Ok(host_tests()))),
     ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
+    ("fuzz", fuzz::stage),
     ("firmware lints", |name| run(name, firmware_lints())),
     ("on-target tests", |name| run(name, on_target())),
     ("no panic path", no_panic_path),
@@ -70,10 +71,23 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The package of the fuzz targets is none of the workspace's.
+const FUZZ: &str = "codegen/fuzz/Cargo.toml";
+
+fn format() -> Vec<Command> {
+    vec![cargo(&["fmt", "--all", "--check"]), cargo(&["fmt", "--manifest-path", FUZZ, "--check"])]
+}
+
 fn lints() -> Vec<Command> {
     let as_library = ["clippy", "--package", "microception-codegen", "--no-default-features", "--", "-D", "warnings"];
     let runtime = ["clippy", "--package", "microception", "--features", "micromath,defmt", "--", "-D", "warnings"];
-    vec![cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]), cargo(&as_library), cargo(&runtime)]
+    let fuzz = ["clippy", "--manifest-path", FUZZ, "--target-dir", "target", "--", "-D", "warnings"];
+    vec![
+        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]),
+        cargo(&as_library),
+        cargo(&runtime),
+        cargo(&fuzz),
+    ]
 }
 
 /// All packages with their default features, then the runtime's other arithmetic.

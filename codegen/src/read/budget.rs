@@ -2,6 +2,17 @@
 
 use crate::error::Error;
 
+/// Bytes of memory per byte of the file, at most: what may be unpacked, a copy of the file and its tables.
+const MOST_PER_BYTE: usize = 66;
+
+/// Granted beside that to every file.
+const MOST_BASE: usize = 32 << 20;
+
+/// The most bytes of memory that reading a file of `file_bytes` takes at a time, whatever is in it.
+pub fn most_memory(file_bytes: usize) -> usize {
+    file_bytes.saturating_mul(MOST_PER_BYTE).saturating_add(MOST_BASE)
+}
+
 /// Unpacked bytes per byte of the file. Trained weights hardly compress; JSON does, about twenty times.
 const RATIO: usize = 64;
 

@@ -6,7 +6,7 @@
 //! TensorFlow Lite model, int8 or float.
 //!
 //! Files are not trusted. Whatever the bytes, the answer is a graph or one [`Error`], and the memory
-//! taken stays within a fixed multiple of the file's size (`budget`).
+//! taken stays within a fixed multiple of the file's size ([`most_memory`]).
 //!
 //! - `archive`: members of a zip.
 //! - `h5`: attributes and arrays of an HDF5 file.
@@ -37,6 +37,7 @@ use crate::error::Error;
 use crate::graph::Graph;
 use archive::Archive;
 use budget::Budget;
+pub use budget::most_memory;
 use h5::Hdf5;
 use variables::Store;
 

@@ -1,6 +1,6 @@
 //! Damaged and hostile files: an error or a graph, never a panic, and memory within bounds.
 
-use microception_codegen::read::read_bytes;
+use microception_codegen::read::{most_memory, read_bytes};
 use serde_json::json;
 use zip::CompressionMethod::{Deflated, Stored};
 
@@ -8,11 +8,10 @@ use super::edit::{Archive, pack};
 use super::fixture;
 use super::memory::peak;
 
-/// Reads, and checks the peak of memory. What a file may unpack to is 64 times its size and 1 MiB; the rest
-/// is for tables whose sizes HDF5 gives in 16 bits, and for JSON, at most 80 times the 4 MiB accepted of it.
+/// Reads, and checks the peak of memory.
 fn read(bytes: &[u8]) -> Result<(), String> {
     let (outcome, peak) = peak(|| read_bytes(bytes, "damaged").map(|_| ()).map_err(|error| error.to_string()));
-    assert!(peak <= 66 * bytes.len() + (32 << 20), "{peak} bytes for a file of {}: {outcome:?}", bytes.len());
+    assert!(peak <= most_memory(bytes.len()), "{peak} bytes for a file of {}: {outcome:?}", bytes.len());
     outcome
 }
 

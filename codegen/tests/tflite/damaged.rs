@@ -1,6 +1,6 @@
 //! Damaged and hostile files: an error or a graph that can be worked with, never a panic, and memory within bounds.
 
-use microception_codegen::read::read_bytes;
+use microception_codegen::read::{most_memory, read_bytes};
 use microception_codegen::{lower, passes};
 
 use crate::build::{BuiltinOperator, Model, Options, TensorType};
@@ -9,7 +9,7 @@ use crate::memory::peak;
 /// Reads, and goes on as far as kernels where that went well; checks the peak of memory.
 fn read(bytes: &[u8]) -> Result<(), String> {
     let (outcome, peak) = peak(|| read_bytes(bytes, "damaged"));
-    assert!(peak <= 66 * bytes.len() + (2 << 20), "{peak} bytes for a file of {}", bytes.len());
+    assert!(peak <= most_memory(bytes.len()), "{peak} bytes for a file of {}", bytes.len());
     let graph = outcome.map_err(|error| error.to_string())?;
     if let Ok(graph) = passes::run(graph) {
         let _ = lower::kernels(&graph);
