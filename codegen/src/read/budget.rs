@@ -6,7 +6,7 @@ use crate::error::Error;
 const MOST_PER_BYTE: usize = 66;
 
 /// Granted beside that to every file.
-const MOST_BASE: usize = 32 << 20;
+const MOST_BASE: usize = 4 << 20;
 
 /// The most bytes of memory that reading a file of `file_bytes` takes at a time, whatever is in it.
 pub fn most_memory(file_bytes: usize) -> usize {

@@ -206,6 +206,9 @@ impl Builder {
                 0 => format!("{prefix}{}", entry.name),
                 again => format!("{prefix}{}/call{}", entry.name, again + 1),
             };
+            // It is in front of the names of a nested model's layers, and stands at the layer, at its tensor and
+            // among the names.
+            self.budget.take(name.len(), 4)?;
             let site = Site { entry, settings: entry.settings.named(&name), call, inputs, scope };
             let result = match &entry.nested {
                 Some(nested) => {

@@ -10,6 +10,7 @@
 //!
 //! - `archive`: members of a zip.
 //! - `h5`: attributes and arrays of an HDF5 file.
+//! - `json`: the architecture's text.
 //! - `settings`: a layer's settings, with errors that name the layer.
 //! - `topology`: the architecture as layers and calls in the order of execution.
 //! - `variables`: where in the file a layer's weights lie.
@@ -23,6 +24,7 @@ mod build;
 mod convolution;
 mod elementwise;
 mod h5;
+mod json;
 mod pooling;
 mod settings;
 mod tflite;
@@ -30,8 +32,6 @@ mod topology;
 mod variables;
 
 use std::path::Path;
-
-use serde_json::Value;
 
 use crate::error::Error;
 use crate::graph::Graph;
@@ -44,8 +44,7 @@ use variables::Store;
 /// Files above this are refused unread: a thousand times what the largest microcontrollers hold.
 const LARGEST_FILE: u64 = 1 << 30;
 
-/// Largest architecture in bytes of JSON. Networks of a thousand layers have about one megabyte;
-/// parsed, hostile JSON can take 80 times its size.
+/// Largest architecture in bytes of JSON. Networks of a thousand layers have about one megabyte.
 const LARGEST_ARCHITECTURE: usize = 4 << 20;
 
 const SUPPORTED: &str = "this version reads whole Keras models (.keras files and legacy .h5 files) and .tflite files";
@@ -149,10 +148,10 @@ fn decode_archive(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     let Some(weights) = archive.member("model.weights.h5", usize::MAX, &mut budget)? else {
         return Err(Error::model("damaged .keras file: model.weights.h5 is missing in it"));
     };
-    let architecture = parse(&architecture, "config.json")?;
+    let architecture = json::parse(&architecture, "config.json", &mut budget)?;
     let about = archive.member("metadata.json", LARGEST_ARCHITECTURE, &mut budget)?.unwrap_or_default();
-    let about: Value = serde_json::from_slice(&about).unwrap_or_default();
-    let version = about.get("keras_version").and_then(Value::as_str).map(str::to_owned);
+    let about = json::parse(&about, "metadata.json", &mut budget).unwrap_or_default();
+    let version = about["keras_version"].as_str().map(str::to_owned);
     let store = Store::Keras(Hdf5::open(weights, &budget)?);
     build::graph(&architecture, store, budget, name).map(|graph| of_version(graph, version.as_deref()))
 }
@@ -169,7 +168,7 @@ fn decode_legacy(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
     if architecture.len() > LARGEST_ARCHITECTURE {
         return Err(Error::model(format!("model_config has {} bytes: damaged file", architecture.len())));
     }
-    let architecture = parse(architecture.as_bytes(), "model_config")?;
+    let architecture = json::parse(architecture.as_bytes(), "model_config", &mut budget)?;
     let version = file.text("", "keras_version", &mut budget)?;
     build::graph(&architecture, Store::Legacy(file), budget, name).map(|graph| of_version(graph, version.as_deref()))
 }
@@ -180,9 +179,4 @@ fn of_version(mut graph: Graph, version: Option<&str>) -> Graph {
         activation::as_in_keras_2(&mut graph);
     }
     graph
-}
-
-/// The JSON parser itself refuses nesting deeper than 128, which bounds every recursion over the value.
-fn parse(text: &[u8], what: &str) -> Result<Value, Error> {
-    serde_json::from_slice(text).map_err(|error| Error::model(format!("the architecture ({what}) is damaged: {error}")))
 }

@@ -87,7 +87,8 @@ impl Store {
                     true => legacy_arrays(file, &format!("{group}/{}", entry.name), budget)?.into(),
                     false => Rc::clone(arrays),
                 };
-                let enclosing = enclosing.iter().chain([&entry.name]).cloned().collect();
+                let enclosing: Vec<String> = enclosing.iter().chain([&entry.name]).cloned().collect();
+                budget.take(enclosing.iter().map(String::len).sum(), 1)?;
                 Ok(Scope::Legacy { group: group.clone(), enclosing, arrays })
             }
             _ => Err(Error::model("weights of one kind of file were looked for in another")),

@@ -130,7 +130,48 @@ fn models_in_models_do_not_multiply() {
     let mut archive = Archive::of("sequential");
     archive.architecture = model;
     let message = read(&archive.packed(Stored)).unwrap_err();
-    assert!(message.ends_with("the model has more than 10000 layers"), "{message}");
+    // Their names alone, which have those of all models around them in front.
+    assert!(message.contains("unpacks to more than 64 times its size"), "{message}");
+}
+
+/// Text whose parsed form is a hundred times as large, in a file that is not larger than it.
+#[test]
+fn parsed_json_is_within_bounds() {
+    let weights = Archive::of("sequential").weights;
+    let list = |piece: &str| format!("[{}{piece}]", format!("{piece},").repeat((3 << 20) / (piece.len() + 1)));
+    for piece in ["0", "[]", "{}", "[0]", "[[]]", "{\"\":0}", "\"\"", "{\"\":{\"\":[]}}", "null"] {
+        let text = list(piece);
+        for method in [Stored, Deflated] {
+            let message = read(&pack(&[("config.json", text.as_bytes()), ("model.weights.h5", &weights)], method));
+            message.expect_err(piece);
+        }
+    }
+    let entries: Vec<String> = (0..200_000).map(|index| format!("\"{index}\":0")).collect();
+    let text = format!("{{{}}}", entries.join(","));
+    read(&pack(&[("config.json", text.as_bytes()), ("model.weights.h5", &weights)], Stored)).expect_err("it was read");
+}
+
+/// A nested model's name stands in front of the name of each of its layers.
+#[test]
+fn long_names_do_not_multiply() {
+    let history = |layer: &str| json!([{"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}}]);
+    let long = "n".repeat(200_000);
+    let mut layers = vec![json!({"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [null, 4]}})];
+    let mut last = "in".to_owned();
+    for index in 0..3000 {
+        let name = format!("a{index}");
+        layers.push(json!({"class_name": "Activation", "name": name, "config": {"name": name, "activation": "relu"},
+            "inbound_nodes": [{"args": history(&last)}]}));
+        last = name;
+    }
+    let inner = json!({"class_name": "Functional", "name": long, "inbound_nodes": [{"args": history("in")}], "config": {
+        "name": long, "layers": layers, "input_layers": ["in", 0, 0], "output_layers": [last, 0, 0]}});
+    let input = json!({"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [null, 4]}});
+    let mut archive = Archive::of("sequential");
+    archive.architecture = json!({"class_name": "Functional", "config": {"name": "outer", "layers": [input, inner],
+        "input_layers": ["in", 0, 0], "output_layers": [long, 0, 0]}});
+    let message = read(&archive.packed(Stored)).expect_err("it was read");
+    assert!(message.contains("unpacks to more than 64 times its size"), "{}", &message[..200]);
 }
 
 /// A few bytes of settings that ask for gigabytes of per-channel numbers.
