@@ -16,6 +16,7 @@
 //! - `axes`: which axes of the file's tensors are rows, columns and channels; a series in the clothes of a picture
 //!   is a series.
 //! - `reshape`, `moving`, `reduce`: layers that move values, and that reduce axes.
+//! - `shapes`: what the model computes of its own shapes, where its batch is free.
 //! - `dilation`: a convolution between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND is a dilated one.
 //! - `weights`: layers with trained numbers.
 
@@ -46,6 +47,7 @@ mod reshape;
 )]
 #[rustfmt::skip]
 mod schema;
+mod shapes;
 mod tensors;
 mod weights;
 
@@ -70,6 +72,9 @@ const DEEPEST: usize = 16;
 /// Bytes that the verifier may go over per byte of the file, and beside that: what is shared counts each time.
 const SHARING: usize = 4;
 const SHARED_BASE: usize = 1 << 16;
+
+/// More values than any tensor has; keeps products of extents from overflowing.
+const MOST_ELEMENTS: usize = u32::MAX as usize;
 
 /// Bytes of the smallest table: an offset to its fields.
 const SMALLEST_TABLE: usize = 4;
@@ -101,6 +106,8 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Graph, Error> {
         graph,
         made: HashMap::new(),
         axes: HashMap::new(),
+        computed: HashMap::new(),
+        computed_extents: HashMap::new(),
         ends: HashMap::new(),
         phases: HashMap::new(),
         names: HashSet::new(),
@@ -143,6 +150,10 @@ struct Builder<'a> {
     made: HashMap<i32, TensorId>,
     /// Which axes of a tensor of the file its tensor of the graph has, where it is not all but the batch.
     axes: HashMap<i32, Vec<usize>>,
+    /// Whole numbers that operators compute of shapes.
+    computed: HashMap<i32, Vec<i64>>,
+    /// Extents of tensors that the file leaves open.
+    computed_extents: HashMap<i32, Vec<usize>>,
     /// Tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND.
     phases: HashMap<i32, dilation::Phases<'a>>,
     /// The same as `made` for what may only be an output of the model: after a DEQUANTIZE that fell away.
@@ -161,6 +172,10 @@ impl Builder<'_> {
         // It stands at the layer, at the tensor, and here.
         self.budget.take(3, name.len())?;
         self.names.insert(name.clone());
+        let elements = axes::product(&shape.0);
+        if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
+            return Err(Error::layer(name, format!("has the shape {shape}, which is too large")));
+        }
         if let Some(&other) = inputs.iter().find(|&&input| self.graph.tensor(input).element != element) {
             let other = self.graph.tensor(other);
             let reason = format!("makes {} of {} (\"{}\")", element.name(), other.element.name(), other.name);

@@ -51,7 +51,7 @@ impl<'a> Builder<'a> {
     pub(super) fn axes_of(&self, index: i32) -> Result<Vec<usize>, Error> {
         match self.axes.get(&index) {
             Some(axes) => Ok(axes.clone()),
-            None => Ok(all_but_batch(&self.tensors.extents(index)?)),
+            None => Ok(all_but_batch(&self.extents(index)?)),
         }
     }
 
@@ -65,10 +65,10 @@ impl<'a> Builder<'a> {
         if let Some(axes) = self.axes.get(&call.output) {
             return Ok(axes.clone());
         }
-        let extents = self.tensors.extents(call.output)?;
+        let extents = self.extents(call.output)?;
         let flowing = call.inputs().find(|input| self.made.contains_key(input));
         if let Some(input) = flowing
-            && self.tensors.extents(input)?.len() == extents.len()
+            && self.extents(input)?.len() == extents.len()
         {
             return self.axes_of(input);
         }
@@ -77,7 +77,7 @@ impl<'a> Builder<'a> {
 
     /// The extents of the tensor at `index` along `axes`.
     pub(super) fn shape_along(&self, index: i32, axes: &[usize]) -> Result<Shape, Error> {
-        let extents = self.tensors.extents(index)?;
+        let extents = self.extents(index)?;
         let along: Option<Vec<usize>> = axes.iter().map(|&axis| extents.get(axis).copied()).collect();
         match along {
             Some(along) if !along.is_empty() && along.len() <= MOST_AXES && product(&along) == product(&extents) => {
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
     /// The tensor `id`, which holds the numbers of what `call` makes, in the shape that the file says: the same
     /// tensor where that only adds or removes axes of extent 1.
     pub(super) fn seen_as(&mut self, call: &Call<'a>, id: TensorId) -> Result<TensorId, Error> {
-        let extents = self.tensors.extents(call.output)?;
+        let extents = self.extents(call.output)?;
         let shape = &self.graph.tensor(id).shape;
         // One row says nothing about what the axes are for.
         let several = shape.0.len() > 1;
@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
     pub(super) fn slide(&mut self, call: &Call<'a>, window: Window) -> Result<(TensorId, Window), Error> {
         let input = self.read(call, 0)?;
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let extents = self.tensors.extents(index)?;
+        let extents = self.extents(index)?;
         if extents.len() != 4 {
             let reason = format!("reads {}, expected batch, height, width and channels", Shape(extents));
             return Err(self.error(call, reason));
@@ -179,7 +179,7 @@ impl<'a> Builder<'a> {
     /// Whether what `call` makes has the extents of what it reads.
     pub(super) fn keeps_extents(&self, call: &Call<'a>) -> Result<bool, Error> {
         let input = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        Ok(self.tensors.extents(input)? == self.tensors.extents(call.output)?)
+        Ok(self.extents(input)? == self.extents(call.output)?)
     }
 
     /// The axis of the graph's tensor that is the axis `axis` of a file's tensor with these axes.

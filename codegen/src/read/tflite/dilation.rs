@@ -44,7 +44,8 @@ impl<'a> Builder<'a> {
         let mut phases = phases.clone();
         match call.kind {
             BuiltinOperator::BATCH_TO_SPACE_ND => return Ok(false),
-            BuiltinOperator::EXPAND_DIMS | BuiltinOperator::SQUEEZE | BuiltinOperator::RESHAPE => {}
+            BuiltinOperator::EXPAND_DIMS | BuiltinOperator::SQUEEZE | BuiltinOperator::RESHAPE
+                if self.keeps_batch(call)? => {}
             BuiltinOperator::CONV_2D | BuiltinOperator::DEPTHWISE_CONV_2D if phases.convolution.is_none() => {
                 phases.convolution = Some(*call);
             }
@@ -60,6 +61,14 @@ impl<'a> Builder<'a> {
             return Err(self.error(call, "is made twice: damaged file"));
         }
         Ok(true)
+    }
+
+    /// Whether a reshape leaves the batch alone, and adds or removes axes of extent 1 only.
+    fn keeps_batch(&self, call: &Call<'a>) -> Result<bool, Error> {
+        let input = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
+        let [before, after] = [self.extents(input)?, self.extents(call.output)?];
+        let large = |extents: &[usize]| extents.iter().copied().filter(|&extent| extent != 1).collect::<Vec<_>>();
+        Ok(before.first() == after.first() && large(&before) == large(&after))
     }
 
     /// `BATCH_TO_SPACE_ND`: the dilated convolution.
@@ -108,7 +117,7 @@ impl<'a> Builder<'a> {
             return Err(self.error(call, reason));
         }
         let index = source.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let extents = self.tensors.extents(index)?;
+        let extents = self.extents(index)?;
         let axes = self.axes_of(index)?;
         // Along an axis of the file: taps, block and padding.
         let along = |axis: usize, size: usize| {
@@ -126,7 +135,7 @@ impl<'a> Builder<'a> {
         let both = height != 1 && width != 1;
         let (input, vertical, horizontal) = match (axes.as_slice(), series) {
             ([1, 2], true) if !both => (self.read(source, 0)?, along(1, size(1)), (1, 1, [0, 0])),
-            (&[axis, 3], false)
+            (&[axis @ (1 | 2), 3], false)
                 if size(3 - axis) == 1 && along(3 - axis, 1).1 == 1 && along(3 - axis, 1).2 == [0, 0] =>
             {
                 (self.read(source, 0)?, along(axis, size(axis)), (1, 1, [0, 0]))

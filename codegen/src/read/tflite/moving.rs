@@ -9,7 +9,7 @@ impl<'a> Builder<'a> {
     /// Values around the input: its zero, or the one that is given.
     pub(super) fn pad(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let rank = self.tensors.extents(index)?.len();
+        let rank = self.extents(index)?.len();
         let around = call.input(1).ok_or_else(|| self.error(call, "has no paddings"))?;
         let around = self.tensors.constant(around)?.integers().unwrap_or_default();
         if around.len() != 2 * rank {
@@ -60,7 +60,7 @@ impl<'a> Builder<'a> {
             return Err(self.error(call, "has an activation fused, which this operator does not have"));
         }
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let rank = self.tensors.extents(index)?.len();
+        let rank = self.extents(index)?.len();
         let axis = i64::from(options.axis());
         let axis = usize::try_from(if axis < 0 { axis + rank as i64 } else { axis });
         let axis = axis.ok().filter(|&axis| axis < rank);
@@ -111,7 +111,7 @@ impl<'a> Builder<'a> {
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
         let axes = self.axes_of(index)?;
         // A series stays one where its only column does.
-        let extents = self.tensors.extents(call.output)?;
+        let extents = self.extents(call.output)?;
         let [_, height, width, _] = extents[..] else {
             return Err(self.error(call, "makes no batch, height, width and channels"));
         };

@@ -15,6 +15,7 @@ impl<'a> Builder<'a> {
         if self.within_phases(call)? {
             return Ok(());
         }
+        self.carry_extents(call)?;
         if self.made.contains_key(&call.output) && call.kind != BuiltinOperator::QUANTIZE {
             return Err(self.error(call, "is made twice: damaged file"));
         }
@@ -24,7 +25,7 @@ impl<'a> Builder<'a> {
             BuiltinOperator::FULLY_CONNECTED => self.dense(call)?,
             BuiltinOperator::MAX_POOL_2D | BuiltinOperator::AVERAGE_POOL_2D => self.pool(call)?,
             // These compute shapes, whose results the file has.
-            _ if self.is_of_shapes(call)? => return Ok(()),
+            _ if self.is_of_shapes(call)? => return self.compute(call),
             BuiltinOperator::ADD
             | BuiltinOperator::SUB
             | BuiltinOperator::MUL
@@ -62,7 +63,7 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Whether an operator computes a shape: the file says what comes out, and what else reads it finds it lacking.
+    /// Whether an operator computes a shape.
     fn is_of_shapes(&self, call: &Call<'a>) -> Result<bool, Error> {
         Ok(matches!(self.tensors.element(call.output)?, TensorType::INT32 | TensorType::INT64))
     }

@@ -26,7 +26,7 @@ impl<'a> Builder<'a> {
         };
         let flat = |channels: usize| Shape(vec![channels]);
         let named = |name: String, what: &str| format!("{name}/{what}");
-        let rank = self.tensors.extents(call.output)?.len();
+        let rank = self.extents(call.output)?.len();
         let value = self.tensors.value_of_shape(call.output, flat(shape.channels()))?;
         if largest {
             self.same_scale(call, input, &value)?;
@@ -75,7 +75,7 @@ impl<'a> Builder<'a> {
     /// The axes of the graph's tensor that the file says, counted among these.
     fn reduced_axes(&self, call: &Call<'a>) -> Result<Vec<usize>, Error> {
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let rank = self.tensors.extents(index)?.len() as i64;
+        let rank = self.extents(index)?.len() as i64;
         let axes = call.input(1).ok_or_else(|| self.error(call, "has no axes"))?;
         let numbers = self.tensors.constant(axes)?.integers();
         let numbers = numbers.filter(|numbers| numbers.len() as i64 <= rank);

@@ -15,7 +15,7 @@ impl<'a> Builder<'a> {
     pub(super) fn transpose(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
         let input = self.moved(call)?;
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
-        let extents = self.tensors.extents(index)?;
+        let extents = self.extents(index)?;
         let order = call.input(1).ok_or_else(|| self.error(call, "has no order of axes"))?;
         let order: Vec<usize> = self
             .tensors
@@ -52,7 +52,8 @@ impl<'a> Builder<'a> {
     /// What `call` reads, if its numbers are those that it makes.
     pub(super) fn moved(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
         let input = self.read(call, 0)?;
-        let elements = super::axes::product(&self.tensors.extents(call.output)?);
+        self.reshape_to(call, self.graph.tensor(input).shape.elements())?;
+        let elements = super::axes::product(&self.extents(call.output)?);
         let tensor = self.graph.tensor(input);
         if elements != Some(tensor.shape.elements()) {
             return Err(self.error(call, format!("makes another number of values than the {} it reads", tensor.shape)));

@@ -76,6 +76,11 @@ impl<'a> Tensors<'a> {
         extents.collect::<Result<_, _>>().map_err(|_| self.error(index, "has a negative size: damaged file"))
     }
 
+    /// Whether the file leaves some of its extents open, beside the batch or with it.
+    pub(super) fn is_open(&self, index: i32) -> Result<bool, Error> {
+        Ok(self.get(index)?.shape_signature().unwrap_or_default().iter().any(|extent| extent < 0))
+    }
+
     /// The value at `index`, which flows between layers, without its batch.
     pub(super) fn value(&self, index: i32) -> Result<Value, Error> {
         self.value_of_shape(index, self.shape(index)?)

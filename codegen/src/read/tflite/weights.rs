@@ -66,8 +66,11 @@ impl<'a> Builder<'a> {
         let input = self.read(call, 0)?;
         let [outputs, inputs] = self.weight_shape(call)?;
         let shape = self.graph.tensor(input).shape.clone();
-        let extents = self.tensors.extents(call.output)?;
         let places = shape.elements() / inputs.max(1);
+        if self.extents(call.output)?.len() == 2 {
+            self.set_extents(call.output, vec![places, outputs])?;
+        }
+        let extents = self.extents(call.output)?;
         if inputs == 0 || shape.elements() % inputs != 0 || product(&extents) != places.checked_mul(outputs) {
             let reason = format!(
                 "makes {} of {shape} with weights of {outputs}x{inputs}, which is not supported",
