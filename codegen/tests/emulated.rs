@@ -1,5 +1,8 @@
 //! Firmware in QEMU, over its serial line: models made by hand, which need no code generator.
 
+#[path = "common/gallery.rs"]
+mod gallery;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -10,6 +13,9 @@ use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::firmware::{Program, build};
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
+use microception_codegen::emit;
+use microception_codegen::plan::Strategy;
+use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_protocol::Element;
 
 /// The board that most tests run on, or why there is none.
@@ -37,6 +43,21 @@ fn runs(board: &'static Board) -> Option<&'static Board> {
 
 fn model(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../boards/app/tests/models").join(name)
+}
+
+/// Operators that the shipped model has not: they link without a panic handler too.
+#[test]
+fn operators_that_move_values_have_no_panic_path() {
+    let Some(board) = emulated() else { return };
+    let graph = gallery::graph();
+    let frame: Vec<u8> = (0..7 * 6 * 3).flat_map(|value| (value as f32 / 50.0 - 1.0).to_le_bytes()).collect();
+    let ranges = calibrate(&graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
+    let int8 = quantize(&graph, &ranges).unwrap();
+    for (name, graph) in [("moving_f32.rs", graph), ("moving_int8.rs", int8)] {
+        let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&module, emit::module(&graph, Strategy::Smallest).unwrap().text).unwrap();
+        build(&module, board, Program::NoPanic).unwrap();
+    }
 }
 
 #[test]
