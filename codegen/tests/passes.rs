@@ -277,6 +277,25 @@ fn a_batch_norm_folds_forwards_only_where_padding_does_not_see_it() {
 }
 
 #[test]
+fn padding_with_zeros_goes_into_the_convolutions_after_it() {
+    let with = |value: f32, channels: usize, operator: Operator| {
+        let (mut builder, input) = Builder::new(&[6, 6, 2]);
+        let pad = Operator::Pad { before: [2, 1, 0], after: [0, 1, channels], value };
+        let padded = builder.layer("pad", pad, &[input]);
+        let last = builder.layer("last", operator, &[padded]);
+        kinds(&run(builder.finish(&[last])))
+    };
+    let strided = Window { stride: [2, 2], ..VALID3 };
+    assert_eq!(with(0.0, 0, conv(strided, 2, 3)), ["input", "conv"]);
+    assert_eq!(with(0.0, 0, depthwise(VALID3, 2, 2)), ["input", "depthwise"]);
+    // other values, more channels, padding of the layer's own that depends on the extent; places that do not count
+    assert_eq!(with(1.0, 0, conv(strided, 2, 3)), ["input", "pad", "conv"]);
+    assert_eq!(with(0.0, 1, conv(strided, 3, 3)), ["input", "pad", "conv"]);
+    assert_eq!(with(0.0, 0, conv(SAME3, 2, 3)), ["input", "pad", "conv"]);
+    assert_eq!(with(0.0, 0, Operator::MaxPool { window: POOL2 }), ["input", "pad", "max_pool"]);
+}
+
+#[test]
 fn a_batch_norm_folds_forwards_into_all_readers_or_none() {
     let with = |second: Operator| {
         let (mut builder, input) = Builder::new(&[6, 6, 2]);

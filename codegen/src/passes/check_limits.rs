@@ -3,11 +3,11 @@
 use crate::error::Error;
 use crate::graph::{Graph, Layer, Operator, Window};
 
-const MOST_U8: usize = u8::MAX as usize;
+pub(super) const MOST_U8: usize = u8::MAX as usize;
 const MOST_U16: usize = u16::MAX as usize;
 
 /// Rows of padding above the first: a step's first tap is an `i8`.
-const MOST_ABOVE: usize = i8::MAX as usize;
+pub(super) const MOST_ABOVE: usize = i8::MAX as usize;
 
 /// Compares every layer with the fields of `Geometry`, `Step` and the kernels' descriptions.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {

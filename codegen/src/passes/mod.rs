@@ -15,6 +15,7 @@ mod check_numbers;
 mod drop_unread;
 mod fold_backwards;
 mod fold_forwards;
+mod fold_padding;
 mod fuse_activations;
 pub(crate) mod infer_shapes;
 mod merge_scale_shifts;
@@ -88,6 +89,11 @@ pub const PASSES: &[Pass] = &[
         name: "absorb_flatten",
         reason: "again: a scale between a flatten and a dense layer is folded by now",
         apply: absorb_flatten::apply,
+    },
+    Pass {
+        name: "fold_padding",
+        reason: "padded rows need not exist; after the batch norms, which padding would keep from folding forwards",
+        apply: fold_padding::apply,
     },
     Pass {
         name: "stand_alone",
