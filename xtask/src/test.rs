@@ -82,12 +82,7 @@ fn lints() -> Vec<Command> {
     let as_library = ["clippy", "--package", "microception-codegen", "--no-default-features", "--", "-D", "warnings"];
     let runtime = ["clippy", "--package", "microception", "--features", "micromath,defmt", "--", "-D", "warnings"];
     let fuzz = ["clippy", "--manifest-path", FUZZ, "--target-dir", "target", "--", "-D", "warnings"];
-    vec![
-        cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]),
-        cargo(&as_library),
-        cargo(&runtime),
-        cargo(&fuzz),
-    ]
+    vec![cargo(&["clippy", "--all-targets", "--", "-D", "warnings"]), cargo(&as_library), cargo(&runtime), cargo(&fuzz)]
 }
 
 /// All packages with their default features, then the runtime's other arithmetic.

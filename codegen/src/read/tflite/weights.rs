@@ -71,7 +71,7 @@ impl<'a> Builder<'a> {
             self.set_extents(call.output, vec![places, outputs])?;
         }
         let extents = self.extents(call.output)?;
-        if inputs == 0 || shape.elements() % inputs != 0 || product(&extents) != places.checked_mul(outputs) {
+        if inputs == 0 || !shape.elements().is_multiple_of(inputs) || product(&extents) != places.checked_mul(outputs) {
             let reason = format!(
                 "makes {} of {shape} with weights of {outputs}x{inputs}, which is not supported",
                 Shape(extents)
