@@ -6,7 +6,7 @@
 //! of one stored value.
 
 mod moving;
-mod pairwise;
+pub mod pairwise;
 mod table;
 
 use microception::layers::Geometry;

@@ -135,7 +135,7 @@ fn keras(name: &str) -> Case {
         (_, (true, bytes)) => list(bytes.iter().map(|&byte| f32::from(byte))),
         (_, (false, bytes)) => list(floats(&bytes)),
     };
-    let near = tolerance::F32_AGAINST_KERAS * largest;
+    let near = tolerance::F32 * largest;
     Case { name: name.to_owned(), graph, frame, expected: list(expected), near }
 }
 

