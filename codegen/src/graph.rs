@@ -197,6 +197,12 @@ impl Window {
     /// A window of one place, as of a pointwise convolution.
     pub const POINT: Window = Window { size: [1, 1], stride: [1, 1], dilation: [1, 1], padding: Padding::Valid };
 
+    /// Whether it is one place with padding around: a convolution reads it where it lies, and can't.
+    pub fn pads_a_point(&self) -> bool {
+        self.size == [1, 1]
+            && matches!(self.padding, Padding::Explicit { before, after } if [before, after] != [[0; 2]; 2])
+    }
+
     /// Places from the first tap to the last, both included, along `axis` (0 vertical).
     pub fn reach(&self, axis: usize) -> usize {
         (self.size[axis] - 1) * self.dilation[axis] + 1

@@ -6,7 +6,7 @@
 //! of one stored value.
 
 mod moving;
-pub mod pairwise;
+mod pairwise;
 mod table;
 
 use microception::layers::Geometry;

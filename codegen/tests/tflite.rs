@@ -2,6 +2,8 @@
 
 #[path = "common/arrays.rs"]
 mod arrays;
+#[path = "tflite/axes.rs"]
+mod axes;
 #[path = "tflite/build.rs"]
 mod build;
 #[path = "tflite/damaged.rs"]

@@ -2,7 +2,7 @@
 //!
 //! Frameworks that pad on the left as much as on the right write a layer of padding and a convolution without:
 //! the padded rows need not exist. Only where every reader can take it: convolutions and depthwise layers whose own
-//! padding is none or explicit. In f32 only: of a model that is quantized already, every tensor of its file stays.
+//! padding is none or explicit, and with more than one tap: one reads its place where it lies. In f32 only: of a model that is quantized already, every tensor of its file stays.
 
 use super::check_limits::{MOST_ABOVE, MOST_U8 as MOST_LEFT};
 use super::rewire::{is_float, only_readers, remove_layer};
@@ -47,7 +47,9 @@ fn takers(graph: &mut Graph, index: usize) -> Option<(Vec<usize>, [usize; 2], [u
 /// The window of a layer for which a padded place is zero.
 fn window(operator: &mut Operator) -> Option<&mut Window> {
     match operator {
-        Operator::Convolution { window, .. } | Operator::Depthwise { window, .. } => Some(window),
+        Operator::Convolution { window, .. } | Operator::Depthwise { window, .. } if window.size != [1, 1] => {
+            Some(window)
+        }
         _ => None,
     }
 }

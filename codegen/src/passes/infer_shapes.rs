@@ -197,6 +197,9 @@ fn check_window(window: &Window, input: &Shape) -> Result<(), String> {
             window.size, window.stride, window.dilation
         ));
     }
+    if window.pads_a_point() {
+        return Err("a window of one place can't be padded: pad by a layer of its own".to_owned());
+    }
     // A flat tensor is one pixel; a time series is one pixel wide.
     let axes = match input.0.len() {
         3 => 2,

@@ -19,8 +19,7 @@ use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware;
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
-use microception_codegen::lower::pairwise::{Pair, Pairwise};
-use microception_codegen::lower::{self, Kernel};
+use microception_codegen::lower::{self, Kernel, Pair, Pairwise};
 use microception_codegen::plan::Strategy;
 
 use cases::Case;

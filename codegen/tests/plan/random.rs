@@ -113,7 +113,7 @@ impl Builder {
         }
         if let Padding::Explicit { before, after } = &mut window.padding {
             // A pool has no mean of nothing.
-            if !dilated {
+            if !dilated || window.size == [1, 1] {
                 window.padding = Padding::Same;
             } else if shape.len() < 3 {
                 (before[1], after[1]) = (0, 0);
@@ -175,7 +175,7 @@ impl Builder {
     fn block(&mut self, input: TensorId) -> TensorId {
         let shape = self.shape(input);
         // What makes tensors larger is for small ones.
-        let last = if shape.iter().product::<usize>() > 500 { 13 } else { 17 };
+        let last = if shape.iter().product::<usize>() > 150 { 13 } else { 17 };
         match self.random.within(0, last) {
             14 => self.pad(input),
             15 => self.concatenate(input),

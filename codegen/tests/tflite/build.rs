@@ -26,6 +26,8 @@ pub enum Options {
     Add,
     Softmax { beta: f32 },
     Mean { keep_dims: bool },
+    Concatenation { axis: i32 },
+    ResizeNearest,
 }
 
 #[derive(Clone)]
@@ -192,6 +194,16 @@ impl Options {
             Options::Add => {
                 let options = format::AddOptions::create(builder, &format::AddOptionsArgs::default());
                 (format::BuiltinOptions::AddOptions, Some(options.as_union_value()))
+            }
+            Options::Concatenation { axis } => {
+                let arguments = format::ConcatenationOptionsArgs { axis, ..Default::default() };
+                let options = format::ConcatenationOptions::create(builder, &arguments);
+                (format::BuiltinOptions::ConcatenationOptions, Some(options.as_union_value()))
+            }
+            Options::ResizeNearest => {
+                let arguments = format::ResizeNearestNeighborOptionsArgs::default();
+                let options = format::ResizeNearestNeighborOptions::create(builder, &arguments);
+                (format::BuiltinOptions::ResizeNearestNeighborOptions, Some(options.as_union_value()))
             }
             Options::Softmax { beta } => {
                 let options = format::SoftmaxOptions::create(builder, &format::SoftmaxOptionsArgs { beta });

@@ -3,6 +3,7 @@
 use microception_codegen::read::{most_memory, read_bytes};
 use microception_codegen::{lower, passes};
 
+use crate::axes;
 use crate::build::{BuiltinOperator, Model, Options, TensorType};
 use crate::memory::peak;
 
@@ -17,8 +18,8 @@ fn read(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn files() -> [Vec<u8>; 2] {
-    [std::fs::read(super::shipped()).expect("readable"), Model::convolution().bytes()]
+fn files() -> [Vec<u8>; 3] {
+    [std::fs::read(super::shipped()).expect("readable"), Model::convolution().bytes(), axes::gallery().bytes()]
 }
 
 #[test]
@@ -37,9 +38,13 @@ fn truncated_files_are_no_models() {
 fn changed_bytes_do_no_harm() {
     let mut random = fastrand::Rng::with_seed(0x2026_1124);
     let mut refused = 0;
-    let [shipped, small] = files();
+    let [shipped, small, moving] = files();
     for round in 0..12_000 {
-        let mut bytes = if round % 4 == 0 { shipped.clone() } else { small.clone() };
+        let mut bytes = match round % 5 {
+            0 => shipped.clone(),
+            1 | 2 => moving.clone(),
+            _ => small.clone(),
+        };
         // Tables lie at both ends of the large file, weights between them.
         let far = bytes.len().min(12_000);
         for _ in 0..random.usize(1..6) {

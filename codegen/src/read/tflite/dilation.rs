@@ -5,9 +5,10 @@
 //! a dilation of `block` and explicit padding, and the same bits: what is padded is the zero point here as there.
 
 use super::format::BuiltinOperator;
+use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Padding, Shape, TensorId, Window};
+use crate::graph::{Axis, Operator, Padding, Shape, TensorId, Window};
 
 /// How a tensor was dealt out.
 #[derive(Debug, Clone)]
@@ -152,8 +153,37 @@ impl<'a> Builder<'a> {
             self.set_axes(call.output, axes);
         }
         let [(rows, apart, above), (columns, beside, left)] = [vertical, horizontal];
-        let padding = Padding::Explicit { before: [above[0], left[0]], after: [above[1], left[1]] };
-        Ok((input, Window { size: [rows, columns], stride: [1, 1], dilation: [apart, beside], padding }))
+        let (before, after) = ([above[0], left[0]], [above[1], left[1]]);
+        let padding = Padding::Explicit { before, after };
+        let dilated = Window { size: [rows, columns], stride: [1, 1], dilation: [apart, beside], padding };
+        if dilated.pads_a_point() {
+            let input = self.padded(call, input, before, after)?;
+            return Ok((input, Window::POINT));
+        }
+        Ok((input, dilated))
+    }
+
+    /// `input` with zeros around it.
+    fn padded(
+        &mut self,
+        call: &Call<'a>,
+        input: TensorId,
+        before: [usize; 2],
+        after: [usize; 2],
+    ) -> Result<TensorId, Error> {
+        let tensor = self.graph.tensor(input);
+        let mut shape = tensor.shape.clone();
+        let name = format!("{}/pad", self.tensors.name(call.output));
+        for (axis, extent) in [Axis::Rows, Axis::Columns].into_iter().zip([0, 1]) {
+            if let Some(place) = axis.place(&shape) {
+                shape.0[place] = shape.0[place].saturating_add(before[extent]).saturating_add(after[extent]);
+            }
+        }
+        let value = Value { name, shape, element: tensor.element, quantization: tensor.quantization };
+        let [above, left] = before;
+        let [below, right] = after;
+        let pad = Operator::Pad { before: [above, left, 0], after: [below, right, 0], value: 0.0 };
+        self.push(pad, vec![input], value)
     }
 
     /// Blocks, and what is padded or cropped, along the axes after the batch.
