@@ -2,7 +2,7 @@
 //! one scale. More than two are a chain: rows are copied once more for each, and a step stays as
 //! small as it is.
 
-use super::copy;
+use super::{copy, copy_long};
 use crate::window::Call;
 
 /// How much of a row comes from which input.
@@ -57,6 +57,6 @@ pub fn rows(call: Call<'_>) {
     for line in first.iter().chain(second.iter()) {
         let (row, rest) = output.split_at_mut_checked(line.len()).unwrap_or_default();
         output = rest;
-        copy(row, line);
+        copy_long(row, line);
     }
 }

@@ -104,6 +104,15 @@ pub(crate) fn copy<T: Copy>(to: &mut [T], from: &[T]) {
     }
 }
 
+/// As [`copy`], for slices of one length and many elements: words at a time. Slices of two lengths, which only a
+/// corrupted plan makes, are not copied.
+#[inline]
+pub(crate) fn copy_long<T: Copy>(to: &mut [T], from: &[T]) {
+    if to.len() == from.len() {
+        to.copy_from_slice(from);
+    }
+}
+
 /// Brings a value into `[least, greatest]`; an activation's range. `f32::clamp` could panic.
 #[inline]
 pub(crate) fn cut(value: f32, [least, greatest]: [f32; 2]) -> f32 {

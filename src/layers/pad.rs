@@ -3,7 +3,7 @@
 
 use bytemuck::Pod;
 
-use super::copy;
+use super::copy_long;
 use crate::window::Call;
 
 /// What is added to a row. Rows above and below are rows without a line.
@@ -49,7 +49,8 @@ pub fn pad<T: Pod>(layer: &Pad<T>, call: Call<'_>) {
                 continue;
             }
             let end = from.wrapping_add(channels);
-            copy(output.get_mut(before..).unwrap_or(&mut []), line.get(from..end).unwrap_or(&[]));
+            let own = output.get_mut(before..before.wrapping_add(channels)).unwrap_or(&mut []);
+            copy_long(own, line.get(from..end).unwrap_or(&[]));
             from = end;
         }
     }

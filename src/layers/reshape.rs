@@ -1,6 +1,6 @@
 //! Every element in the same order, in rows of another length.
 
-use super::copy;
+use super::copy_long;
 use crate::window::Call;
 
 /// Makes rows of any element type from the lines that hold their elements. Scratch: none.
@@ -27,6 +27,6 @@ pub fn reshape(call: Call<'_>) {
         let length = line.len().min(output.len());
         let (to, rest) = output.split_at_mut_checked(length).unwrap_or_default();
         output = rest;
-        copy(to, line);
+        copy_long(to, line.get(..length).unwrap_or(&[]));
     }
 }
