@@ -221,7 +221,7 @@ impl Schedule<'_> {
     /// Passes over rows that nothing needs; returns whether rows are left.
     fn skip_unneeded(&mut self, layer: usize) -> bool {
         if self.layers[layer].flow == Flow::Running {
-            return self.next[layer] < self.input_rows(layer);
+            return self.needed[layer].contains(&true) && self.next[layer] < self.input_rows(layer);
         }
         while self.needed[layer].get(self.next[layer]) == Some(&false) {
             self.next[layer] += 1;
