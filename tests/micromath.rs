@@ -38,3 +38,21 @@ fn softmax_still_sums_to_one() {
     assert!((output.iter().sum::<f32>() - 1.0).abs() < 1e-6, "{output:?}");
     assert!(output[2] > output[3] && output[3] > output[0], "{output:?}");
 }
+
+/// The largest difference from the exact function over steps of 1/1000.
+fn difference(steps: std::ops::RangeInclusive<i32>, near: fn(f32) -> f32, exact: fn(f64) -> f64) -> f64 {
+    let difference = |step| {
+        let x = step as f32 / 1000.0;
+        (f64::from(near(x)) - exact(f64::from(x))).abs()
+    };
+    steps.map(difference).fold(0.0, f64::max)
+}
+
+#[test]
+fn what_is_made_of_it_is_as_near_as_documented() {
+    let tanh = difference(-20_000..=20_000, functions::tanh, f64::tanh);
+    let exp_minus_one = difference(-20_000..=0, functions::exp_minus_one, f64::exp_m1);
+    let ln_one_plus = difference(0..=1000, functions::ln_one_plus, f64::ln_1p);
+    println!("largest differences {tanh:e}, {exp_minus_one:e}, {ln_one_plus:e}");
+    assert!([tanh, exp_minus_one, ln_one_plus].iter().all(|&difference| difference <= 2.5e-3));
+}

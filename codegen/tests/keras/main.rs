@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use microception_codegen::graph::{Element, Graph};
 use microception_codegen::host::{self, Machine};
 use microception_codegen::plan::Strategy;
-use microception_codegen::{emit, passes, read};
+use microception_codegen::{emit, passes, quantize, read};
 
 /// What this version refuses, with a part of the message; each must go on being refused clearly.
 const REFUSED: [(&str, &str); 3] =
@@ -149,4 +149,31 @@ fn generated_modules_compute_what_keras_computes_in_every_way_of_running() {
         }
     }
     program.run("generated_f32");
+}
+
+/// Functions of one number and of two, quantized: the module and the host run the same kernels on the same numbers.
+#[test]
+fn generated_int8_modules_compute_what_the_host_computes() {
+    let mut program = crates::Program::default();
+    for name in ["functions", "function_layers", "prelu", "merges", "squeeze_excite"] {
+        let model = folder().join(name).with_extension("keras");
+        let graph = read::read(&model).and_then(passes::run).expect(name);
+        let (cases, x) = inputs(&model.with_extension("npz"));
+        let frames = x.chunks(x.len() / cases).map(|x| Ok(frame_bytes(&graph, x)));
+        let ranges = quantize::calibrate(&graph, frames, quantize::Method::MinMax, |_| ()).expect(name);
+        let quantized = quantize::quantize(&graph, &ranges).expect(name);
+        let input = quantized.tensors[0].quantization.expect("an int8 input");
+        let stored = |real: &f64| {
+            let steps = (real / f64::from(input.scale)).round() + f64::from(input.zero_point);
+            steps.clamp(-128.0, 127.0) as i8
+        };
+        let frame: Vec<i8> = x[..x.len() / cases].iter().map(stored).collect();
+        let bytes: Vec<u8> = frame.iter().map(|value| value.cast_unsigned()).collect();
+        let answer = Machine::new(&quantized, Strategy::Whole).and_then(|mut machine| machine.run(&bytes)).expect(name);
+        let expected: Vec<i8> = answer.iter().map(|byte| byte.cast_signed()).collect();
+        let module = emit::module(&quantized, Strategy::Smallest).expect(name);
+        let row = quantized.tensors[0].shape.row_elements();
+        program.add(name, module, &frame, row, &expected, 0.0);
+    }
+    program.run("generated_int8_functions");
 }

@@ -78,7 +78,12 @@ impl<'a> Builder<'a> {
         let index = call.input(place).ok_or_else(|| self.error(call, format!("has no input {place}")))?;
         self.made.get(&index).copied().ok_or_else(|| {
             let name = self.tensors.name(index);
-            let what = if self.tensors.is_constant(index) {
+            let what = if self.ends.contains_key(&index) {
+                format!(
+                    "reads \"{name}\", which is float inside an int8 model: supported at its end only; convert the whole \
+                     model to int8 (full-integer quantization)"
+                )
+            } else if self.tensors.is_constant(index) {
                 format!("reads the constant \"{name}\", where only values that layers make are supported")
             } else {
                 format!("reads \"{name}\", which no layer before it makes")
