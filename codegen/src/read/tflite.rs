@@ -57,7 +57,7 @@ use flatbuffers::VerifierOptions;
 
 use super::budget::Budget;
 use crate::error::Error;
-use crate::graph::{Graph, Operator, Shape, TensorId};
+use crate::graph::{Function, Graph, Operator, Shape, TensorId};
 use crate::passes::infer_shapes;
 pub(super) use lacking::operators;
 use schema::tflite as format;
@@ -109,6 +109,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Graph, Error> {
         computed: HashMap::new(),
         computed_extents: HashMap::new(),
         ends: HashMap::new(),
+        between: HashMap::new(),
         phases: HashMap::new(),
         names: HashSet::new(),
     };
@@ -158,6 +159,9 @@ struct Builder<'a> {
     phases: HashMap<i32, dilation::Phases<'a>>,
     /// The same as `made` for what may only be an output of the model: after a DEQUANTIZE that fell away.
     ends: HashMap<i32, TensorId>,
+    /// Functions of real numbers between a DEQUANTIZE and a QUANTIZE, by the tensor that they make: the int8 tensor
+    /// that they read, and which function.
+    between: HashMap<i32, (TensorId, Function)>,
     /// Names of layers so far.
     names: HashSet<String>,
 }

@@ -1,6 +1,6 @@
 //! Where a model begins and ends, and what of it falls away.
 
-use microception_codegen::graph::{Element, Function, Graph, Operator, Quantization};
+use microception_codegen::graph::{Element, Function, Graph, Operator, PairFunction, Quantization};
 use microception_codegen::host::Machine;
 use microception_codegen::plan::Strategy;
 use microception_codegen::read::read_bytes;
@@ -110,4 +110,78 @@ fn float_models_are_read() {
     let answer: Vec<f32> = answer.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect();
     // 0 + 2 + 9 - 16, 1 + 4 + 12 - 20, 3 + 8 + 18 - 28, 4 + 10 + 21 - 32, each with the bias.
     assert_eq!(answer, [-4.5f32, -2.5, 1.5, 3.5].map(|sum| sum.max(0.0)));
+}
+
+/// The converter leaves ELU in float, whatever is around it: it is a table of int8 all the same.
+#[test]
+fn an_elu_between_conversions_is_one_layer() {
+    let mut model = Model::convolution();
+    let real = model.value("real", TensorType::FLOAT32, &[1, 2, 2, 2]);
+    let elu = model.value("elu", TensorType::FLOAT32, &[1, 2, 2, 2]);
+    let stored = model.value("stored", TensorType::INT8, &[1, 2, 2, 2]);
+    model.call(BuiltinOperator::DEQUANTIZE, &[4], real, Options::None);
+    model.call(BuiltinOperator::ELU, &[real], elu, Options::None);
+    model.call(BuiltinOperator::QUANTIZE, &[elu], stored, Options::None);
+    let answers = Model { outputs: vec![stored], ..model.clone() };
+    let found = graph(&answers);
+    let layer = found.layers.last().unwrap();
+    assert_eq!((layer.name.as_str(), &layer.operator), ("stored", &Operator::Activation(Function::Elu { alpha: 1.0 })));
+    assert_eq!(layer.inputs, [found.layers[2].output]);
+    // With another function, whose int8 kernel computes otherwise, it is an error.
+    model.calls[3].kind = BuiltinOperator::HARD_SWISH;
+    let error = read_bytes(&Model { outputs: vec![stored], ..model }.bytes(), "model").unwrap_err().to_string();
+    assert!(error.contains("\"elu\": reads \"real\", which is float inside an int8 model"), "{error}");
+}
+
+/// A QUANTIZE from int8 to int8 is a layer inside a model, and at an edge of other numbers.
+#[test]
+fn other_numbers_are_a_layer() {
+    let mut model = with_edges(TensorType::UINT8, TensorType::UINT8, BuiltinOperator::QUANTIZE);
+    for tensor in [5, 6] {
+        model.tensors[tensor].scales = vec![0.75];
+    }
+    let graph = graph(&model);
+    let kinds: Vec<&str> = graph.layers.iter().map(|layer| layer.operator.name()).collect();
+    assert_eq!(kinds, ["input", "requantize", "conv", "activation", "requantize"]);
+    assert_eq!(graph.layers[0].operator, Operator::Input { element: Element::U8, scale: 0.75, offset: 0.0 });
+    let expected = Some(Quantization { scale: 0.75, zero_point: -128 });
+    assert_eq!([0, 4].map(|layer: usize| graph.tensor(graph.layers[layer].output).quantization), [expected; 2]);
+}
+
+/// Constants of any rank are repeated along the axes that they have not, on either side.
+#[test]
+fn constants_are_operands() {
+    let with_constant = |shape: &[i32], first: bool| {
+        let mut model = Model::convolution();
+        let count = shape.iter().product::<i32>() as usize;
+        let constant = model.constant("constant", TensorType::INT8, shape, &vec![1; count]);
+        let output = model.value("maximum", TensorType::INT8, &[1, 2, 2, 2]);
+        let inputs = if first { [constant, 4] } else { [4, constant] };
+        model.call(BuiltinOperator::MAXIMUM, &inputs, output, Options::None);
+        read_bytes(&Model { outputs: vec![output], ..model }.bytes(), "model")
+    };
+    for (shape, expected) in [
+        (&[][..], [1, 1, 1]),
+        (&[2], [1, 1, 2]),
+        (&[2, 1], [1, 2, 1]),
+        (&[2, 1, 1], [2, 1, 1]),
+        (&[1, 2, 2, 2], [2, 2, 2]),
+    ] {
+        for first in [false, true] {
+            let graph = with_constant(shape, first).expect("read");
+            let Operator::Pairwise { function: PairFunction::Maximum, constant: Some(constant), activation: None } =
+                &graph.layers[3].operator
+            else {
+                panic!("{:?}", graph.layers[3].operator)
+            };
+            assert_eq!((constant.shape.0.as_slice(), constant.first), (&expected[..], first));
+        }
+    }
+    let error = |shape: &[i32]| with_constant(shape, false).unwrap_err().to_string();
+    assert!(
+        error(&[3]).contains("\"maximum\": maximum of the shapes 2x2x2 and 1x1x3, which do not fit"),
+        "{}",
+        error(&[3])
+    );
+    assert!(error(&[2, 2, 2, 2]).contains("has a constant of the shape 2x2x2x2, which does not fit 2x2x2"));
 }

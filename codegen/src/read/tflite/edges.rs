@@ -101,6 +101,14 @@ impl<'a> Builder<'a> {
             // It was taken into the model's input.
             return Ok(());
         }
+        let between = call.input(0).and_then(|index| self.between.get(&index)).copied();
+        if let Some((input, function)) = between
+            && self.tensors.element(call.output)? == TensorType::INT8
+        {
+            let id = self.push(Operator::Activation(function), vec![input], self.value(call)?)?;
+            self.made.insert(call.output, id);
+            return Ok(());
+        }
         let input = self.read(call, 0)?;
         let tensor = self.graph.tensor(input);
         let value = Value {

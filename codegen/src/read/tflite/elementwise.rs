@@ -7,9 +7,21 @@ use crate::error::Error;
 use crate::graph::{Constant, Element, Function, Numbers, Operator, PairFunction, Shape, TensorId};
 
 impl<'a> Builder<'a> {
-    /// A function of one value.
-    pub(super) fn function(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
-        let function = match call.kind {
+    /// A function of one value; `None` for one of real numbers between a DEQUANTIZE and a QUANTIZE, as the converter
+    /// leaves ELU, which becomes a layer with the latter.
+    pub(super) fn function(&mut self, call: &Call<'a>) -> Result<Option<TensorId>, Error> {
+        let function = self.function_of(call)?;
+        // In int8 the others have an arithmetic of their own, which gives other numbers than real ones do.
+        let real = matches!(function, Function::Elu { .. } | Function::Gelu | Function::GeluTanh | Function::Tanh);
+        if let Some(&stored) = call.input(0).and_then(|index| self.ends.get(&index)).filter(|_| real) {
+            self.between.insert(call.output, (stored, function));
+            return Ok(None);
+        }
+        self.unary(call, Operator::Activation(function)).map(Some)
+    }
+
+    fn function_of(&self, call: &Call<'a>) -> Result<Function, Error> {
+        Ok(match call.kind {
             BuiltinOperator::RELU => Function::Relu,
             BuiltinOperator::RELU6 => Function::Relu6,
             BuiltinOperator::RELU_N1_TO_1 => Function::Clamp { least: -1.0, greatest: 1.0 },
@@ -30,8 +42,7 @@ impl<'a> Builder<'a> {
             }
             BuiltinOperator::HARD_SWISH => Function::HardSwish,
             _ => Function::Tanh,
-        };
-        self.unary(call, Operator::Activation(function))
+        })
     }
 
     /// A function of two values.

@@ -48,7 +48,10 @@ impl<'a> Builder<'a> {
             | BuiltinOperator::ELU
             | BuiltinOperator::GELU
             | BuiltinOperator::HARD_SWISH
-            | BuiltinOperator::TANH => self.function(call)?,
+            | BuiltinOperator::TANH => match self.function(call)? {
+                Some(made) => made,
+                None => return Ok(()),
+            },
             BuiltinOperator::LOGISTIC => self.probability(call, Operator::Activation(Function::Sigmoid))?,
             BuiltinOperator::SOFTMAX => self.softmax(call)?,
             BuiltinOperator::QUANTIZE | BuiltinOperator::DEQUANTIZE => return self.conversion(call),
@@ -78,7 +81,7 @@ impl<'a> Builder<'a> {
         let index = call.input(place).ok_or_else(|| self.error(call, format!("has no input {place}")))?;
         self.made.get(&index).copied().ok_or_else(|| {
             let name = self.tensors.name(index);
-            let what = if self.ends.contains_key(&index) {
+            let what = if self.ends.contains_key(&index) || self.between.contains_key(&index) {
                 format!(
                     "reads \"{name}\", which is float inside an int8 model: supported at its end only; convert the whole \
                      model to int8 (full-integer quantization)"
