@@ -87,3 +87,28 @@ fn shared_weights_do_not_exhaust_memory() {
     let message = read(&model.bytes()).expect_err("it was read");
     assert!(message.contains("unpacks to more than 64 times its size"), "{message}");
 }
+
+/// Extents that are possible one by one, whose product is none.
+#[test]
+fn shapes_that_no_memory_holds_are_errors() {
+    let most = i32::MAX;
+    for extents in [[1, most, most, most], [1, 0, most, most], [most, most, most, 0]] {
+        for operator in [BuiltinOperator::RESHAPE, BuiltinOperator::SQUEEZE, BuiltinOperator::RELU] {
+            let mut model = Model::default();
+            let picture = model.value("picture", TensorType::FLOAT32, &extents);
+            let flat = model.value("flat", TensorType::FLOAT32, &[1, 4]);
+            model.call(operator, &[picture], flat, Options::None);
+            model.inputs = vec![picture];
+            model.outputs = vec![flat];
+            read(&model.bytes()).expect_err("it was read");
+        }
+    }
+    let mut model = Model::default();
+    let picture = model.value("picture", TensorType::FLOAT32, &[1, most, most, most]);
+    let flat = model.value("flat", TensorType::FLOAT32, &[1, 4]);
+    model.call(BuiltinOperator::RESHAPE, &[picture], flat, Options::None);
+    model.inputs = vec![picture];
+    model.outputs = vec![flat];
+    let message = read(&model.bytes()).expect_err("it was read");
+    assert!(message.contains("has the shape 1x2147483647x2147483647x2147483647, which no memory holds"), "{message}");
+}

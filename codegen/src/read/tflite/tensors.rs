@@ -73,7 +73,13 @@ impl<'a> Tensors<'a> {
             return Err(self.error(index, format!("has {} axes", shape.len())));
         }
         let extents = shape.iter().map(usize::try_from);
-        extents.collect::<Result<_, _>>().map_err(|_| self.error(index, "has a negative size: damaged file"))
+        let extents: Result<Vec<usize>, _> = extents.collect();
+        let extents = extents.map_err(|_| self.error(index, "has a negative size: damaged file"))?;
+        // From here on any of them can be multiplied.
+        match extents.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent.max(1))) {
+            Some(_) => Ok(extents),
+            None => Err(self.error(index, format!("has the shape {}, which no memory holds", Shape(extents)))),
+        }
     }
 
     /// Whether the file leaves some of its extents open, beside the batch or with it.
