@@ -5,6 +5,8 @@
 mod damaged;
 #[path = "read/edit.rs"]
 mod edit;
+#[path = "read/hostile.rs"]
+mod hostile;
 #[path = "common/memory.rs"]
 mod memory;
 #[path = "common/naive.rs"]

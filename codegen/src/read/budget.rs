@@ -39,6 +39,16 @@ impl Budget {
         self.granted
     }
 
+    /// What is left of it.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Gives back `bytes` that were taken and are not held any more.
+    pub(super) fn give(&mut self, bytes: usize) {
+        self.left = self.left.saturating_add(bytes).min(self.granted);
+    }
+
     /// Takes `count` elements of `size` bytes.
     pub(super) fn take(&mut self, count: usize, size: usize) -> Result<(), Error> {
         match count.checked_mul(size).and_then(|bytes| self.left.checked_sub(bytes)) {
@@ -46,9 +56,12 @@ impl Budget {
                 self.left = left;
                 Ok(())
             }
-            None => Err(Error::model(format!(
-                "unpacks to more than {RATIO} times its size: damaged, or made to exhaust memory"
-            ))),
+            None => Err(Budget::exceeded()),
         }
+    }
+
+    /// That a file takes more than it may.
+    pub(super) fn exceeded() -> Error {
+        Error::model(format!("unpacks to more than {RATIO} times its size: damaged, or made to exhaust memory"))
     }
 }

@@ -1,13 +1,20 @@
 //! Attributes and arrays of an HDF5 file, within a [`Budget`].
 
+mod storage;
+
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use hdf5_reader::error::Error as Hdf5Error;
+use hdf5_reader::filters::{FILTER_DEFLATE, FILTER_FLETCHER32, FILTER_SCALEOFFSET, FILTER_SHUFFLE};
 use hdf5_reader::group::Group;
+use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::{Datatype, Hdf5File, OpenOptions, StringSize};
 
 use super::budget::Budget;
 use crate::error::Error;
+use storage::{Metered, Stop};
 
 /// The first bytes of every HDF5 file.
 pub(super) const SIGNATURE: &[u8] = b"\x89HDF\r\n\x1a\n";
@@ -18,13 +25,25 @@ const DEEPEST_GROUP: usize = 8;
 /// Largest object header: attributes are held in it, and Keras splits theirs at 64 KiB.
 const LARGEST_HEADER: usize = 16 << 20;
 
+/// Memory for each chunk of an array in lists of them, and for each of its axes.
+const CHUNK: usize = 512;
+const CHUNK_AXIS: usize = 64;
+
+/// Chunks that are in memory at a time, before and after a filter and while what is outside of the array is blanked.
+const CHUNKS_AT_A_TIME: usize = 3;
+
+/// Memory for a name beside its bytes, in the list and the map that it stands in.
+const NAME: usize = 128;
+
 /// An open HDF5 file. Paths have no slash in front; the root is the empty path.
 pub(super) struct Hdf5 {
-    file: Hdf5File,
+    storage: Arc<Metered>,
+    file: RefCell<Hdf5File>,
 }
 
 /// An array of the file, not read yet.
 pub(super) struct Dataset {
+    storage: Arc<Metered>,
     dataset: hdf5_reader::Dataset,
     /// Extents as stored.
     pub(super) extents: Vec<usize>,
@@ -52,26 +71,67 @@ fn is_missing(error: &Hdf5Error) -> bool {
     }
 }
 
+/// A call of the HDF5 crate that takes its memory from the budget.
+fn metered<T>(
+    storage: &Metered,
+    budget: &mut Budget,
+    numbers: bool,
+    call: impl FnOnce() -> Result<T, Hdf5Error>,
+) -> Result<T, Error> {
+    storage.begin(budget.left(), numbers);
+    let result = contained(call);
+    match storage.end() {
+        Ok(bytes) => budget.take(bytes, 1).and(result),
+        Err(Stop::Memory) => Err(Budget::exceeded()),
+        Err(Stop::Foreign(what)) => {
+            Err(Error::model(format!("is an HDF5 file with {what}, which Keras does not write")))
+        }
+    }
+}
+
+fn open(storage: &Arc<Metered>, budget: &mut Budget) -> Result<Hdf5File, Error> {
+    let options = OpenOptions::default()
+        .with_chunk_cache_bytes(0)
+        .with_max_chunk_bytes(budget.granted())
+        .with_max_read_bytes(budget.granted())
+        .with_max_object_header_bytes(LARGEST_HEADER);
+    metered(storage, budget, false, || Hdf5File::from_storage_with_options(storage.clone(), options))
+}
+
 impl Hdf5 {
     /// Opens the file in `bytes`.
-    pub(super) fn open(bytes: Vec<u8>, budget: &Budget) -> Result<Hdf5, Error> {
-        let options = OpenOptions::default()
-            .with_chunk_cache_bytes(0)
-            .with_max_chunk_bytes(budget.granted())
-            .with_max_read_bytes(budget.granted())
-            .with_max_object_header_bytes(LARGEST_HEADER);
+    pub(super) fn open(bytes: Vec<u8>, budget: &mut Budget) -> Result<Hdf5, Error> {
         let length = bytes.len() as u64;
-        let file = contained(|| Hdf5File::from_vec_with_options(bytes, options))?;
+        let storage = Arc::new(Metered::new(bytes));
+        let file = open(&storage, budget)?;
         // Where a file is cut may be nothing that is read; it still is not the file that was saved.
         let superblock = file.superblock();
         match superblock.base_address.saturating_add(superblock.eof_address) {
             declared if declared > length => Err(damaged(format!("it has {length} of {declared} bytes"))),
-            _ => Ok(Hdf5 { file }),
+            _ => Ok(Hdf5 { storage, file: RefCell::new(file) }),
         }
     }
 
-    fn group(&self, path: &str) -> Result<Option<Group>, Error> {
-        contained(|| match self.file.group(path) {
+    /// Opens the file again where the crate holds much of it: what it has parsed it keeps.
+    fn renew(&self, budget: &mut Budget) -> Result<(), Error> {
+        let held = self.storage.held();
+        if held > budget.granted() / 4 {
+            self.storage.forget();
+            budget.give(held);
+            *self.file.borrow_mut() = open(&self.storage, budget)?;
+        }
+        Ok(())
+    }
+
+    fn call<T>(&self, budget: &mut Budget, call: impl FnOnce(&Hdf5File) -> Result<T, Hdf5Error>) -> Result<T, Error> {
+        let file = self.file.borrow();
+        metered(&self.storage, budget, false, || call(&file))
+    }
+
+    /// The group at `path`; no array may be open, since what it holds would not be given back.
+    fn group(&self, path: &str, budget: &mut Budget) -> Result<Option<Group>, Error> {
+        self.renew(budget)?;
+        self.call(budget, |file| match file.group(path) {
             Ok(group) => Ok(Some(group)),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
@@ -79,24 +139,27 @@ impl Hdf5 {
     }
 
     /// Whether there is a group at `path`.
-    pub(super) fn has_group(&self, path: &str) -> Result<bool, Error> {
-        Ok(self.group(path)?.is_some())
+    pub(super) fn has_group(&self, path: &str, budget: &mut Budget) -> Result<bool, Error> {
+        Ok(self.group(path, budget)?.is_some())
     }
 
     /// Names of the groups and of the arrays in a group; none when it does not exist.
-    pub(super) fn members(&self, path: &str) -> Result<(Vec<String>, Vec<String>), Error> {
-        match self.group(path)? {
-            Some(group) => contained(|| group.member_names()),
-            None => Ok((Vec::new(), Vec::new())),
+    pub(super) fn members(&self, path: &str, budget: &mut Budget) -> Result<(Vec<String>, Vec<String>), Error> {
+        let Some(group) = self.group(path, budget)? else { return Ok((Vec::new(), Vec::new())) };
+        let (groups, arrays) = self.call(budget, |_| group.member_names())?;
+        for name in groups.iter().chain(&arrays) {
+            budget.take(name.len() + NAME, 1)?;
         }
+        Ok((groups, arrays))
     }
 
     /// Paths, relative to `path`, of the arrays in a group and the groups below it, at most `limit`.
-    pub(super) fn arrays_below(&self, path: &str, limit: usize) -> Result<Vec<String>, Error> {
+    pub(super) fn arrays_below(&self, path: &str, limit: usize, budget: &mut Budget) -> Result<Vec<String>, Error> {
         let mut found = Vec::new();
         let mut open = vec![(String::new(), 0)];
         while let Some((inside, depth)) = open.pop() {
-            let (groups, arrays) = self.members(&format!("{path}/{inside}"))?;
+            let (groups, arrays) = self.members(&format!("{path}/{inside}"), budget)?;
+            budget.take(groups.len() + arrays.len(), inside.len() + NAME)?;
             found.extend(arrays.into_iter().map(|name| format!("{inside}{name}")));
             if found.len() > limit {
                 return Err(damaged(format!("{path} has more than {limit} arrays")));
@@ -119,24 +182,25 @@ impl Hdf5 {
 
     /// An attribute that is a list of texts; `None` when the group or the attribute does not exist.
     pub(super) fn texts(&self, path: &str, name: &str, budget: &mut Budget) -> Result<Option<Vec<String>>, Error> {
-        let Some(group) = self.group(path)? else { return Ok(None) };
+        let Some(group) = self.group(path, budget)? else { return Ok(None) };
         // The raw attributes, since the crate's decoded ones unpack every text of every attribute,
         // of which a file may have many more than its size lets one expect.
-        let attributes = contained(|| group.raw_attributes())?;
+        let attributes = self.call(budget, |_| group.raw_attributes())?;
         let Some(attribute) = attributes.iter().find(|attribute| attribute.name() == name) else { return Ok(None) };
         let message = attribute.message();
         let raw = message.raw_data.as_slice();
         let texts: Vec<Vec<u8>> = match &message.datatype {
             Datatype::String { size: StringSize::Fixed(size), .. } if *size > 0 => {
                 budget.take(raw.len(), 1)?;
+                budget.take(raw.len() / *size as usize, NAME)?;
                 raw.chunks_exact(*size as usize).map(<[u8]>::to_vec).collect()
             }
             Datatype::VarLen { .. } | Datatype::String { size: StringSize::Variable, .. } => {
                 let reference = 8 + usize::from(group.offset_size());
                 let mut texts = Vec::new();
                 for reference in raw.chunks_exact(reference) {
-                    let text = contained(|| group.resolve_vlen_reference_bytes(reference, 1))?;
-                    budget.take(text.len(), 1)?;
+                    let text = self.call(budget, |_| group.resolve_vlen_reference_bytes(reference, 1))?;
+                    budget.take(text.len() + NAME, 1)?;
                     texts.push(text);
                 }
                 texts
@@ -153,16 +217,38 @@ impl Hdf5 {
     }
 
     /// The array at `path`; `None` when it does not exist.
-    pub(super) fn dataset(&self, path: &str) -> Result<Option<Dataset>, Error> {
-        let found = contained(|| match self.file.dataset(path) {
-            Ok(dataset) => Ok(Some(dataset)),
+    pub(super) fn dataset(&self, path: &str, budget: &mut Budget) -> Result<Option<Dataset>, Error> {
+        budget.take(path.len() + NAME, 2)?;
+        let found = self.call(budget, |file| match file.dataset(path) {
+            Ok(dataset) => {
+                let header = file.get_or_parse_header(dataset.address())?;
+                Ok(Some((dataset, unknown_filter(&header.messages))))
+            }
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(error),
         })?;
-        let Some(dataset) = found else { return Ok(None) };
+        let Some((dataset, filter)) = found else { return Ok(None) };
+        if let Some(filter) = filter {
+            let reason = format!(
+                "an array is compressed by filter {filter}; supported are gzip, shuffle, Fletcher32 \
+                                  and scale-offset"
+            );
+            return Err(Error::model(reason));
+        }
         let extents = dataset.shape().iter().map(|&extent| usize::try_from(extent).ok()).collect::<Option<_>>();
-        Ok(Some(Dataset { extents: extents.ok_or_else(|| damaged("an array is too large"))?, dataset }))
+        let extents = extents.ok_or_else(|| damaged("an array is too large"))?;
+        Ok(Some(Dataset { storage: self.storage.clone(), dataset, extents }))
     }
+}
+
+/// A filter that an object's chunks went through, of those whose output has no bound.
+fn unknown_filter(messages: &[HdfMessage]) -> Option<u16> {
+    let bounded = [FILTER_DEFLATE, FILTER_SHUFFLE, FILTER_FLETCHER32, FILTER_SCALEOFFSET];
+    let pipelines = messages.iter().filter_map(|message| match message {
+        HdfMessage::FilterPipeline(pipeline) => Some(&pipeline.filters),
+        _ => None,
+    });
+    pipelines.flatten().map(|filter| filter.id).find(|id| !bounded.contains(id))
 }
 
 impl Dataset {
@@ -181,7 +267,10 @@ impl Dataset {
         let count = self.extents.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
         let count = count.ok_or_else(|| damaged("an array is too large"))?;
         budget.take(count, size_of::<f32>() + size)?;
-        let bytes = contained(|| self.dataset.read_native_bytes())?;
+        if let Some(chunk) = self.dataset.chunks() {
+            self.chunks(&chunk, count, size, budget)?;
+        }
+        let bytes = metered(&self.storage, budget, true, || self.dataset.read_native_bytes())?;
         if bytes.len() != count * size {
             return Err(damaged("an array is shorter than its shape says"));
         }
@@ -190,6 +279,27 @@ impl Dataset {
             4 => bytes.as_chunks().0.iter().map(|&bytes| f32::from_ne_bytes(bytes)).collect(),
             _ => bytes.as_chunks().0.iter().map(|&bytes| f64::from_ne_bytes(bytes) as f32).collect(),
         })
+    }
+
+    /// Takes what an array of `count` numbers of `size` bytes takes beside them when it is in chunks of the extents
+    /// `chunk`, which may be larger than the array.
+    fn chunks(&self, chunk: &[u32], count: usize, size: usize, budget: &mut Budget) -> Result<(), Error> {
+        let too_large = || damaged("an array has too large chunks");
+        let numbers = chunk.iter().try_fold(size, |bytes, &extent| bytes.checked_mul(extent as usize));
+        let numbers = numbers.and_then(|bytes| bytes.checked_mul(CHUNKS_AT_A_TIME)).ok_or_else(too_large)?;
+        budget.take(numbers, 1)?;
+        budget.give(numbers);
+        let mut chunks = 1usize;
+        for (&extent, &chunk) in self.extents.iter().zip(chunk) {
+            let along = if chunk == 0 { None } else { Some(extent.div_ceil(chunk as usize)) };
+            chunks = along.and_then(|along| chunks.checked_mul(along)).ok_or_else(too_large)?;
+        }
+        // The list of them, and a copy of the numbers, stay with the file.
+        let list = chunks.checked_mul(CHUNK + CHUNK_AXIS * chunk.len());
+        let kept = list.and_then(|list| list.checked_add(count * size)).ok_or_else(too_large)?;
+        budget.take(kept, 1)?;
+        self.storage.hold(kept);
+        Ok(())
     }
 }
 

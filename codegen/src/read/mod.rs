@@ -152,13 +152,13 @@ fn decode_archive(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     let about = archive.member("metadata.json", LARGEST_ARCHITECTURE, &mut budget)?.unwrap_or_default();
     let about = json::parse(&about, "metadata.json", &mut budget).unwrap_or_default();
     let version = about["keras_version"].as_str().map(str::to_owned);
-    let store = Store::Keras(Hdf5::open(weights, &budget)?);
+    let store = Store::Keras(Hdf5::open(weights, &mut budget)?);
     build::graph(&architecture, store, budget, name).map(|graph| of_version(graph, version.as_deref()))
 }
 
 fn decode_legacy(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
     let mut budget = Budget::for_file(bytes.len());
-    let file = Hdf5::open(bytes, &budget)?;
+    let file = Hdf5::open(bytes, &mut budget)?;
     let Some(architecture) = file.text("", "model_config", &mut budget)? else {
         return Err(Error::model(
             "is an HDF5 file without an architecture (attribute \"model_config\"): it holds weights only. Save the \

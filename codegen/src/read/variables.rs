@@ -70,7 +70,7 @@ impl Store {
         match self {
             Store::Keras(file) => keras_scope(file, "", budget),
             Store::Legacy(file) => {
-                let group = if file.has_group("model_weights")? { "model_weights" } else { "" };
+                let group = if file.has_group("model_weights", budget)? { "model_weights" } else { "" };
                 Ok(Scope::Legacy { group: group.to_owned(), enclosing: Vec::new(), arrays: Rc::new([]) })
             }
         }
@@ -88,7 +88,7 @@ impl Store {
                     false => Rc::clone(arrays),
                 };
                 let enclosing: Vec<String> = enclosing.iter().chain([&entry.name]).cloned().collect();
-                budget.take(enclosing.iter().map(String::len).sum(), 1)?;
+                budget.take(enclosing.iter().map(String::len).sum::<usize>() + group.len(), 1)?;
                 Ok(Scope::Legacy { group: group.clone(), enclosing, arrays })
             }
             _ => Err(Error::model("weights of one kind of file were looked for in another")),
@@ -108,7 +108,7 @@ impl Store {
         let datasets = match (self, scope) {
             (Store::Keras(file), Scope::Keras { group, keys }) => {
                 let path = format!("{group}/{}/vars", key_of(entry, keys));
-                keras_datasets(file, &path, wanted)
+                keras_datasets(file, &path, wanted, budget)
             }
             (Store::Legacy(file), Scope::Legacy { group, enclosing, arrays }) => {
                 legacy_datasets(file, group, enclosing, arrays, entry, wanted, budget)
@@ -143,11 +143,12 @@ fn keras_scope(file: &Hdf5, model: &str, budget: &mut Budget) -> Result<Scope, E
     let mut group = format!("{prefix}layers");
     // What the first versions of the format called it.
     let early = format!("{prefix}_layer_checkpoint_dependencies");
-    if !file.has_group(&group)? && file.has_group(&early)? {
+    if !file.has_group(&group, budget)? && file.has_group(&early, budget)? {
         group = early;
     }
+    budget.take(group.len(), 1)?;
     let mut keys = HashMap::new();
-    for key in file.members(&group)?.0 {
+    for key in file.members(&group, budget)?.0 {
         if let Some(name) = file.text(&format!("{group}/{key}/vars"), "name", budget)? {
             keys.insert(name, key);
         }
@@ -167,8 +168,8 @@ fn names(wanted: &[Wanted]) -> String {
     wanted.iter().map(|wanted| wanted.name).collect::<Vec<_>>().join(", ")
 }
 
-fn keras_datasets(file: &Hdf5, path: &str, wanted: &[Wanted]) -> Result<Vec<Dataset>, Error> {
-    let stored = file.members(path)?.1.len();
+fn keras_datasets(file: &Hdf5, path: &str, wanted: &[Wanted], budget: &mut Budget) -> Result<Vec<Dataset>, Error> {
+    let stored = file.members(path, budget)?.1.len();
     if stored == 0 {
         return Err(no_weights(wanted));
     }
@@ -179,7 +180,7 @@ fn keras_datasets(file: &Hdf5, path: &str, wanted: &[Wanted]) -> Result<Vec<Data
             names(wanted)
         )));
     }
-    let dataset = |position| file.dataset(&format!("{path}/{position}"))?.ok_or_else(|| no_weights(wanted));
+    let dataset = |position| file.dataset(&format!("{path}/{position}"), budget)?.ok_or_else(|| no_weights(wanted));
     (0..wanted.len()).map(dataset).collect()
 }
 
@@ -193,7 +194,12 @@ fn legacy_arrays(file: &Hdf5, path: &str, budget: &mut Budget) -> Result<Vec<Str
             while let Some(part) = file.texts(path, &format!("weight_names{}", parts.len()), budget)? {
                 parts.push(part);
             }
-            if parts.is_empty() { file.arrays_below(path, MOST_ARRAYS)? } else { parts.concat() }
+            if parts.is_empty() {
+                file.arrays_below(path, MOST_ARRAYS, budget)?
+            } else {
+                budget.take(parts.iter().flatten().map(String::len).sum(), 1)?;
+                parts.concat()
+            }
         }
     };
     if names.len() > MOST_ARRAYS {
@@ -227,7 +233,7 @@ fn legacy_datasets(
         None if enclosing.is_empty() && arrays.len() == wanted.len() => arrays.iter().collect(),
         None => return Err(no_weights(wanted)),
     };
-    let dataset = |name| file.dataset(&format!("{path}/{name}"))?.ok_or_else(|| no_weights(wanted));
+    let dataset = |name| file.dataset(&format!("{path}/{name}"), budget)?.ok_or_else(|| no_weights(wanted));
     chosen.into_iter().map(dataset).collect()
 }
 
