@@ -7,7 +7,7 @@ use microception_codegen::graph::{Element, Graph, Operator, Quantization};
 use microception_codegen::{host, passes, read};
 
 use crate::arrays::Arrays;
-use crate::{fixture, tolerance};
+use crate::{litert, suite, tolerance};
 
 /// Fixtures of `tests/fixtures/litert`: int8, answers to the bit.
 const LITERT: &[&str] = &[
@@ -57,6 +57,49 @@ const LITERT: &[&str] = &[
 /// Those of them that also run on pixels.
 const PIXELS: &[&str] = &["conv_03", "relu_00"];
 
+/// Models of `tests/fixtures/tflite`: int8 answers to the bit, f32 within the tolerance.
+const TFLITE: &[&str] = &[
+    "add_02",
+    "axes_01",
+    "concatenation_01",
+    "concatenation_06",
+    "concatenation_14",
+    "conv1d_05",
+    "dense_19",
+    "dense_24",
+    "dilated_03",
+    "float_elementwise_11",
+    "float_elementwise_12",
+    "float_elementwise_13",
+    "float_elementwise_14",
+    "float_network_04",
+    "float_shapes_03",
+    "float_shapes_04",
+    "hard_swish_00",
+    "leaky_relu_00",
+    "maximum_05",
+    "maximum_07",
+    "minimum_10",
+    "minimum_12",
+    "mul_02",
+    "mul_03",
+    "mul_13",
+    "network_15",
+    "pad_02",
+    "pad_05",
+    "pad_10",
+    "pool1d_02",
+    "prelu_00",
+    "reduce_max_04",
+    "requantize_10",
+    "reshape_00",
+    "reshape_07",
+    "resize_02",
+    "resize_09",
+    "sub_02",
+    "sub_07",
+];
+
 /// Fixtures of `tests/fixtures/keras`: f32, answers within the tolerance.
 const KERAS: &[&str] = &[
     "bn_after_relu",
@@ -84,13 +127,15 @@ pub struct Case {
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let litert = LITERT.iter().map(|name| litert(name));
+    let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
-    litert.chain(pixels).chain(KERAS.iter().map(|name| keras(name))).collect()
+    let tflite = TFLITE.iter().map(|name| tflite(name));
+    litert.chain(pixels).chain(tflite).chain(KERAS.iter().map(|name| keras(name))).collect()
 }
 
-fn litert(name: &str) -> Case {
-    let fixture = fixture::named(name);
+/// The model that a fixture of `tests/fixtures/litert` describes, and its first case.
+fn described(name: &str) -> Case {
+    let fixture = litert::named(name);
     let frame = list(int8(fixture.input(0)));
     let expected = list(int8(fixture.tensor(fixture.graph.outputs[0], 0).expect("an output")));
     Case { name: name.to_owned(), graph: fixture.graph, frame, expected, near: 0.0 }
@@ -98,11 +143,11 @@ fn litert(name: &str) -> Case {
 
 /// The model on pixels that become its int8 input: less 128, or in the opposite order, which takes a table.
 fn pixels(name: &str, reversed: bool) -> Case {
-    let fixture = fixture::named(name);
+    let fixture = litert::named(name);
     let frame =
         int8(fixture.input(0)).map(|value| if reversed { 127 - i16::from(value) } else { 128 + i16::from(value) });
     let frame = list(frame);
-    let mut case = litert(name);
+    let mut case = described(name);
     let layer = &mut case.graph.layers[0];
     let quantization = case.graph.tensors[layer.output.0].quantization;
     let Quantization { scale, zero_point } = quantization.expect("int8");
@@ -114,7 +159,25 @@ fn pixels(name: &str, reversed: bool) -> Case {
     Case { name: format!("{name}_{suffix}"), frame, ..case }
 }
 
-/// The model and its first case.
+/// A file of LiteRT's converter and its first case: a group's name and a number.
+fn tflite(name: &str) -> Case {
+    let (group, _) = name.rsplit_once('_').expect("a number after the group's name");
+    let models = suite::group(group);
+    let model = models.iter().find(|model| model.name == name).expect(name);
+    let graph = read::read_bytes(&model.bytes, name).and_then(passes::run).expect(name);
+    // The names of the folders are not distinct.
+    let name = format!("tflite_{name}");
+    let (frame, answer) = (model.frame(0), model.answer());
+    let expected = answer.case(0);
+    if answer.element == "int8" {
+        return Case { name, graph, frame: list(int8(frame)), expected: list(int8(expected)), near: 0.0 };
+    }
+    let (frame, expected) = (floats(frame), floats(expected));
+    let near = tolerance::F32 * largest(&expected);
+    Case { name, graph, frame: list(frame), expected: list(expected), near }
+}
+
+/// A Keras file and its first case.
 fn keras(name: &str) -> Case {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras");
     let model = folder.join(name).with_extension("keras");
@@ -127,7 +190,6 @@ fn keras(name: &str) -> Case {
         (pixels, bytes)
     };
     let (frame, expected) = (first("x"), floats(&first("y").1));
-    let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     // Pixels may be stored as floats, and the other way round.
     let frame = match (host::elements(&graph).0, frame) {
         (Element::U8, (true, bytes)) => list(bytes),
@@ -135,7 +197,7 @@ fn keras(name: &str) -> Case {
         (_, (true, bytes)) => list(bytes.iter().map(|&byte| f32::from(byte))),
         (_, (false, bytes)) => list(floats(&bytes)),
     };
-    let near = tolerance::F32 * largest;
+    let near = tolerance::F32 * largest(&expected);
     Case { name: name.to_owned(), graph, frame, expected: list(expected), near }
 }
 
@@ -145,6 +207,10 @@ fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect()
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
 fn list(values: impl IntoIterator<Item = impl Debug>) -> String {
