@@ -83,10 +83,12 @@ fn metered<T>(
     match storage.end() {
         Ok(bytes) => budget.take(bytes, 1).and(result),
         Err(Stop::Memory) => Err(Budget::exceeded()),
-        Err(Stop::Foreign(what)) => {
-            Err(Error::model(format!("is an HDF5 file with {what}, which Keras does not write")))
-        }
+        Err(Stop::Foreign(what)) => Err(foreign(what)),
     }
+}
+
+fn foreign(what: &str) -> Error {
+    Error::model(format!("is an HDF5 file with {what}, which Keras does not write"))
 }
 
 fn open(storage: &Arc<Metered>, budget: &mut Budget) -> Result<Hdf5File, Error> {
@@ -106,9 +108,13 @@ impl Hdf5 {
         let file = open(&storage, budget)?;
         // Where a file is cut may be nothing that is read; it still is not the file that was saved.
         let superblock = file.superblock();
-        match superblock.base_address.saturating_add(superblock.eof_address) {
-            declared if declared > length => Err(damaged(format!("it has {length} of {declared} bytes"))),
-            _ => Ok(Hdf5 { storage, file: RefCell::new(file) }),
+        let declared = superblock.base_address.saturating_add(superblock.eof_address);
+        if declared > length {
+            return Err(damaged(format!("it has {length} of {declared} bytes")));
+        }
+        match (superblock.offset_size, superblock.length_size) {
+            (storage::ADDRESS, storage::ADDRESS) => Ok(Hdf5 { storage, file: RefCell::new(file) }),
+            (addresses, lengths) => Err(foreign(&format!("addresses of {addresses} bytes and lengths of {lengths}"))),
         }
     }
 

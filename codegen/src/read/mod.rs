@@ -9,7 +9,7 @@
 //! taken stays within a fixed multiple of the file's size ([`most_memory`]).
 //!
 //! - `archive`: members of a zip.
-//! - `h5`: attributes and arrays of an HDF5 file.
+//! - `h5`: attributes and arrays of an HDF5 file, and what the crate that reads it may take for its tables.
 //! - `json`: the architecture's text.
 //! - `settings`: a layer's settings, with errors that name the layer.
 //! - `topology`: the architecture as layers and calls in the order of execution.

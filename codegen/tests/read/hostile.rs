@@ -248,6 +248,15 @@ fn names_in_disguise_do_not_multiply() {
     }
 }
 
+/// Where lengths are shorter, tables look different.
+#[test]
+fn lengths_of_four_bytes_are_refused() {
+    let mut bytes = chunked(4, 4, &[1], &deflated_zeros(16));
+    bytes[14] = 4;
+    let message = refused(&bytes);
+    assert!(message.contains("addresses of 8 bytes and lengths of 4, which Keras does not write"), "{message}");
+}
+
 /// Thousands of headers that continue in the same large block.
 #[test]
 fn headers_that_share_their_messages_do_not_multiply() {

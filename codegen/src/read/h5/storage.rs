@@ -3,13 +3,16 @@
 //! The crate bounds single headers and chunks, but not what all its tables take together, and a few bytes of the file
 //! can make it allocate far more than they are: a count that stands in front of nothing, names that overlap, types
 //! within types. So everything it reads passes here first. Its price in memory is taken from what a call may take, and
-//! what no Keras file has is refused.
+//! what no Keras file has is refused. Addresses and lengths have [`ADDRESS`] bytes here.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hdf5_reader::error::Error;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::storage::{BytesStorage, Storage, StorageBuffer};
+
+/// Bytes of an address and of a length.
+pub(super) const ADDRESS: u8 = 8;
 
 /// Memory for each read: places that were visited, an entry of a cache.
 const READ: usize = 64;
@@ -37,8 +40,8 @@ const HEAP: usize = 8;
 const NAME_COPIES: usize = 4;
 const NAME: usize = 32;
 
-/// Bytes of the smallest entry of a table of links, and of the smallest record of a newer tree.
-const LEAST_ENTRY: usize = 24;
+/// Bytes of an entry of a table of links, and of the smallest record of a newer tree.
+const ENTRY: usize = 40;
 const LEAST_RECORD: usize = 8;
 
 /// Memory for a record of a newer tree, and the most that a node can say to have: room is made for them before it shows
@@ -206,7 +209,7 @@ impl Meter {
             b"TREE" => self.take(length, NODE),
             b"SNOD" => {
                 self.take(length, NODE)?;
-                let entries = length / LEAST_ENTRY;
+                let entries = length / ENTRY;
                 self.entries += entries;
                 self.take(entries, (self.longest_name + NAME) * NAME_COPIES)
             }
@@ -341,9 +344,7 @@ impl Meter {
         if record < LEAST_RECORD {
             return Err(Stop::Foreign("a tree without records"));
         }
-        // Behind the root's address, which has eight bytes where the whole has 38.
-        let records = if bytes.len() == 38 { field(bytes, 24, 2) } else { MOST_RECORDS };
-        self.take(records, RECORD)?;
+        self.take(field(bytes, 24, 2), RECORD)?;
         if depth > 1 { self.take(MOST_RECORDS, RECORD) } else { Ok(()) }
     }
 }
@@ -351,9 +352,9 @@ impl Meter {
 /// Where attributes lie that are too many for their header. Keras has four at most, and splits large ones.
 fn attribute_info(body: &[u8]) -> Result<(), Stop> {
     let order = if field(body, 1, 1) & 1 == 0 { 0 } else { 2 };
-    // The address of a heap, which is all ones where there is none, of whatever width.
-    match body.get(2 + order..6 + order) {
-        None | Some([0xff, 0xff, 0xff, 0xff]) => Ok(()),
-        Some(_) => Err(Stop::Foreign("attributes outside of their headers")),
+    // The address of a heap, which is all ones where there is none.
+    match body.get(2 + order..10 + order) {
+        Some(address) if address != [0xff; 8] => Err(Stop::Foreign("attributes outside of their headers")),
+        _ => Ok(()),
     }
 }
