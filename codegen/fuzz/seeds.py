@@ -20,6 +20,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 LARGEST = 20_000  # bytes of a seed
+FIXTURES = pathlib.Path(__file__).parent / "../../tests/fixtures/tflite"
+SMALL = 6_000  # bytes of a fixture that becomes a seed
 
 
 def chain(shape, *stack):
@@ -67,7 +69,7 @@ MODELS = {
     "shared": shared,
 }
 
-# Further operators of TensorFlow Lite.
+# Further operators, of TensorFlow Lite first of all.
 OPERATORS = {
     "concatenate": lambda: merged(lambda a, b: layers.Concatenate()([a, b])),
     "multiply": lambda: merged(lambda a, b: layers.Multiply()([a, b])),
@@ -91,6 +93,10 @@ OPERATORS = {
     "depth_to_space": lambda: chain((2, 2, 4), layers.Lambda(lambda x: tf.nn.depth_to_space(x, 2))),
     "batch_to_space": lambda: chain((5, 5, 1), layers.Conv2D(1, 3, dilation_rate=2, padding="same")),
 }
+
+
+# Those that are saved as Keras models too.
+SAVED = ("multiply", "subtract", "maximum", "concatenate", "pad", "up", "functions", "more_functions", "prelu", "series")
 
 
 def tflite(model, kind):
@@ -183,6 +189,16 @@ def strange(folder):
             numbers["nothing"] = h5py.Empty("f4")
 
 
+def fixtures(folder):
+    """The first small model, the middle one and the last of each group of tests/fixtures/tflite."""
+    for group in sorted(FIXTURES.glob("*.npz")):
+        with np.load(group) as arrays:
+            files = {name: arrays[name] for name in sorted(arrays.files) if arrays[name][4:8].tobytes() == b"TFL3"}
+        small = [name for name, file in files.items() if file.size <= SMALL]
+        for name in dict.fromkeys(small[place] for place in (0, len(small) // 2, -1) if small):
+            (folder / f"{name}.tflite").write_bytes(files[name].tobytes())
+
+
 def main(folder):
     folders = {kind: folder / kind for kind in ("h5", "keras", "tflite")}
     for path in folders.values():
@@ -191,7 +207,7 @@ def main(folder):
         keras.utils.set_random_seed(1)
         keras.backend.clear_session()
         model = make()
-        if name in MODELS:
+        if name in MODELS or name in SAVED:
             path = folders["h5"] / f"{name}.h5"
             model.save(path)
             model.save(folders["keras"] / f"{name}.keras")
@@ -203,6 +219,7 @@ def main(folder):
             for kind in ("half", "dynamic", "wide"):
                 write(folders["tflite"] / f"{name}_{kind}.tflite", lambda: tflite(model, kind))
     strange(folders["h5"])
+    fixtures(folders["tflite"])
     for path in sorted(folder.glob("*/*")):
         if path.stat().st_size > LARGEST:
             print(f"{path.name} has {path.stat().st_size} bytes: left out")
