@@ -15,6 +15,8 @@ pub struct Tensor {
     pub scales: Vec<f32>,
     pub zero_points: Vec<i64>,
     pub axis: i32,
+    /// Whether its batch is free.
+    pub open: bool,
 }
 
 /// What an operator's options say, as far as the tests change it.
@@ -61,14 +63,32 @@ impl Model {
             TensorType::UINT8 => (vec![0.5], vec![0]),
             _ => (Vec::new(), Vec::new()),
         };
-        self.push(Tensor { name, shape: shape.to_vec(), element, data: Vec::new(), scales, zero_points, axis: 0 })
+        self.push(Tensor {
+            name,
+            shape: shape.to_vec(),
+            element,
+            data: Vec::new(),
+            scales,
+            zero_points,
+            axis: 0,
+            open: false,
+        })
     }
 
     /// A constant; int8 is weights with one scale.
     pub fn constant(&mut self, name: &'static str, element: TensorType, shape: &[i32], data: &[u8]) -> i32 {
         let (scales, zero_points) =
             if element == TensorType::INT8 { (vec![0.25], vec![0]) } else { (Vec::new(), Vec::new()) };
-        self.push(Tensor { name, shape: shape.to_vec(), element, data: data.to_vec(), scales, zero_points, axis: 0 })
+        self.push(Tensor {
+            name,
+            shape: shape.to_vec(),
+            element,
+            data: data.to_vec(),
+            scales,
+            zero_points,
+            axis: 0,
+            open: false,
+        })
     }
 
     pub fn call(&mut self, kind: BuiltinOperator, inputs: &[i32], output: i32, options: Options) {
@@ -109,8 +129,10 @@ impl Model {
                 ..Default::default()
             };
             let quantization = format::QuantizationParameters::create(&mut builder, &quantization);
+            let signature: Vec<i32> = [-1].iter().chain(tensor.shape.iter().skip(1)).copied().collect();
             let arguments = format::TensorArgs {
                 shape: Some(builder.create_vector(&tensor.shape)),
+                shape_signature: tensor.open.then(|| builder.create_vector(&signature)),
                 type_: tensor.element,
                 buffer,
                 name: Some(builder.create_string(tensor.name)),

@@ -112,3 +112,35 @@ fn shapes_that_no_memory_holds_are_errors() {
     let message = read(&model.bytes()).expect_err("it was read");
     assert!(message.contains("has the shape 1x2147483647x2147483647x2147483647, which no memory holds"), "{message}");
 }
+
+/// One number of the file for as many channels as it says to have.
+#[test]
+fn channels_that_are_not_there_take_nothing() {
+    for channels in [1 << 20, i32::MAX] {
+        let mut model = Model::default();
+        let picture = model.value("picture", TensorType::FLOAT32, &[1, channels]);
+        let one = model.constant("one", TensorType::FLOAT32, &[1], &1f32.to_le_bytes());
+        let sum = model.value("sum", TensorType::FLOAT32, &[1, channels]);
+        model.call(BuiltinOperator::ADD, &[picture, one], sum, Options::Add);
+        model.inputs = vec![picture];
+        model.outputs = vec![sum];
+        let message = read(&model.bytes()).expect_err("it was read");
+        assert!(message.contains("unpacks to more than 64 times its size"), "{message}");
+    }
+}
+
+/// The same where the file leaves a shape open, and says elsewhere what it is.
+#[test]
+fn computed_shapes_that_no_memory_holds_are_errors() {
+    let mut model = Model::default();
+    let picture = model.value("picture", TensorType::FLOAT32, &[1, 4]);
+    let numbers: Vec<u8> = [1, i32::MAX, i32::MAX, i32::MAX].into_iter().flat_map(i32::to_le_bytes).collect();
+    let shape = model.constant("shape", TensorType::INT32, &[4], &numbers);
+    let open = model.value("open", TensorType::FLOAT32, &[1, 1, 1, 4]);
+    model.tensors[open as usize].open = true;
+    model.call(BuiltinOperator::RESHAPE, &[picture, shape], open, Options::None);
+    model.inputs = vec![picture];
+    model.outputs = vec![open];
+    let message = read(&model.bytes()).expect_err("it was read");
+    assert!(message.contains("has the shape 1x2147483647x2147483647x2147483647, which no memory holds"), "{message}");
+}

@@ -5,6 +5,7 @@ use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
 use crate::graph::{Constant, Element, Function, Numbers, Operator, PairFunction, Shape, TensorId};
+use crate::read::budget::Budget;
 
 impl<'a> Builder<'a> {
     /// A function of one value; `None` for one of real numbers between a DEQUANTIZE and a QUANTIZE, as the converter
@@ -78,8 +79,11 @@ impl<'a> Builder<'a> {
                 (vec![input], Some(self.constant_operand(call, usize::from(!first), &axes, &value)?))
             }
         };
-        let of_channels = |constant: &Constant| scale_shift(function, constant, &value.shape);
-        match constant.as_ref().and_then(of_channels) {
+        let of_channels = match &constant {
+            Some(constant) => scale_shift(function, constant, &value.shape, &mut self.budget)?,
+            None => None,
+        };
+        match of_channels {
             Some(scale_shift) => self.activated(scale_shift, inputs, value, activation),
             None => self.push(Operator::Pairwise { function, constant, activation }, inputs, value),
         }
@@ -150,24 +154,33 @@ impl<'a> Builder<'a> {
 }
 
 /// A sum, difference or product with real numbers, one for each channel or one for all: these fold.
-fn scale_shift(function: PairFunction, constant: &Constant, output: &Shape) -> Option<Operator> {
-    let Numbers::F32(values) = &constant.numbers else { return None };
+fn scale_shift(
+    function: PairFunction,
+    constant: &Constant,
+    output: &Shape,
+    budget: &mut Budget,
+) -> Result<Option<Operator>, Error> {
+    let Numbers::F32(values) = &constant.numbers else { return Ok(None) };
     let channels = output.channels();
-    if constant.shape.elements() != constant.shape.channels() {
-        return None;
+    if constant.shape.elements() != constant.shape.channels() || ![1, channels].contains(&values.len()) {
+        return Ok(None);
     }
-    let numbers: Vec<f32> = match values[..] {
-        [one] => vec![one; channels],
-        _ if values.len() == channels => values.clone(),
-        _ => return None,
+    let negative = match (function, constant.first) {
+        (PairFunction::Subtract, first) => !first,
+        (PairFunction::Add | PairFunction::Multiply, _) => false,
+        _ => return Ok(None),
     };
+    // The channels are what the file says they are, and may be more than its bytes.
+    budget.take(channels, 2 * size_of::<f32>())?;
     let all = |number: f32| vec![number; channels];
-    let (scale, shift) = match (function, constant.first) {
-        (PairFunction::Add, _) => (all(1.0), numbers),
-        (PairFunction::Subtract, true) => (all(-1.0), numbers),
-        (PairFunction::Subtract, false) => (all(1.0), numbers.iter().map(|number| -number).collect()),
-        (PairFunction::Multiply, _) => (numbers, all(0.0)),
-        _ => return None,
+    let numbers: Vec<f32> = match values[..] {
+        [one] => all(if negative { -one } else { one }),
+        _ => values.iter().map(|&number| if negative { -number } else { number }).collect(),
     };
-    Some(Operator::ScaleShift { scale, shift })
+    let (scale, shift) = match (function, constant.first) {
+        (PairFunction::Multiply, _) => (numbers, all(0.0)),
+        (PairFunction::Subtract, true) => (all(-1.0), numbers),
+        _ => (all(1.0), numbers),
+    };
+    Ok(Some(Operator::ScaleShift { scale, shift }))
 }

@@ -23,6 +23,7 @@ impl<'a> Builder<'a> {
     /// Takes over extents where the file leaves them open.
     pub(super) fn set_extents(&mut self, index: i32, extents: Vec<usize>) -> Result<(), Error> {
         if self.tensors.is_open(index)? && self.tensors.extents(index)? != extents {
+            let extents = self.tensors.possible(index, extents)?;
             self.computed_extents.insert(index, extents);
         }
         Ok(())

@@ -75,7 +75,11 @@ impl<'a> Tensors<'a> {
         let extents = shape.iter().map(usize::try_from);
         let extents: Result<Vec<usize>, _> = extents.collect();
         let extents = extents.map_err(|_| self.error(index, "has a negative size: damaged file"))?;
-        // From here on any of them can be multiplied.
+        self.possible(index, extents)
+    }
+
+    /// These extents of the tensor at `index`, if any of them can be multiplied.
+    pub(super) fn possible(&self, index: i32, extents: Vec<usize>) -> Result<Vec<usize>, Error> {
         match extents.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent.max(1))) {
             Some(_) => Ok(extents),
             None => Err(self.error(index, format!("has the shape {}, which no memory holds", Shape(extents)))),

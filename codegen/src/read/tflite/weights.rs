@@ -71,7 +71,8 @@ impl<'a> Builder<'a> {
             self.set_extents(call.output, vec![places, outputs])?;
         }
         let extents = self.extents(call.output)?;
-        if inputs == 0 || !shape.elements().is_multiple_of(inputs) || product(&extents) != places.checked_mul(outputs) {
+        let all = places.checked_mul(outputs).filter(|_| inputs > 0 && shape.elements().is_multiple_of(inputs));
+        if all.is_none() || product(&extents) != all {
             let reason = format!(
                 "makes {} of {shape} with weights of {outputs}x{inputs}, which is not supported",
                 Shape(extents)
