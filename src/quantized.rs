@@ -34,6 +34,7 @@ pub const fn rounding_shift(x: i32, exponent: u32) -> i32 {
 /// A real factor `multiplier / 2^31 * 2^shift`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Factor {
     /// Mantissa in units of 2^-31: 2^30 to 2^31 - 1, or 0.
     pub multiplier: i32,
@@ -59,6 +60,20 @@ impl Factor {
         }
     }
 
+    /// Whether numbers from `-largest` to `largest` can be requantized in the short form of
+    /// [`Range::requantize_bounded`]: a shift to the right that leaves its constant in 32 bits, and
+    /// numbers that can be doubled.
+    ///
+    /// ```
+    /// use microception::quantized::Factor;
+    /// assert!(Factor { multiplier: 1 << 30, shift: -5 }.is_bounded(1 << 29));
+    /// assert!(!Factor { multiplier: 1 << 30, shift: -5 }.is_bounded(1 << 30));
+    /// assert!(!Factor { multiplier: 1 << 30, shift: 0 }.is_bounded(1));
+    /// ```
+    pub const fn is_bounded(self, largest: i64) -> bool {
+        -23 <= self.shift && self.shift <= -1 && largest < 1 << 30
+    }
+
     /// `x` times the factor, rounded once, ties away from zero, as LiteRT's reference kernel of
     /// FULLY_CONNECTED does.
     ///
@@ -82,6 +97,7 @@ impl Factor {
 /// the output's scale. 12 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
 pub struct Channel {
     /// The trained bias, with `-input zero point * sum of the channel's weights` folded in, so
     /// that kernels multiply stored values as they are. A padded place then counts as the
@@ -122,21 +138,25 @@ impl Range {
         self.store(factor.of(accumulator))
     }
 
-    /// Gives the stored values of several accumulators of one channel to `store`: as
-    /// [`requantize`](Range::requantize), with what depends on the factor alone done once.
+    /// As [`requantize`](Range::requantize), to the bit, for a [bounded](Factor::is_bounded) factor and
+    /// accumulator: rounding and zero point are one constant, added before the one shift.
+    ///
+    /// ```
+    /// use microception::quantized::{Factor, Range};
+    /// let range = Range { zero_point: -10, clamp: [-10, 127] };
+    /// assert_eq!(range.requantize_bounded(80, Factor { multiplier: 1 << 30, shift: -1 }), 10);
+    /// assert_eq!(range.requantize_bounded(-80, Factor { multiplier: 1 << 30, shift: -1 }), -10);
+    /// ```
     #[inline]
-    pub fn requantize_each<const N: usize>(&self, sums: [i32; N], factor: Factor, mut store: impl FnMut(i8)) {
-        let Factor { multiplier, shift } = factor;
-        if shift < 0 {
-            let exponent = u32::from(shift.unsigned_abs());
-            for sum in sums {
-                store(self.store(rounding_shift(doubling_high_product(sum, multiplier), exponent)));
-            }
-        } else {
-            for sum in sums {
-                store(self.requantize(sum, factor));
-            }
-        }
+    pub fn requantize_bounded(&self, accumulator: i32, factor: Factor) -> i8 {
+        // With e the shift to the right, `(h + sign + 2^(e-1) + zero point * 2^e) >> e`: the sign of the
+        // accumulator, 0 or -1, makes ties of negative numbers round down. Where h, the rounded
+        // product, is 0 of a negative accumulator, it changes nothing.
+        let last = !factor.shift as u32 & 31;
+        let constant = (2 * self.zero_point + 1).wrapping_shl(last);
+        let product = doubling_high_product(accumulator, factor.multiplier);
+        let shifted = (product.wrapping_add(accumulator >> 31).wrapping_add(constant) >> last) >> 1;
+        saturate(shifted, self.clamp)
     }
 
     /// The stored value of a number that has the output's scale already: moved to the zero

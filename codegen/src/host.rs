@@ -223,16 +223,21 @@ impl Model for &Network {
                 conv::f32(&conv::F32 { geometry, weights, bias, clamp }, call);
             }
             Kernel::ConvInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
-                conv::int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range, bounded, .. } = *layer;
+                let run = if bounded { conv::int8 } else { conv::int8_literal };
+                run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
             }
             Kernel::DepthwiseF32(layer) => {
                 let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
                 depthwise::f32(&depthwise::F32 { geometry, weights, bias, clamp }, call);
             }
             Kernel::DepthwiseInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
                 depthwise::int8(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
+            }
+            Kernel::Depthwise3x3Int8(layer) => {
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+                depthwise::int8_3x3(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
             }
             Kernel::DenseF32 { inputs, weights, bias, clamp } => {
                 dense::f32(&dense::F32 { inputs: *inputs, weights, bias, clamp: *clamp }, call);
@@ -241,7 +246,7 @@ impl Model for &Network {
                 dense::int8(&dense::Int8 { inputs: *inputs, weights, channels, range: *range }, call);
             }
             Kernel::PositionwiseDenseInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range } = *layer;
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
                 dense::positionwise_int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
             }
             Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),

@@ -50,6 +50,11 @@ pub struct WindowInt8 {
     pub padding: i8,
     /// The output's zero point and range.
     pub range: Range,
+    /// No sum is larger, nor smaller than its negative.
+    pub largest_sum: i64,
+    /// Whether every channel's factor is [bounded](Factor::is_bounded) for the largest sum that its weights
+    /// and bias can make.
+    pub bounded: bool,
 }
 
 /// One layer as the runtime runs it. The variants are named after the runtime's functions.
@@ -65,12 +70,14 @@ pub enum Kernel {
     InputRescale(Rescale),
     /// [`microception::layers::conv::f32`]
     ConvF32(WindowF32),
-    /// [`microception::layers::conv::int8`]
+    /// [`microception::layers::conv::int8`], or `int8_literal`
     ConvInt8(WindowInt8),
     /// [`microception::layers::depthwise::f32`]
     DepthwiseF32(WindowF32),
     /// [`microception::layers::depthwise::int8`]
     DepthwiseInt8(WindowInt8),
+    /// [`microception::layers::depthwise::int8_3x3`]
+    Depthwise3x3Int8(WindowInt8),
     /// [`microception::layers::dense::f32`]
     DenseF32 {
         /// Inputs in all.
@@ -152,6 +159,7 @@ impl Kernel {
             Kernel::ConvInt8(WindowInt8 { weights, channels, .. })
             | Kernel::DepthwiseInt8(WindowInt8 { weights, channels, .. })
             | Kernel::PositionwiseDenseInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::Depthwise3x3Int8(WindowInt8 { weights, channels, .. })
             | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
@@ -247,9 +255,10 @@ impl Lowering<'_> {
             }
             Operator::Depthwise { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch = match int8 {
-                    true => depthwise::int8_scratch_bytes(&geometry, channels),
-                    false => depthwise::f32_scratch_bytes(&geometry),
+                let scratch = match self.kernel()? {
+                    Kernel::Depthwise3x3Int8(_) => depthwise::int8_3x3_scratch_bytes(&geometry),
+                    Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
+                    _ => depthwise::f32_scratch_bytes(&geometry),
                 };
                 (window_flow(window)?, scratch)
             }
@@ -322,17 +331,33 @@ impl Lowering<'_> {
         })
     }
 
+    /// `channel_of` says which output channel a weight of `values` belongs to, `packed` puts them in the order
+    /// of the runtime's kernel.
     fn window_int8(
         &self,
         window: &Window,
-        values: &[i8],
-        channels: Vec<Channel>,
+        (values, scales): (&[i8], &[f32]),
+        bias: Option<&Bias>,
+        channel_of: impl Fn(usize) -> usize,
+        packed: impl FnOnce(&[i8]) -> Vec<i8>,
         activation: Option<Function>,
     ) -> Result<WindowInt8, Error> {
         let padding = self.quantization(self.input(0)?)?.zero_point;
+        let mut channels = self.channels(values, scales, bias, &channel_of)?;
+        let mut largest: Vec<i64> = channels.iter().map(|channel| i64::from(channel.bias).abs()).collect();
+        for (index, &value) in values.iter().enumerate() {
+            largest[channel_of(index)] += 128 * i64::from(value).abs();
+        }
+        for (channel, &largest) in channels.iter_mut().zip(&largest) {
+            if vanishes(channel.factor, largest) {
+                channel.factor = Factor { multiplier: 0, shift: -1 };
+            }
+        }
         Ok(WindowInt8 {
             geometry: self.geometry(window)?,
-            weights: values.to_vec(),
+            weights: packed(values),
+            largest_sum: largest.iter().copied().max().unwrap_or(0),
+            bounded: channels.iter().zip(largest).all(|(channel, largest)| channel.factor.is_bounded(largest)),
             channels,
             padding: i8::try_from(padding).map_err(|_| self.error("its input's zero point is not an int8"))?,
             range: self.range(activation)?,
@@ -411,14 +436,19 @@ impl Lowering<'_> {
                     Kernel::ConvF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
                 }
                 Weights::I8 { values, scales } => {
-                    let per_channel = values.len() / self.output_shape().channels().max(1);
-                    let channels = self.channels(values, scales, bias.as_ref(), |index| index / per_channel)?;
-                    Kernel::ConvInt8(self.window_int8(
+                    let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                    let run = per_channel / window.size[0].max(1);
+                    let mut layer = self.window_int8(
                         window,
-                        &filled_up(values, per_channel),
-                        channels,
+                        (values, scales),
+                        bias.as_ref(),
+                        |index| index / per_channel,
+                        |values| interleaved(values, per_channel, run),
                         *activation,
-                    )?)
+                    )?;
+                    // Two weights in 16 bits: -128 above a negative one does not fit.
+                    layer.bounded &= layer.largest_sum < simd::LARGEST_SUM && !values.contains(&i8::MIN);
+                    Kernel::ConvInt8(layer)
                 }
             },
             Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
@@ -428,8 +458,22 @@ impl Lowering<'_> {
                 }
                 Weights::I8 { values, scales } => {
                     let outputs = self.output_shape().channels();
-                    let channels = self.channels(values, scales, bias.as_ref(), |index| index % outputs)?;
-                    Kernel::DepthwiseInt8(self.window_int8(window, &grouped(values, outputs), channels, *activation)?)
+                    let lower = |packed: fn(&[i8], usize) -> Vec<i8>| {
+                        self.window_int8(
+                            window,
+                            (values, scales),
+                            bias.as_ref(),
+                            |index| index % outputs,
+                            |values| packed(values, outputs),
+                            *activation,
+                        )
+                    };
+                    let layer = lower(channel_by_channel)?;
+                    if layer.bounded && depthwise::is_3x3(&layer.geometry, outputs) {
+                        Kernel::Depthwise3x3Int8(layer)
+                    } else {
+                        Kernel::DepthwiseInt8(lower(grouped)?)
+                    }
                 }
             },
             Operator::Dense { weights, bias, activation } => {
@@ -455,10 +499,15 @@ impl Lowering<'_> {
                 Kernel::ConvF32(self.window_f32(&Window::POINT, weights, bias.as_ref(), *activation)?)
             }
             Operator::PositionwiseDense { weights: Weights::I8 { values, scales }, bias, activation } => {
-                let per_channel = values.len() / self.output_shape().channels().max(1);
-                let channels = self.channels(values, scales, bias.as_ref(), |index| index / per_channel)?;
-                let weights = filled_up(values, per_channel);
-                Kernel::PositionwiseDenseInt8(self.window_int8(&Window::POINT, &weights, channels, *activation)?)
+                let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                Kernel::PositionwiseDenseInt8(self.window_int8(
+                    &Window::POINT,
+                    (values, scales),
+                    bias.as_ref(),
+                    |index| index / per_channel,
+                    |values| interleaved(values, per_channel, per_channel),
+                    *activation,
+                )?)
             }
             Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,
             Operator::GlobalMaxPool { .. } => Kernel::GlobalMaxPoolF32,
@@ -560,11 +609,30 @@ pub fn factor(real: f64) -> Factor {
     }
 }
 
-/// Filters of `length` elements each, filled up with zeros to whole quads.
-fn filled_up(weights: &[i8], length: usize) -> Vec<i8> {
-    let fill = length.next_multiple_of(simd::QUAD) - length;
-    let filters = weights.chunks(length.max(1));
-    filters.flat_map(|filter| filter.iter().copied().chain(std::iter::repeat_n(0, fill))).collect()
+/// Whether a factor takes all numbers from `-largest` to `largest` to zero.
+fn vanishes(Factor { multiplier, shift }: Factor, largest: i64) -> bool {
+    let product = (i128::from(largest) * i128::from(multiplier) + (1 << 30)) >> 31;
+    multiplier == 0 || shift < 0 && product < 1 << (-i32::from(shift) - 1)
+}
+
+/// Filters of `length` elements each, a line of the window having `run` of them, as [`simd::multiply_tile`] reads
+/// them: two by two in one 16-bit number, filled up with zeros to whole quads of each line and whole pairs of filters.
+fn interleaved(weights: &[i8], length: usize, run: usize) -> Vec<i8> {
+    let filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();
+    let mut interleaved = Vec::with_capacity(weights.len());
+    for pair in filters.chunks(simd::FILTERS) {
+        for line in (0..length).step_by(run.max(1)) {
+            for quad in (0..run).step_by(simd::QUAD) {
+                for &element in simd::PAIRS.as_flattened() {
+                    let place = quad + element;
+                    let of = |filter: usize| pair.get(filter)?.get(line + place).copied().filter(|_| place < run);
+                    let [first, second] = [0, 1].map(|filter| of(filter).unwrap_or(0));
+                    interleaved.extend([first, second.wrapping_sub(i8::from(first < 0))]);
+                }
+            }
+        }
+    }
+    interleaved
 }
 
 /// Filters of `length` elements each, as the kernel in f32 reads them: four side by side, filled up with zeros.
@@ -593,6 +661,15 @@ fn grouped<T: Copy + Default>(weights: &[T], channels: usize) -> Vec<T> {
     grouped
 }
 
+/// Weights `[tap][channel]` of a 3x3 window in the order of [`simd::TAPS_3X3`], channel by channel.
+fn channel_by_channel(weights: &[i8], channels: usize) -> Vec<i8> {
+    let of = |channel: usize, [vertical, horizontal]: [usize; 2]| {
+        weights.get((vertical * 3 + horizontal) * channels + channel).copied().unwrap_or(0)
+    };
+    let taps = |channel: usize| simd::TAPS_3X3.map(|tap| tap.map_or(0, |tap| of(channel, tap)));
+    (0..channels).flat_map(taps).collect()
+}
+
 /// A factor divided by a count, as LiteRT's MEAN does it: in integers, with as many bits as fit.
 fn divided(factor: Factor, count: u64) -> Factor {
     let shift = (63 - count.leading_zeros().cast_signed()).min(32).min(31 + i32::from(factor.shift));
@@ -611,6 +688,28 @@ mod tests {
         assert_eq!(factor(2f64.powi(-40)), Factor { multiplier: 0, shift: 0 });
         // rounds up to a power of two
         assert_eq!(factor(1.0 - 1e-12), Factor { multiplier: 1 << 30, shift: 1 });
+    }
+
+    #[test]
+    fn a_factor_vanishes_where_no_sum_rounds_to_one() {
+        let half = |shift| Factor { multiplier: 1 << 30, shift };
+        assert!(vanishes(Factor { multiplier: 0, shift: 0 }, i64::MAX));
+        for (factor, largest) in [(half(-2), 2), (half(-10), 1022), (half(-31), 1 << 30)] {
+            assert!(vanishes(factor, largest) && factor.of(largest as i32) == 0);
+        }
+        for (factor, largest) in [(half(-1), 1), (half(-10), 1023), (half(0), 1)] {
+            assert!(!vanishes(factor, largest) && factor.of(largest as i32) == 1);
+        }
+    }
+
+    #[test]
+    fn interleaved_filters_have_whole_quads_in_every_line() {
+        // three filters of two lines of three weights
+        let mut weights: Vec<i8> = (1..=18).collect();
+        weights[1] = -2;
+        let first = [1, 7, 3, 9, -2, 7, 0, 0, 4, 10, 6, 12, 5, 11, 0, 0];
+        let second = [13, 0, 15, 0, 14, 0, 0, 0, 16, 0, 18, 0, 17, 0, 0, 0];
+        assert_eq!(interleaved(&weights, 6, 3), [first, second].concat());
     }
 
     #[test]

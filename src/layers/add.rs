@@ -4,6 +4,8 @@
 use super::cut;
 use super::pairwise::Pair;
 use crate::quantized::{Factor, Range};
+use crate::simd;
+use crate::window::Call;
 
 /// A sum in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,6 +42,54 @@ pub struct Int8 {
     pub output_factor: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+impl Int8 {
+    /// What [`int8`] computes with, and whether the second operand comes first in it: the one with the larger scale does,
+    /// since half of it is exact. `None` where factors are not of the form that this takes.
+    pub const fn short(&self) -> Option<(simd::Sum, bool)> {
+        let ([first, second], [first_zero, second_zero]) = (self.factors, self.zero_points);
+        let swapped = !is_half(first);
+        let (halved, other) = if swapped { (second, first) } else { (first, second) };
+        let zero_points = if swapped { [second_zero, first_zero] } else { [first_zero, second_zero] };
+        // Half of the largest mantissa is a half for numbers of 9 bits.
+        let factor = if is_half(other) { Factor { multiplier: i32::MAX, shift: -1 } } else { other };
+        let fits = is_half(halved) && -29 <= factor.shift && factor.shift <= -1;
+        if !fits || !self.output_factor.is_bounded(1 << 28) {
+            return None;
+        }
+        Some((simd::Sum { zero_points, factor, output: self.output_factor, range: self.range }, swapped))
+    }
+}
+
+const fn is_half(factor: Factor) -> bool {
+    factor.multiplier == 1 << 30 && factor.shift == 0
+}
+
+/// As [`pairwise::same`](super::pairwise::same) with this sum, to the bit, for a layer that is [short](Int8::short): four
+/// elements at once. Others are left unwritten.
+///
+/// ```
+/// use microception::layers::add;
+/// use microception::quantized::{Factor, Range};
+/// use microception::window::Call;
+/// let half = Factor { multiplier: 1 << 30, shift: 0 };
+/// let output_factor = Factor { multiplier: 1 << 30, shift: -18 };
+/// let range = Range { zero_point: 0, clamp: [-128, 127] };
+/// let layer = add::Int8 { zero_points: [0, 0], factors: [half, half], output_factor, range };
+/// let mut output = [0u8; 2];
+/// add::int8(&layer, Call::on_lines(&[5, 100], 1, 0, &mut output, &mut [], 1).and_lines(&[7, 100], 1));
+/// assert_eq!(output, [12, 127]);
+/// ```
+pub fn int8(layer: &Int8, call: Call<'_>) {
+    let Some((sum, swapped)) = layer.short() else { return };
+    let (first, second, mut output) = call.binary::<i8, i8>();
+    let (first, second) = if swapped { (second, first) } else { (first, second) };
+    for (first, second) in first.iter().zip(second.iter()) {
+        let (row, rest) = output.split_at_mut_checked(first.len()).unwrap_or_default();
+        output = rest;
+        simd::add(&sum, first, second, row);
+    }
 }
 
 /// How far the operands are shifted left before they are brought to one scale.

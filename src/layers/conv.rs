@@ -9,11 +9,9 @@
 //!
 //! [TensorFlow Lite 8-bit specification]: https://ai.google.dev/edge/litert/models/quantization_spec
 
-use bytemuck::Pod;
-
 use super::{Geometry, copy};
 use crate::quantized::{Channel, Range};
-use crate::simd::{self, float::FILTERS};
+use crate::simd::{self, float};
 use crate::window::{Call, Window};
 
 /// A convolution in f32.
@@ -35,8 +33,8 @@ pub struct F32<'a> {
 pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,
-    /// `[output channel][vertical][horizontal][input channel]`, each channel's column filled up
-    /// with zeros to a multiple of [`simd::QUAD`].
+    /// Each channel's column `[vertical][horizontal][input channel]`, of each vertical tap filled up with zeros to a
+    /// multiple of [`simd::QUAD`], the columns of two channels interleaved as [`simd::portable`] has it.
     pub weights: &'a [i8],
     /// Per output channel.
     pub channels: &'a [Channel],
@@ -81,7 +79,7 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
             if geometry.taps() == 1 {
                 *place = geometry.pixel(geometry.line(&window, row, 0), column, 0).unwrap_or(&[]);
             } else if let Some(gathered) = gathered.next() {
-                gather(geometry, &window, row, column, 0.0, gathered);
+                gather(geometry, &window, row, column, gathered);
                 *place = gathered;
             }
             column += 1;
@@ -97,16 +95,16 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
             }
         }
         let columns = simd::Columns::new(columns);
-        let filters = layer.weights.chunks_exact(column_elements.wrapping_mul(FILTERS).max(FILTERS));
-        for (index, (filters, bias)) in filters.zip(layer.bias.chunks(FILTERS)).enumerate() {
-            let mut start = [0.0; FILTERS];
+        let filters = layer.weights.chunks_exact(column_elements.wrapping_mul(float::FILTERS).max(float::FILTERS));
+        for (index, (filters, bias)) in filters.zip(layer.bias.chunks(float::FILTERS)).enumerate() {
+            let mut start = [0.0; float::FILTERS];
             copy(&mut start, bias);
             let sums = simd::dot_tile_f32(filters, &columns, start, layer.clamp);
-            let mut from = index.wrapping_mul(FILTERS);
+            let mut from = index.wrapping_mul(float::FILTERS);
             for sums in sums {
                 let pixel = output.get_mut(from..).unwrap_or(&mut []);
                 match pixel.first_chunk_mut() {
-                    Some(pixel) if bias.len() == FILTERS => *pixel = sums,
+                    Some(pixel) if bias.len() == float::FILTERS => *pixel = sums,
                     _ => copy(pixel.get_mut(..bias.len()).unwrap_or(&mut []), &sums),
                 }
                 from = from.wrapping_add(outputs);
@@ -120,28 +118,43 @@ pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
     if geometry.taps() == 1 { 0 } else { geometry.column_elements() * simd::LANES * size_of::<f32>() }
 }
 
-/// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one column
-/// as it is gathered, which a pointwise convolution does without.
+/// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one horizontal run of
+/// taps where input pixels are not whole quads.
 pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
-    let column = geometry.column_elements().next_multiple_of(simd::QUAD);
-    let gathered = if geometry.taps() == 1 { 0 } else { column };
-    column * simd::LANES * size_of::<i16>() + gathered
+    let gathered = if (geometry.channels as usize).is_multiple_of(simd::QUAD) || geometry.taps() == 1 {
+        0
+    } else {
+        run_elements(geometry)
+    };
+    column_elements(geometry) * simd::LANES * size_of::<i16>() + gathered
 }
 
-/// Makes rows `[column][output channel]`. Scratch: [`int8_scratch_bytes`].
+/// Elements of an int8 column: of each vertical tap whole quads.
+const fn column_elements(geometry: &Geometry) -> usize {
+    geometry.kernel[0] as usize * run_elements(geometry)
+}
+
+/// Elements under the horizontal taps of one line, filled up to whole quads.
+const fn run_elements(geometry: &Geometry) -> usize {
+    (geometry.kernel[1] as usize * geometry.channels as usize).next_multiple_of(simd::QUAD)
+}
+
+/// Makes rows `[column][output channel]`. Scratch: [`int8_scratch_bytes`]. Every channel's factor must
+/// be [bounded](crate::quantized::Factor::is_bounded) for its sums, and they below [`simd::LARGEST_SUM`]; for others there is
+/// [`int8_literal`].
 ///
 /// The pixels of all rows form one run, of which [`simd::LANES`] at a time are multiplied with
 /// every filter.
 ///
 /// ```
 /// use microception::layers::{Geometry, conv};
-/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::quantized::{Channel, Range};
 /// use microception::window::Call;
 /// // pointwise, two channels to one, halved: (3*10 + 1*20 + 6) / 2
 /// let layer = conv::Int8 {
 ///     geometry: Geometry { width: 1, channels: 2, output_width: 1, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
-///     weights: &[3, 1, 0, 0],
-///     channels: &[Channel { bias: 6, factor: Factor { multiplier: 1 << 30, shift: 0 } }],
+///     weights: &[3, 0, 0, 0, 1, 0, 0, 0],
+///     channels: &[Channel::new(6, i32::MAX, -1)],
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
@@ -151,70 +164,104 @@ pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
 /// assert_eq!(output, [28]);
 /// ```
 pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
-    tiles::<false>(layer, call);
+    each_tile(layer, call, simd::multiply_tile);
 }
 
-/// Every filter over every pixel, a tile at a time, with sums rounded `ONCE` or twice.
+/// As [`int8`], for any factors: requantized in the literal steps of the specification.
+pub fn int8_literal(layer: &Int8<'_>, call: Call<'_>) {
+    each_tile(layer, call, simd::portable::multiply_tile_literal);
+}
+
+/// Widens the columns of [`simd::LANES`] pixels at a time and hands them to `multiply`, with their place in
+/// the output.
 #[inline]
-pub(super) fn tiles<const ONCE: bool>(layer: &Int8<'_>, call: Call<'_>) {
+pub(super) fn each_tile(
+    layer: &Int8<'_>,
+    call: Call<'_>,
+    multiply: impl Fn(&[simd::Pair], &[i8], &[Channel], &Range, &mut [i8]),
+) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
-    let column_elements = geometry.column_elements().next_multiple_of(simd::QUAD);
-    let tile_bytes = column_elements.wrapping_mul(simd::LANES * size_of::<i16>());
+    let tile_bytes = column_elements(geometry).wrapping_mul(simd::LANES * size_of::<i16>());
     let (tile, gathered) = scratch.split_at_mut_checked(tile_bytes).unwrap_or_default();
-    let tile: &mut [i16] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
-    let gathered: &mut [i8] = bytemuck::must_cast_slice_mut(gathered);
+    let tile: &mut [simd::Pair] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
+    let mut columns =
+        Columns { geometry, window, padding: layer.padding, gathered: bytemuck::must_cast_slice_mut(gathered) };
     let (width, outputs) = (usize::from(geometry.output_width), layer.channels.len().max(1));
-    let (mut row, mut column) = (0, 0);
+    let (mut row, mut column) = (0usize, 0usize);
     for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
-        for lane in 0..simd::LANES {
-            if row == rows {
-                break;
-            }
-            if geometry.taps() == 1 {
-                let line = geometry.line(&window, row, 0);
-                simd::widen(geometry.pixel(line, column, 0).unwrap_or(&[]), lane, tile);
-            } else {
-                gather(geometry, &window, row, column, layer.padding, gathered);
-                simd::widen(gathered, lane, tile);
-            }
-            column += 1;
-            if column == width {
+        let mut lane = 0;
+        while lane < simd::LANES && row < rows {
+            let end = width.min(column.wrapping_add(simd::LANES).wrapping_sub(lane));
+            columns.widen(row, column..end, lane, tile);
+            lane = lane.wrapping_add(end.wrapping_sub(column).max(1));
+            column = end;
+            if column >= width {
                 (row, column) = (row.wrapping_add(1), 0);
             }
         }
-        let filters = layer.weights.chunks_exact(column_elements.max(simd::QUAD)).zip(layer.channels);
-        for (index, (weights, channel)) in filters.enumerate() {
-            let sums = simd::dot_tile(weights, tile, channel.bias);
-            let mut place = index;
-            let mut store = |stored| {
-                if let Some(output) = output.get_mut(place) {
-                    *output = stored;
+        multiply(tile, layer.weights, layer.channels, &layer.range, output);
+    }
+}
+
+/// The input under the windows of output pixels, in the weights' order.
+struct Columns<'a> {
+    geometry: &'a Geometry,
+    window: Window<'a, i8>,
+    padding: i8,
+    /// Room for one run of horizontal taps, of layers whose input pixels are not whole quads.
+    gathered: &'a mut [i8],
+}
+
+impl Columns<'_> {
+    /// Widens the columns of some output pixels of the row `row` of the call into lanes of a tile, from `lane` on.
+    #[inline]
+    fn widen(&mut self, row: usize, columns: core::ops::Range<usize>, lane: usize, tile: &mut [simd::Pair]) {
+        let geometry = self.geometry;
+        let tiles = tile.chunks_exact_mut((run_elements(geometry) / 2).wrapping_mul(simd::LANES).max(1));
+        for (tap, tile) in tiles.enumerate() {
+            let line = geometry.line(&self.window, row, tap);
+            for (lane, column) in (lane..).zip(columns.clone()) {
+                match geometry.run(line, column, run_elements(geometry)) {
+                    Some(run) => simd::widen(run, lane, tile),
+                    None => self.widen_taps(line, column, lane, tile),
                 }
-                place = place.wrapping_add(outputs);
-            };
-            if ONCE {
-                for sum in sums {
-                    store(layer.range.store(channel.factor.once(sum)));
-                }
-            } else {
-                layer.range.requantize_each(sums, channel.factor, store);
             }
+        }
+    }
+
+    /// As [`widen`](Columns::widen), for one line and one column, tap by tap: some are on padding or apart.
+    #[inline(never)]
+    fn widen_taps(&mut self, line: Option<&[i8]>, column: usize, lane: usize, tile: &mut [simd::Pair]) {
+        let geometry = self.geometry;
+        let channels = usize::from(geometry.channels);
+        let [_, horizontal] = geometry.kernel.map(usize::from);
+        if self.gathered.is_empty() {
+            let tap_pairs = channels.next_multiple_of(simd::QUAD) / 2;
+            let tiles = tile.chunks_exact_mut(tap_pairs.wrapping_mul(simd::LANES).max(1));
+            for (tap, tile) in (0..horizontal).zip(tiles) {
+                match geometry.pixel(line, column, tap) {
+                    Some(pixel) => simd::widen(pixel, lane, tile),
+                    None => simd::fill(self.padding, lane, tile),
+                }
+            }
+        } else {
+            let taps = self.gathered.chunks_exact_mut(channels.max(1));
+            for (tap, pixel) in (0..horizontal).zip(taps) {
+                match geometry.pixel(line, column, tap) {
+                    Some(input) => copy(pixel, input),
+                    None => pixel.fill(self.padding),
+                }
+            }
+            simd::widen(self.gathered, lane, tile);
         }
     }
 }
 
 /// Copies the input under one output pixel's window into `scratch`, in the weights' order.
 #[inline]
-fn gather<T: Pod>(
-    geometry: &Geometry,
-    window: &Window<'_, T>,
-    row: usize,
-    column: usize,
-    padding: T,
-    scratch: &mut [T],
-) {
+fn gather(geometry: &Geometry, window: &Window<'_, f32>, row: usize, column: usize, scratch: &mut [f32]) {
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
     let mut taps = scratch.chunks_exact_mut(usize::from(geometry.channels).max(1));
     for tap in 0..vertical {
@@ -222,7 +269,7 @@ fn gather<T: Pod>(
         for (tap, pixel) in (0..horizontal).zip(&mut taps) {
             match geometry.pixel(line, column, tap) {
                 Some(input) => copy(pixel, input),
-                None => pixel.fill(padding),
+                None => pixel.fill(0.0),
             }
         }
     }

@@ -113,7 +113,7 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 /// // two places of one channel, to one output each: a third
 /// let layer = conv::Int8 {
 ///     geometry: Geometry { width: 2, channels: 1, output_width: 2, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
-///     weights: &[1, 0, 0, 0],
+///     weights: &[1, 0, 0, 0, 0, 0, 0, 0],
 ///     channels: &[Channel { bias: 0, factor: Factor { multiplier: 1431655765, shift: -1 } }],
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
@@ -123,5 +123,5 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 /// assert_eq!(output, [1, 20]);
 /// ```
 pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
-    conv::tiles::<true>(layer, call);
+    conv::each_tile(layer, call, simd::portable::multiply_tile_once);
 }

@@ -178,6 +178,55 @@ fn each_pass<T: Pod>(
     pass(taps.get(..filled).unwrap_or(&[]));
 }
 
+/// Whether [`int8_3x3`] can run a layer of this shape: a dense 3x3 window, and whole words of channels, each of
+/// which makes one.
+pub const fn is_3x3(geometry: &Geometry, output_channels: usize) -> bool {
+    let Geometry { kernel: [vertical, horizontal], dilation: [_, dilation], channels, left, .. } = *geometry;
+    let dense = vertical == 3 && horizontal == 3 && dilation == 1 && left <= 2;
+    dense && channels as usize == output_channels && output_channels.is_multiple_of(4)
+}
+
+/// Bytes of scratch of [`int8_3x3`].
+pub const fn int8_3x3_scratch_bytes(geometry: &Geometry) -> usize {
+    let Geometry { width, output_width, stride: [_, stride], left, .. } = *geometry;
+    simd::Row::scratch_bytes(width as usize, output_width as usize, stride as usize, left as usize)
+}
+
+/// Makes rows `[column][channel]` of a layer that [`is_3x3`] and whose factors are all
+/// [bounded](crate::quantized::Factor::is_bounded) for their sums. Its weights are in the order of
+/// [`simd::TAPS_3X3`], channel by channel. Scratch: [`int8_3x3_scratch_bytes`].
+///
+/// ```
+/// use microception::layers::{Geometry, depthwise};
+/// use microception::quantized::{Channel, Range};
+/// use microception::window::Call;
+/// // each channel's middle line only: the value, halved
+/// let layer = depthwise::Int8 {
+///     geometry: Geometry { width: 1, channels: 4, output_width: 1, kernel: [3, 3], stride: [1, 1], dilation: [1, 1], left: 1 },
+///     weights: &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0].repeat(4),
+///     channels: &[Channel::new(0, i32::MAX, -1); 4],
+///     padding: 0,
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut scratch) = ([0u8; 4], vec![0u32; depthwise::int8_3x3_scratch_bytes(&layer.geometry) / 4]);
+/// depthwise::int8_3x3(&layer, Call::on_lines(&[10, 20, 30, 40], 1, -1, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
+/// assert_eq!(output, [5, 10, 15, 20]);
+/// ```
+pub fn int8_3x3(layer: &Int8<'_>, call: Call<'_>) {
+    let &Int8 { ref geometry, weights, channels, padding, range } = layer;
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i8, i8>();
+    let Geometry { width, output_width, stride: [_, stride], left, .. } = *geometry;
+    let [width, output_width] = [width, output_width].map(usize::from);
+    let row =
+        simd::Row { width, output_width, stride: stride.into(), left: left.into(), padding, weights, channels, range };
+    let scratch: &mut [u32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let outputs = output.chunks_exact_mut(output_width.wrapping_mul(channels.len()).max(1));
+    for (index, output) in (0..rows).zip(outputs) {
+        simd::convolve_3x3(&row, [0, 1, 2].map(|tap| geometry.line(&window, index, tap)), scratch, output);
+    }
+}
+
 /// Adds the products of one pass of taps to the sums, where an input channel has several output channels.
 #[inline]
 fn spread<T: Pod, S>(taps: &[&[T]], weights: &[T], multiplier: usize, sums: &mut [S], add: impl Fn(&mut S, T, T)) {

@@ -36,7 +36,12 @@ pub fn copy(call: Call<'_>) {
 /// ```
 pub fn centre(call: Call<'_>) {
     let (window, output, _) = call.unary::<u8, u8>();
-    for (output, &pixel) in output.iter_mut().zip(window.line(0).unwrap_or(&[])) {
+    let ((words, rest), (pixels, pixel_rest)) =
+        (output.as_chunks_mut::<4>(), window.line(0).unwrap_or(&[]).as_chunks::<4>());
+    for (output, pixels) in words.iter_mut().zip(pixels) {
+        *output = (u32::from_ne_bytes(*pixels) ^ 0x8080_8080).to_ne_bytes();
+    }
+    for (output, &pixel) in rest.iter_mut().zip(pixel_rest) {
         *output = pixel ^ 0x80;
     }
 }

@@ -3,6 +3,7 @@
 //! f32 alike: input and output have one scale.
 
 use super::Geometry;
+use crate::simd;
 use crate::window::Call;
 
 /// A pool's window.
@@ -30,33 +31,38 @@ pub struct MaxPool {
 /// assert_eq!(output, [7]);
 /// ```
 pub fn int8(layer: &MaxPool, call: Call<'_>) {
-    pool(layer, call, i8::MIN);
+    pool(layer, call, i8::MIN, simd::maximum);
 }
 
 /// As [`int8`], in f32.
 pub fn f32(layer: &MaxPool, call: Call<'_>) {
-    pool(layer, call, f32::NEG_INFINITY);
+    pool(layer, call, f32::NEG_INFINITY, |largest, values| {
+        for (largest, &value) in largest.iter_mut().zip(values) {
+            if value > *largest {
+                *largest = value;
+            }
+        }
+    });
 }
 
 #[inline]
-fn pool<T: bytemuck::Pod + PartialOrd>(layer: &MaxPool, call: Call<'_>, least: T) {
+fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, least: T, maximum: impl Fn(&mut [T], &[T])) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, begun, output) = call.binary::<T, T>();
     if begun.lines() == 0 {
         output.fill(least);
     }
-    let mut pixels = output.chunks_exact_mut(usize::from(geometry.channels).max(1));
+    let channels = usize::from(geometry.channels);
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
-    for row in 0..rows {
-        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
-            for tap in 0..vertical {
-                let line = geometry.line(&window, row, tap);
+    let outputs = output.chunks_exact_mut(usize::from(geometry.output_width).wrapping_mul(channels).max(1));
+    for (row, output) in (0..rows).zip(outputs) {
+        for tap in 0..vertical {
+            let line = geometry.line(&window, row, tap);
+            for (column, output) in output.chunks_exact_mut(channels.max(1)).enumerate() {
                 for tap in 0..horizontal {
-                    for (largest, &value) in output.iter_mut().zip(geometry.pixel(line, column, tap).unwrap_or(&[])) {
-                        if value > *largest {
-                            *largest = value;
-                        }
+                    if let Some(pixel) = geometry.pixel(line, column, tap) {
+                        maximum(output, pixel);
                     }
                 }
             }

@@ -5,6 +5,7 @@
 //! chooses by the target's name. All of the runtime's `unsafe` code is in this folder.
 
 pub mod float;
+mod planes;
 pub mod portable;
 
 #[cfg(microception_dsp)]
@@ -13,10 +14,10 @@ mod dsp;
 mod fpu;
 
 #[cfg(microception_dsp)]
-pub use dsp::{dot_i8, dot_pixels, dot_tile, widen};
+pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(not(microception_dsp))]
-pub use portable::{dot_i8, dot_pixels, dot_tile, widen};
+pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(microception_fpu)]
 pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};
@@ -24,17 +25,50 @@ pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};
 #[cfg(not(microception_fpu))]
 pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 
-pub use portable::dot_f32;
+pub use portable::{Row, Sum, dot_f32, fill};
 
 /// Columns in a tile: the output pixels that are multiplied with a filter at once.
 pub const LANES: usize = 4;
 
-/// Elements of a column that lie together in a tile; columns and filters are multiples of it.
+/// Filters that are multiplied with a tile at once: their weights are interleaved.
+pub const FILTERS: usize = 2;
+
+/// Sums of a convolution stay below it, so that 256 times a sum is an i32.
+pub const LARGEST_SUM: i64 = 1 << 23;
+
+/// Elements that a word of int8 values holds; columns and filters are filled up to a multiple of it.
 pub const QUAD: usize = 4;
 
-/// The place of each element of a quad in a tile: the even ones, then the odd ones, as two
-/// extensions of every other byte of a word leave them.
-pub const ORDER: [usize; QUAD] = [0, 2, 1, 3];
+/// The elements of a quad in pairs: the even ones and the odd ones, as two extensions of every
+/// other byte of a word leave them. Tiles and interleaved weights hold them in this order.
+pub const PAIRS: [[usize; 2]; 2] = [[0, 2], [1, 3]];
+
+/// Two neighbours in a tile, aligned as the word that they are read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C, align(4))]
+pub struct Pair(pub [i16; 2]);
+
+// SAFETY: two i16 without padding: any 4 bytes, all zero too, are a pair.
+unsafe impl bytemuck::Zeroable for Pair {}
+// SAFETY: as above; it is Copy and has no lifetime.
+unsafe impl bytemuck::Pod for Pair {}
 
 /// The most taps that [`dot_pixels`] takes at once: those of a 3x3 window.
 pub const TAPS: usize = 9;
+
+/// The order of a channel's weights in [`convolve_3x3`], as indices `[vertical, horizontal]`: every other byte
+/// of a word makes a pair of taps, the first three pairs vertical, the last two horizontal.
+pub const TAPS_3X3: [Option<[usize; 2]>; 12] = [
+    Some([0, 0]),
+    Some([0, 1]),
+    Some([1, 0]),
+    Some([1, 1]),
+    Some([0, 2]),
+    Some([2, 0]),
+    Some([1, 2]),
+    Some([2, 1]),
+    Some([2, 1]),
+    None,
+    Some([2, 2]),
+    None,
+];

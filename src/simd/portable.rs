@@ -1,56 +1,141 @@
 //! The inner loops in plain Rust: what every other form must equal.
 //!
 //! A *tile* holds [`LANES`] columns of int8 values, widened to i16 and interleaved:
-//! `[quad][lane][element]`, the elements of a quad in the order [`ORDER`].
+//! `[quad][pair][lane]`, the pairs of a quad as in [`PAIRS`].
+//!
+//! *Interleaved weights* hold the filters two by two: `[filter / 2][quad][pair][element of the
+//! pair]`, each the 16-bit number (low byte first) of the first filter's weight and 256 times the second's, so that one product
+//! adds to the sums of both; an odd last filter lies beside one of zeros.
 
-use super::{LANES, ORDER, QUAD};
+use super::{FILTERS, LANES, PAIRS, Pair, QUAD};
+use crate::quantized::{Channel, Factor, Range};
 
-/// Widens a column into one lane of a tile; a last quad that is not full is filled up with zeros.
+/// Widens values into one lane of a tile; a last quad that is not full is filled up with zeros.
 ///
 /// ```
-/// use microception::simd::portable::widen;
-/// let mut tile = [7; 32];
+/// use microception::simd::{Pair, portable::widen};
+/// let mut tile = [Pair([7, 7]); 16];
 /// widen(&[1, 2, 3, 4, -5], 1, &mut tile);
-/// assert_eq!(tile[..16], [7, 7, 7, 7, 1, 3, 2, 4, 7, 7, 7, 7, 7, 7, 7, 7]);
-/// assert_eq!(tile[16..24], [7, 7, 7, 7, -5, 0, 0, 0]);
+/// assert_eq!([1, 5, 9, 13].map(|place| tile[place].0), [[1, 3], [2, 4], [-5, 0], [0, 0]]);
+/// assert_eq!([0, 2, 3, 4].map(|place| tile[place].0), [[7, 7]; 4]);
 /// ```
 #[inline]
-pub fn widen(column: &[i8], lane: usize, tile: &mut [i16]) {
-    let (tile, _) = tile.as_chunks_mut::<QUAD>();
-    for (quad, tile) in column.chunks(QUAD).zip(tile.iter_mut().skip(lane).step_by(LANES)) {
-        for (place, element) in tile.iter_mut().zip(ORDER) {
-            *place = quad.get(element).copied().map_or(0, i16::from);
+pub fn widen(column: &[i8], lane: usize, tile: &mut [Pair]) {
+    let mut places = tile.iter_mut().skip(lane).step_by(LANES);
+    for quad in column.chunks(QUAD) {
+        for (elements, place) in PAIRS.iter().zip(&mut places) {
+            *place = Pair(elements.map(|element| quad.get(element).copied().map_or(0, i16::from)));
         }
     }
 }
 
-/// Per lane, `accumulator + sum(filter[i] * column[i])`, wrapping. The filter is a whole number of
-/// quads, as is the tile.
+/// Fills one lane of a tile with a value.
 ///
 /// ```
-/// use microception::simd::portable::{dot_tile, widen};
-/// let mut tile = [0; 16];
-/// widen(&[1, 2, 3, 4], 0, &mut tile);
-/// widen(&[-1, 0, 0, 100], 3, &mut tile);
-/// assert_eq!(dot_tile(&[1, 10, 100, -1], &tile, 5), [5 + 317, 5, 5, 5 - 101]);
+/// use microception::simd::{Pair, portable::fill};
+/// let mut tile = [Pair([7, 7]); 8];
+/// fill(-1, 3, &mut tile);
+/// assert_eq!([2, 3, 4, 7].map(|place| tile[place].0), [[7, 7], [-1, -1], [7, 7], [-1, -1]]);
 /// ```
 #[inline]
-pub fn dot_tile(filter: &[i8], tile: &[i16], accumulator: i32) -> [i32; LANES] {
-    let mut sums = [accumulator; LANES];
-    let (filter, _) = filter.as_chunks::<QUAD>();
-    let (tile, _) = tile.as_chunks::<{ QUAD * LANES }>();
-    for (weights, quads) in filter.iter().zip(tile) {
-        // In ORDER, by pattern: an index could panic where the optimizer does not unroll.
-        let &[first, second, third, fourth] = weights;
-        let weights = [first, third, second, fourth].map(i32::from);
-        let (quads, _) = quads.as_chunks::<QUAD>();
-        for (sum, quad) in sums.iter_mut().zip(quads) {
-            for (weight, &value) in weights.iter().zip(quad) {
-                *sum = sum.wrapping_add(weight * i32::from(value));
+pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
+    for place in tile.iter_mut().skip(lane).step_by(LANES) {
+        *place = Pair([i16::from(value); 2]);
+    }
+}
+
+/// Multiplies the columns of a tile with all filters and stores the requantized sums as pixels
+/// `[pixel][channel]`: as many of the lanes as `output` has room for.
+///
+/// `weights` are interleaved, filters of as many quads as the tile. Every channel's factor must be
+/// [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay below [`LARGEST_SUM`](super::LARGEST_SUM):
+/// other results are unspecified. Nothing is written where weights are missing.
+///
+/// ```
+/// use microception::quantized::{Channel, Range};
+/// use microception::simd::{Pair, portable::{multiply_tile, widen}};
+/// let mut tile = [Pair::default(); 8];
+/// widen(&[1, 2, 3, 4], 0, &mut tile);
+/// widen(&[-1, 0, 0, 100], 1, &mut tile);
+/// // filters [1, 10, 100, -1] and [0, 0, 1, 0]; half of the sums
+/// let weights = [1, 0, 100, 1, 10, 0, -1, -1];
+/// let channels = [Channel::new(-1, i32::MAX, -1), Channel::new(4, i32::MAX, -1)];
+/// let mut output = [0; 4];
+/// multiply_tile(&tile, &weights, &channels, &Range { zero_point: 0, clamp: [-128, 127] }, &mut output);
+/// assert_eq!(output, [127, 4, -51, 2]);
+/// ```
+#[inline]
+pub fn multiply_tile(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+    multiply_filters::<true>(tile, weights, channels, output, |sum, channel| {
+        range.requantize_bounded(sum, channel.factor)
+    });
+}
+
+/// As [`multiply_tile`], for any factors: in the literal steps of the specification.
+#[inline]
+pub fn multiply_tile_literal(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+    multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.requantize(sum, channel.factor));
+}
+
+/// As [`multiply_tile`], for any factors, rounded once as FULLY_CONNECTED does.
+#[inline]
+pub fn multiply_tile_once(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+    multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.store(channel.factor.once(sum)));
+}
+
+/// `BOTH` sums of two filters in one product: the second's times 256.
+#[inline]
+fn multiply_filters<const BOTH: bool>(
+    tile: &[Pair],
+    weights: &[i8],
+    channels: &[Channel],
+    output: &mut [i8],
+    requantize: impl Fn(i32, &Channel) -> i8,
+) {
+    let (pairs, _) = tile.as_chunks::<LANES>();
+    let pair_weights = pairs.len().wrapping_mul(2 * FILTERS);
+    if weights.len() < pair_weights.wrapping_mul(channels.len().div_ceil(FILTERS)) {
+        return;
+    }
+    for (index, weights) in weights.chunks_exact(pair_weights.max(1)).enumerate() {
+        let place = index.wrapping_mul(FILTERS);
+        let Some(these @ [_, ..]) = channels.get(place..) else { break };
+        let (weights, _) = weights.as_chunks::<{ 2 * FILTERS }>();
+        let biases = [these.first(), these.get(1)].map(|channel| channel.map_or(0, |channel| channel.bias));
+        let [mut first, mut second] = biases.map(|bias| [bias; LANES]);
+        if BOTH {
+            second = first.map(|first| first.wrapping_add(biases[1].wrapping_shl(8)));
+        }
+        // By pattern: an index could panic where the optimizer does not unroll.
+        for (&[first_low, second_low, first_high, second_high], lanes) in weights.iter().zip(pairs) {
+            let both = |[first, second]: [i8; 2]| match BOTH {
+                true => i32::from(i16::from_le_bytes([first.cast_unsigned(), second.cast_unsigned()])),
+                // The first's sign was taken from the second.
+                false => i32::from(second.wrapping_add(i8::from(first < 0))),
+            };
+            let [second_low, second_high] = [both([first_low, second_low]), both([first_high, second_high])];
+            let [first_low, first_high] = [first_low, first_high].map(i32::from);
+            for ((first, second), &Pair([low, high])) in first.iter_mut().zip(second.iter_mut()).zip(lanes) {
+                let [low, high] = [i32::from(low), i32::from(high)];
+                *first = first.wrapping_add(low * first_low).wrapping_add(high * first_high);
+                *second = second.wrapping_add(low * second_low).wrapping_add(high * second_high);
+            }
+        }
+        if BOTH {
+            for (first, second) in first.iter().zip(&mut second) {
+                *second = second.wrapping_sub(*first) >> 8;
+            }
+        }
+        let sums = [first, second];
+        for (filter, (sums, channel)) in sums.iter().zip(these).enumerate() {
+            for (lane, &sum) in sums.iter().enumerate() {
+                let place = lane.wrapping_mul(channels.len()).wrapping_add(place).wrapping_add(filter);
+                if let Some(output) = output.get_mut(place) {
+                    *output = requantize(sum, channel);
+                }
             }
         }
     }
-    sums
 }
 
 /// `accumulator + sum(weights[i] * values[i])` over the shorter of the two, wrapping.
@@ -117,6 +202,149 @@ pub(super) fn dot_pixels_from(group: usize, pixels: &[&[i8]], weights: &[i8], su
             for ((sum, &value), &weight) in sums.iter_mut().zip(values).zip(weights) {
                 *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
             }
+        }
+    }
+}
+
+/// What [`add`] has to know of a sum of two tensors. The first input's scale is half of the common one; the second's
+/// is that or less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// Zero point of the first input, then of the second.
+    pub zero_points: [i32; 2],
+    /// The second input's scale over the common one: the shift is -29 to -1.
+    pub factor: Factor,
+    /// The common scale over the output's: [bounded](Factor::is_bounded) for 2^28.
+    pub output: Factor,
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
+/// The sums of two inputs, each as LiteRT's ADD brings it to a common scale: shifted left by 20 bits, multiplied, rounded
+/// twice.
+///
+/// ```
+/// use microception::quantized::{Factor, Range};
+/// use microception::simd::{Sum, portable::add};
+/// // equal scales, the output's twice as large
+/// let sum = Sum {
+///     zero_points: [10, 0],
+///     factor: Factor { multiplier: i32::MAX, shift: -1 },
+///     output: Factor { multiplier: 1 << 30, shift: -19 },
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let mut output = [0; 2];
+/// add(&sum, &[15, -100], &[7, -110], &mut output);
+/// assert_eq!(output, [6, -110]);
+/// ```
+#[inline]
+pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
+    let [first_zero, second_zero] = sum.zero_points;
+    for ((output, &first), &second) in output.iter_mut().zip(first).zip(second) {
+        let second = sum.factor.of((i32::from(second) - second_zero) << 20);
+        let first = (i32::from(first) - first_zero) << 19;
+        *output = sum.range.requantize_bounded(first.wrapping_add(second), sum.output);
+    }
+}
+
+/// Makes every value of `largest` the larger of itself and its counterpart in `values`.
+///
+/// ```
+/// let mut largest = [1, -5, 7];
+/// microception::simd::portable::maximum(&mut largest, &[0, 2]);
+/// assert_eq!(largest, [1, 2, 7]);
+/// ```
+#[inline]
+pub fn maximum(largest: &mut [i8], values: &[i8]) {
+    for (largest, &value) in largest.iter_mut().zip(values) {
+        *largest = value.max(*largest);
+    }
+}
+
+/// What [`convolve_3x3`] has to know of a depthwise convolution with a 3x3 window.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// Pixels of an input line.
+    pub width: usize,
+    /// Pixels that it makes.
+    pub output_width: usize,
+    /// Places between two outputs.
+    pub stride: usize,
+    /// Padded places to the left of the first pixel.
+    pub left: usize,
+    /// What a padded place holds.
+    pub padding: i8,
+    /// Per channel 12: the weights `k[vertical][horizontal]` in the order [`TAPS_3X3`](super::TAPS_3X3), where
+    /// `None` is 0.
+    pub weights: &'a [i8],
+    /// Channels of a pixel: a multiple of 4. Their factors are [bounded](crate::quantized::Factor::is_bounded).
+    pub channels: &'a [Channel],
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
+impl Row<'_> {
+    /// Bytes of scratch that the form with better instructions needs.
+    pub const fn scratch_bytes(width: usize, output_width: usize, stride: usize, left: usize) -> usize {
+        super::planes::Planes::of(width, output_width, stride, left).bytes()
+    }
+
+    /// Whether all is there that a row takes, and of the form that it takes: at most two padded places to the left,
+    /// whole words of channels.
+    pub(super) fn fits(&self, lines: [Option<&[i8]>; 3], output: &[i8]) -> bool {
+        let channels = self.channels.len();
+        self.left <= 2
+            && channels.is_multiple_of(4)
+            && self.weights.len() >= channels.wrapping_mul(super::TAPS_3X3.len())
+            && output.len() >= channels.wrapping_mul(self.output_width)
+            && lines.iter().flatten().all(|line| line.len() >= channels.wrapping_mul(self.width))
+    }
+}
+
+/// Makes one row `[column][channel]` of a depthwise convolution with a 3x3 window from three lines
+/// `[column][channel]`, of which those on padding are `None`. Nothing is written where a line, weights or output
+/// are too short, or the row is none for this form (see [`Row::fits`]).
+///
+/// ```
+/// use microception::quantized::{Channel, Range};
+/// use microception::simd::portable::{Row, convolve_3x3};
+/// // four channels alike: the middle line's left neighbour, halved
+/// let weights = [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0].repeat(4);
+/// let channels = [Channel::new(0, i32::MAX, -1); 4];
+/// let range = Range { zero_point: 0, clamp: [-128, 127] };
+/// let row =
+///     Row { width: 2, output_width: 2, stride: 1, left: 1, padding: 60, weights: &weights, channels: &channels, range };
+/// let mut output = [0; 8];
+/// convolve_3x3(&row, [None, Some(&[10, 20, 30, 40, 0, 0, 0, 0]), None], &mut [], &mut output);
+/// assert_eq!(output, [30, 30, 30, 30, 5, 10, 15, 20]);
+/// ```
+#[inline]
+pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], _scratch: &mut [u32], output: &mut [i8]) {
+    let channels = row.channels.len();
+    if !row.fits(lines, output) {
+        return;
+    }
+    for (column, output) in (0..row.output_width).zip(output.chunks_exact_mut(channels.max(1))) {
+        let mut pixels = [[None; 3]; 3];
+        for (pixels, line) in pixels.iter_mut().zip(lines) {
+            for (tap, pixel) in pixels.iter_mut().enumerate() {
+                let place = column.wrapping_mul(row.stride).wrapping_add(tap).wrapping_sub(row.left);
+                let from = place.wrapping_mul(channels);
+                *pixel =
+                    line.filter(|_| place < row.width).and_then(|line| line.get(from..from.wrapping_add(channels)));
+            }
+        }
+        let (weights, _) = row.weights.as_chunks::<{ super::TAPS_3X3.len() }>();
+        for (index, ((output, channel), weights)) in output.iter_mut().zip(row.channels).zip(weights).enumerate() {
+            let [a, b, d, e, c, g, f, h, _, _, i, _] = *weights;
+            let mut sum = channel.bias;
+            for (pixels, weights) in pixels.iter().zip([[a, b, c], [d, e, f], [g, h, i]]) {
+                for (pixel, weight) in pixels.iter().zip(weights) {
+                    let value = pixel.map_or(row.padding, |pixel| pixel.get(index).copied().unwrap_or(0));
+                    sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                }
+            }
+            *output = row.range.requantize_bounded(sum, channel.factor);
         }
     }
 }

@@ -1,7 +1,11 @@
 //! Every inner loop that has a form for this core, against its portable twin: the same bits for
 //! random and for extreme values, for every length and every lane.
 
-use microception::simd::{LANES, QUAD, TAPS, dot_i8, dot_pixels, dot_tile, portable, widen};
+use microception::quantized::{Channel, Factor, Range};
+use microception::simd::{
+    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, add, convolve_3x3, dot_i8, dot_pixels, maximum,
+    multiply_tile, portable, widen,
+};
 use microception_mps::on_target_tests;
 
 /// Cases per inner loop.
@@ -9,6 +13,9 @@ const CASES: u32 = 10_000;
 
 /// The longest column.
 const LONGEST: usize = 68;
+
+/// The most channels of a tile.
+const MOST_CHANNELS: usize = 11;
 
 /// Marsaglia's xorshift with 32 bits.
 struct Random(u32);
@@ -23,6 +30,19 @@ impl Random {
 
     fn below(&mut self, end: usize) -> usize {
         self.next() as usize % end
+    }
+
+    /// Sums of random values end up in all of int8's range, those of extremes beyond it.
+    fn channel(&mut self) -> Channel {
+        let multiplier = (1 << 30) | (self.next() >> 2) as i32;
+        Channel::new((self.next() as i32) >> 14, multiplier, -1 - self.below(23) as i8)
+    }
+
+    /// With and without an activation's cuts.
+    fn range(&mut self) -> Range {
+        let zero_point = i32::from(self.next() as i8);
+        let mut end = |least| if self.below(2) == 0 { least } else { (self.next() as i8) / 2 + least / 2 };
+        Range { zero_point, clamp: [end(i8::MIN), end(i8::MAX)] }
     }
 
     /// Mostly random, now and then only the extremes.
@@ -62,31 +82,129 @@ on_target_tests! {
             let column = &column[random.below(4)..4 + random.below(LONGEST - 4)];
             let lane = random.below(LANES);
             // now and then too short for the column
-            let length = random.below(LONGEST * LANES + 1);
-            let [mut found, mut expected] = [[5; LONGEST * LANES]; 2];
+            let length = random.below(LONGEST / 2 * LANES + 1);
+            let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 2 * LANES]; 2];
             widen(column, lane, &mut found[..length]);
             portable::widen(column, lane, &mut expected[..length]);
             assert!(found == expected, "case {case}: column of {}, lane {lane}, tile of {length}", column.len());
         }
     }
 
-    fn dot_tile_equals_its_twin() {
+    fn multiply_tile_equals_its_twin() {
         let mut random = Random(3);
-        let (mut filter, mut column) = ([0; LONGEST], [0; LONGEST]);
-        let mut tile = AlignedTile([0; LONGEST * LANES + 1]);
+        let (mut weights, mut column) = ([0; LONGEST * (MOST_CHANNELS + 1)], [0; LONGEST]);
+        let mut tile = [Pair::default(); LONGEST / 2 * LANES];
         for case in 0..CASES {
-            random.fill(&mut filter);
-            // now and then off the alignment that the fast form needs
-            let offset = random.below(2);
+            random.fill(&mut weights);
             for lane in 0..LANES {
                 random.fill(&mut column);
-                portable::widen(&column, lane, &mut tile.0[offset..]);
+                portable::widen(&column, lane, &mut tile);
             }
-            let (from, quads) = (random.below(4), 1 + random.below(LONGEST / QUAD - 1));
-            let filter = &filter[from..from + quads * QUAD];
-            let tile = &tile.0[offset..offset + random.below(LONGEST / QUAD + 1) * QUAD * LANES];
-            let start = random.next() as i32;
-            assert_eq!(dot_tile(filter, tile, start), portable::dot_tile(filter, tile, start), "case {case}");
+            let quads = random.below(LONGEST / QUAD + 1);
+            let tile = &tile[..quads * 2 * LANES];
+            let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
+            for channel in &mut channels {
+                *channel = random.channel();
+            }
+            // now and then fewer weights than the channels need
+            let channels = &channels[..random.below(MOST_CHANNELS + 1)];
+            let needed = channels.len().next_multiple_of(FILTERS) * quads * QUAD;
+            let weights = &weights[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
+            let range = random.range();
+            let pixels = random.below(LANES + 1);
+            let [mut found, mut expected] = [[5; LANES * MOST_CHANNELS]; 2];
+            let length = pixels * channels.len();
+            multiply_tile(tile, weights, channels, &range, &mut found[..length]);
+            portable::multiply_tile(tile, weights, channels, &range, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {quads} quads, {} channels, {pixels} pixels", channels.len());
+        }
+    }
+
+    fn convolve_3x3_equals_its_twin() {
+        let mut random = Random(5);
+        let (mut lines, mut weights) = ([[0; LONGEST]; 3], [0; MOST_CHANNELS * TAPS_3X3.len()]);
+        let mut scratch = [0u32; 600];
+        for case in 0..CASES {
+            lines.iter_mut().for_each(|line| random.fill(line));
+            random.fill(&mut weights);
+            for weights in weights.chunks_exact_mut(TAPS_3X3.len()) {
+                // The same tap twice.
+                weights[8] = weights[7];
+            }
+            let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
+            for channel in &mut channels {
+                *channel = random.channel();
+            }
+            // now and then a number of channels that the fast form does not take
+            let count = if random.below(16) == 0 { random.below(MOST_CHANNELS) + 1 } else { 4 + 4 * random.below(2) };
+            let width = 1 + random.below(LONGEST / count);
+            let (stride, left) = (1 + random.below(3), random.below(3));
+            let reach = width + left + random.below(3);
+            let output_width = if reach < 3 { 1 } else { (reach - 3) / stride + 1 };
+            let row = Row {
+                width,
+                output_width,
+                stride,
+                left,
+                padding: random.next() as i8,
+                weights: &weights[..count * TAPS_3X3.len()],
+                channels: &channels[..count],
+                range: random.range(),
+            };
+            let from = random.below(LONGEST - width * count + 1);
+            let exist = random.next();
+            let lines: [Option<&[i8]>; 3] = core::array::from_fn(|line| {
+                (exist >> line & 1 != 0).then(|| &lines[line][from..from + width * count])
+            });
+            let length = output_width * count;
+            let [mut found, mut expected] = [[5; 3 * LONGEST]; 2];
+            // exactly the scratch that is asked for, between what must not change
+            let words = Row::scratch_bytes(width, output_width, stride, left) / 4;
+            scratch.fill(0x5555_5555);
+            let (used, rest) = scratch[1..].split_at_mut(words);
+            convolve_3x3(&row, lines, used, &mut found[..length]);
+            assert!(rest.iter().all(|&word| word == 0x5555_5555), "case {case}: behind the scratch");
+            portable::convolve_3x3(&row, lines, &mut [], &mut expected[..length]);
+            assert!(found == expected, "case {case}: {count} channels, {width} to {output_width}, stride {stride}, left {left}");
+        }
+    }
+
+    fn maximum_equals_its_twin() {
+        let mut random = Random(6);
+        let (mut largest, mut values) = ([0; LONGEST], [0; LONGEST]);
+        for case in 0..CASES {
+            random.fill(&mut largest);
+            random.fill(&mut values);
+            let (from, end) = (random.below(4), 4 + random.below(LONGEST - 4));
+            let values = &values[..random.below(LONGEST)];
+            let mut expected = largest;
+            maximum(&mut largest[from..end], values);
+            portable::maximum(&mut expected[from..end], values);
+            assert!(largest == expected, "case {case}: {} and {} values", end - from, values.len());
+        }
+    }
+
+    fn add_equals_its_twin() {
+        let mut random = Random(7);
+        let [mut first, mut second] = [[0; LONGEST]; 2];
+        for case in 0..CASES {
+            random.fill(&mut first);
+            random.fill(&mut second);
+            let mut factor = |least: i8, shifts| {
+                Factor { multiplier: (1 << 30) | (random.next() >> 2) as i32, shift: least + random.below(shifts) as i8 }
+            };
+            let (mut other, output) = (factor(-29, 29), factor(-23, 8));
+            if random.below(4) == 0 {
+                other = Factor { multiplier: i32::MAX, shift: -1 };
+            }
+            let zero_points = [0; 2].map(|_: i32| i32::from(random.next() as i8));
+            let sum = Sum { zero_points, factor: other, output, range: random.range() };
+            let [mut found, mut expected] = [[5; LONGEST]; 2];
+            let length = random.below(LONGEST);
+            let first = &first[random.below(4)..];
+            add(&sum, first, &second, &mut found[..length]);
+            portable::add(&sum, first, &second, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {length} of {sum:?}");
         }
     }
 
@@ -114,7 +232,3 @@ on_target_tests! {
         }
     }
 }
-
-/// As the arena aligns a tile.
-#[repr(align(4))]
-struct AlignedTile([i16; LONGEST * LANES + 1]);

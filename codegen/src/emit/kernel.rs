@@ -29,9 +29,11 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
             format!("input::rescale(&{name}, call)")
         }
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
-        Kernel::ConvInt8(layer) => module.window_int8("conv", "conv::int8", layer),
+        Kernel::ConvInt8(layer) if layer.bounded => module.window_int8("conv", "conv::int8", layer),
+        Kernel::ConvInt8(layer) => module.window_int8("conv", "conv::int8_literal", layer),
         Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
         Kernel::DepthwiseInt8(layer) => module.window_int8("depthwise", "depthwise::int8", layer),
+        Kernel::Depthwise3x3Int8(layer) => module.window_int8("depthwise", "depthwise::int8_3x3", layer),
         Kernel::PositionwiseDenseInt8(layer) => module.window_int8("conv", "dense::positionwise_int8", layer),
         Kernel::DenseF32 { inputs, weights, bias, clamp } => {
             let weights = module.floats("WEIGHTS", weights);

@@ -1,7 +1,7 @@
 //! Functions of one number and of two, by the runtime.
 
 use microception::functions;
-use microception::layers::{activation, pairwise};
+use microception::layers::{activation, add, pairwise};
 use microception::window::Call;
 
 use crate::graph::Function;
@@ -12,6 +12,7 @@ pub(super) fn pairwise(layer: &Pairwise, call: Call<'_>) {
     let operands = layer.broadcast.as_ref();
     match &layer.pair {
         Pair::AddF32(pair) => run(pair, operands, of_f32, call),
+        Pair::AddInt8(pair) if layer.is_short_sum() => add::int8(pair, call),
         Pair::AddInt8(pair) => run(pair, operands, of_int8, call),
         Pair::SubtractF32(pair) => run(pair, operands, of_f32, call),
         Pair::SubtractInt8(pair) => run(pair, operands, of_int8, call),

@@ -13,7 +13,7 @@ pub struct Pairwise {
     /// What is made of two elements.
     pub pair: Pair,
     /// [`microception::layers::pairwise::broadcast`]; without it the operands are two inputs of one shape, and
-    /// go through [`microception::layers::pairwise::same`].
+    /// go through [`microception::layers::pairwise::same`] or, where they can, [`microception::layers::add::int8`].
     pub broadcast: Option<Broadcast>,
 }
 
@@ -80,6 +80,11 @@ pub enum HeldNumbers {
 }
 
 impl Pairwise {
+    /// Whether [`microception::layers::add::int8`] computes it.
+    pub fn is_short_sum(&self) -> bool {
+        matches!(&self.pair, Pair::AddInt8(pair) if self.broadcast.is_none() && pair.short().is_some())
+    }
+
     /// Bytes of numbers that it keeps in flash.
     pub fn weight_bytes(&self) -> usize {
         match self.broadcast.as_ref().and_then(|broadcast| broadcast.constant.as_ref()) {

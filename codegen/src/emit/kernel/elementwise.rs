@@ -55,6 +55,7 @@ impl Writer<'_> {
         let operands = layer.broadcast.as_ref().map(|broadcast| self.broadcast(broadcast, kind.ends_with("F32")));
         self.layer(kind, &fields);
         match operands {
+            None if layer.is_short_sum() => format!("add::int8(&{}, call)", self.name),
             None => format!("pairwise::same(&{}, call)", self.name),
             Some(operands) => format!("pairwise::broadcast(&{}, &{operands}, call)", self.name),
         }
