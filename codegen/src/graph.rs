@@ -404,7 +404,10 @@ pub enum Operator {
     /// A function of its own, where it could not be fused into the layer before.
     Activation(Function),
     /// The same numbers in int8 of another scale or zero point.
-    Requantize,
+    Requantize {
+        /// What is made of the real numbers in between; without it they never are.
+        through: Option<Function>,
+    },
     /// `exp(x) / sum(exp(x))` over the last axis.
     Softmax,
     /// Every element in the same order, as one flat tensor.
@@ -446,7 +449,7 @@ impl Operator {
             Operator::ResizeNearest { .. } => "resize_nearest",
             Operator::Pairwise { function, .. } => function.name(),
             Operator::Activation(_) => "activation",
-            Operator::Requantize => "requantize",
+            Operator::Requantize { .. } => "requantize",
             Operator::Softmax => "softmax",
             Operator::Flatten => "flatten",
             Operator::ScaleShift { .. } => "scale_shift",

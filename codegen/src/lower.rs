@@ -277,7 +277,7 @@ impl Lowering<'_> {
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),
             Operator::Flatten => (Flow::Running, output.elements() * bytes),
-            Operator::Pairwise { .. } | Operator::Activation(_) | Operator::Requantize | Operator::Softmax => {
+            Operator::Pairwise { .. } | Operator::Activation(_) | Operator::Requantize { .. } | Operator::Softmax => {
                 (Flow::RowByRow, 0)
             }
             operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
@@ -540,7 +540,7 @@ impl Lowering<'_> {
             }
             Operator::Activation(function) if int8 => Kernel::ActivationInt8(Box::new(self.table(*function)?)),
             Operator::Activation(function) => Kernel::ActivationF32(*function),
-            Operator::Requantize => Kernel::ActivationInt8(Box::new(self.requantized()?)),
+            Operator::Requantize { through } => Kernel::ActivationInt8(Box::new(self.requantized(*through)?)),
             Operator::Softmax if int8 => {
                 let scale = self.quantization(self.input(0)?)?.scale;
                 Kernel::SoftmaxInt8(self.softmax(channels()?, scale)?)

@@ -36,11 +36,18 @@ impl Lowering<'_> {
         })
     }
 
-    /// The same numbers with the output's scale and zero point.
-    pub(super) fn requantized(&self) -> Result<Table, Error> {
+    /// The same numbers with the output's scale and zero point, or what a function makes of them as real numbers.
+    pub(super) fn requantized(&self, through: Option<Function>) -> Result<Table, Error> {
         let input = self.quantization(self.input(0)?)?;
         let range = self.range(None)?;
         let output = self.quantization(self.layer.output)?;
+        if let Some(function) = through {
+            // QUANTIZE divides, where the kernels that have a table multiply by the inverse.
+            return Ok(of_each(input, |value| {
+                let stored = (real(function, input.scale * value as f32) / output.scale).round();
+                range.store(stored as i32)
+            }));
+        }
         let factor = factor(f64::from(input.scale) / f64::from(output.scale));
         Ok(of_each(input, |value| range.requantize(value, factor)))
     }

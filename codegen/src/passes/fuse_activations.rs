@@ -154,8 +154,8 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         | Operator::Flatten
         | Operator::Reshape { .. }
         | Operator::ResizeNearest { .. }
-        | Operator::Requantize
         | Operator::Identity => input(0),
+        Operator::Requantize { through } => clamped(input(0), *through),
         Operator::Softmax => [0.0, 1.0],
         Operator::Input { .. } | Operator::ScaleShift { .. } => UNBOUNDED,
     }

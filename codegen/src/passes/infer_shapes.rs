@@ -122,7 +122,9 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             }
             Ok(input.clone())
         }
-        Operator::Activation(_) | Operator::Requantize | Operator::Softmax | Operator::Identity => Ok(input.clone()),
+        Operator::Activation(_) | Operator::Requantize { .. } | Operator::Softmax | Operator::Identity => {
+            Ok(input.clone())
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl Quantizer<'_> {
                 Ok(PROBABILITY)
             }
             Operator::Activation(Function::Tanh) => Ok(TANH),
-            Operator::Requantize => Err(self.error("is quantized already")),
+            Operator::Requantize { .. } => Err(self.error("is quantized already")),
             Operator::ScaleShift { .. } | Operator::Identity => {
                 Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
             }

@@ -70,7 +70,8 @@ pub(super) fn bring_to_one_scale(graph: &mut Graph) {
             let shape = graph.tensor(input).shape.clone();
             graph.tensors.push(Tensor { name: name.clone(), shape, element: Element::I8, quantization });
             graph.layers[index].inputs[place] = output;
-            graph.layers.insert(index, Layer { name, operator: Operator::Requantize, inputs: vec![input], output });
+            let operator = Operator::Requantize { through: None };
+            graph.layers.insert(index, Layer { name, operator, inputs: vec![input], output });
             index += 1;
         }
         index += 1;

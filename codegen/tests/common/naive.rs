@@ -315,7 +315,7 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             activated(pairwise(*function, first, second), *activation)
         }
         Operator::Activation(function) => input.map(|x| apply(*function, x)),
-        Operator::Requantize => panic!("the oracle runs f32 graphs"),
+        Operator::Requantize { .. } => panic!("the oracle runs f32 graphs"),
         Operator::Softmax => {
             let mut output = input.clone();
             for pixel in output.values.chunks_mut(input.channels) {

@@ -147,7 +147,7 @@ impl Definition {
                 | Operator::Concatenate { .. }
                 | Operator::Pairwise { .. }
                 | Operator::Activation(_)
-                | Operator::Requantize
+                | Operator::Requantize { .. }
                 | Operator::Softmax
                 | Operator::ScaleShift { .. }
                 | Operator::Identity => Demand::SameRow,

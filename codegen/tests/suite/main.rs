@@ -46,7 +46,7 @@ groups! {
     depthwise1d: 12,
     dilated: 20,
     edges: 18,
-    elu: 8,
+    elu: 12,
     extreme: 42,
     float_elementwise: 17,
     float_layers: 16,

@@ -125,7 +125,10 @@ fn an_elu_between_conversions_is_one_layer() {
     let answers = Model { outputs: vec![stored], ..model.clone() };
     let found = graph(&answers);
     let layer = found.layers.last().unwrap();
-    assert_eq!((layer.name.as_str(), &layer.operator), ("stored", &Operator::Activation(Function::Elu { alpha: 1.0 })));
+    assert_eq!(
+        (layer.name.as_str(), &layer.operator),
+        ("stored", &Operator::Requantize { through: Some(Function::Elu { alpha: 1.0 }) })
+    );
     assert_eq!(layer.inputs, [found.layers[2].output]);
     // With another function, whose int8 kernel computes otherwise, it is an error.
     model.calls[3].kind = BuiltinOperator::HARD_SWISH;

@@ -133,6 +133,14 @@ fn options_that_there_is_no_kernel_for() {
     assert_eq!(message(&model), expected);
 
     let mut model = Model::convolution();
+    let halves = model.constant("halves", TensorType::FLOAT16, &[2], &[0; 4]);
+    let weights = model.value("weights", TensorType::FLOAT32, &[2]);
+    model.call(BuiltinOperator::DEQUANTIZE, &[halves], weights, Options::None);
+    let expected = "layer \"weights\": is made of numbers of FLOAT16 in the file, which is not supported; convert the \
+                    model with full-integer quantization, or without quantization";
+    assert_eq!(message(&model), expected);
+
+    let mut model = Model::convolution();
     let axes = model.constant("axes", TensorType::INT32, &[1], &[2, 0, 0, 0]);
     let mean = model.value("mean", TensorType::INT8, &[1, 2, 2]);
     model.call(BuiltinOperator::MEAN, &[4, axes], mean, Options::Mean { keep_dims: false });

@@ -105,9 +105,18 @@ impl<'a> Builder<'a> {
         if let Some((input, function)) = between
             && self.tensors.element(call.output)? == TensorType::INT8
         {
-            let id = self.push(Operator::Activation(function), vec![input], self.value(call)?)?;
+            let operator = Operator::Requantize { through: Some(function) };
+            let id = self.push(operator, vec![input], self.value(call)?)?;
             self.made.insert(call.output, id);
             return Ok(());
+        }
+        if let Some(index) = call.input(0).filter(|&index| self.tensors.is_constant(index)) {
+            let kind = self.tensors.element(index)?.variant_name().unwrap_or("an unknown type");
+            let reason = format!(
+                "is made of numbers of {kind} in the file, which is not supported; convert the model with full-integer \
+                 quantization, or without quantization"
+            );
+            return Err(self.tensors.error(call.output, reason));
         }
         let input = self.read(call, 0)?;
         let tensor = self.graph.tensor(input);
@@ -123,11 +132,11 @@ impl<'a> Builder<'a> {
         let id = match value.element {
             Element::I8 if self.same_real(call.output, &value)? => input,
             Element::I8 if self.tensors.element(call.output)? == TensorType::INT8 => {
-                self.push(Operator::Requantize, vec![input], self.value(call)?)?
+                self.push(Operator::Requantize { through: None }, vec![input], self.value(call)?)?
             }
             Element::I8 if self.tensors.element(call.output)? == TensorType::UINT8 => {
                 let output = Value { shape: value.shape, ..self.in_int8(call.output)? };
-                self.push(Operator::Requantize, vec![input], output)?
+                self.push(Operator::Requantize { through: None }, vec![input], output)?
             }
             _ => {
                 let reason = "is made of float inside the model, which is not supported; convert the whole model to \
