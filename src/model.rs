@@ -7,7 +7,7 @@ use crate::window::Call;
 
 /// The version of the contract between generated modules and this runtime. It changes whenever a
 /// module made before would not compile or not compute the same.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 3;
 
 /// Fails to compile a module that was generated for another [`FORMAT`] of the runtime.
 ///

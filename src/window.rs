@@ -52,7 +52,7 @@ impl<'a, T: Pod> Window<'a, T> {
     }
 
     /// The line of that index among those that exist, from the top.
-    #[inline]
+    #[inline(never)]
     pub fn line(&self, index: usize) -> Option<&'a [T]> {
         let address = usize::from(*self.lines.addresses.get(index)?).wrapping_mul(self.lines.unit);
         Some(bytemuck::try_cast_slice(self.lines.pieces.get(address, self.lines.line_bytes)).unwrap_or(&[]))

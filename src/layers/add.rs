@@ -45,20 +45,25 @@ pub struct Int8 {
 }
 
 impl Int8 {
+    /// Whether [`int8`] can compute it: one operand is halved, the other takes a shift to the right, and the sum's
+    /// factor is [bounded](Factor::is_bounded).
+    pub const fn is_short(&self) -> bool {
+        let (sum, swapped) = self.short();
+        let [first, second] = self.factors;
+        let halved = if swapped { second } else { first };
+        is_half(halved) && -29 <= sum.factor.shift && sum.factor.shift <= -1 && sum.output.is_bounded(1 << 28)
+    }
+
     /// What [`int8`] computes with, and whether the second operand comes first in it: the one with the larger scale does,
-    /// since half of it is exact. `None` where factors are not of the form that this takes.
-    pub const fn short(&self) -> Option<(simd::Sum, bool)> {
+    /// since half of it is exact.
+    const fn short(&self) -> (simd::Sum, bool) {
         let ([first, second], [first_zero, second_zero]) = (self.factors, self.zero_points);
         let swapped = !is_half(first);
-        let (halved, other) = if swapped { (second, first) } else { (first, second) };
+        let other = if swapped { first } else { second };
         let zero_points = if swapped { [second_zero, first_zero] } else { [first_zero, second_zero] };
         // Half of the largest mantissa is a half for numbers of 9 bits.
         let factor = if is_half(other) { Factor { multiplier: i32::MAX, shift: -1 } } else { other };
-        let fits = is_half(halved) && -29 <= factor.shift && factor.shift <= -1;
-        if !fits || !self.output_factor.is_bounded(1 << 28) {
-            return None;
-        }
-        Some((simd::Sum { zero_points, factor, output: self.output_factor, range: self.range }, swapped))
+        (simd::Sum { zero_points, factor, output: self.output_factor, range: self.range }, swapped)
     }
 }
 
@@ -66,8 +71,8 @@ const fn is_half(factor: Factor) -> bool {
     factor.multiplier == 1 << 30 && factor.shift == 0
 }
 
-/// As [`pairwise::same`](super::pairwise::same) with this sum, to the bit, for a layer that is [short](Int8::short): four
-/// elements at once. Others are left unwritten.
+/// As [`pairwise::same`](super::pairwise::same) with this sum, to the bit, for a layer that is [short](Int8::is_short): four
+/// elements at once. Results for others are unspecified.
 ///
 /// ```
 /// use microception::layers::add;
@@ -82,7 +87,7 @@ const fn is_half(factor: Factor) -> bool {
 /// assert_eq!(output, [12, 127]);
 /// ```
 pub fn int8(layer: &Int8, call: Call<'_>) {
-    let Some((sum, swapped)) = layer.short() else { return };
+    let (sum, swapped) = layer.short();
     let (first, second, mut output) = call.binary::<i8, i8>();
     let (first, second) = if swapped { (second, first) } else { (first, second) };
     for (first, second) in first.iter().zip(second.iter()) {

@@ -464,34 +464,44 @@ pub fn maximum(largest: &mut [i8], values: &[i8]) {
 /// As [`portable::add`](super::portable::add), to the bit: four sums in 66 instructions.
 #[inline(never)]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
-    let words = (output.len() / 4).min(first.len() / 4).min(second.len() / 4);
-    let done = words.wrapping_mul(4);
-    if words > 0 {
-        let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
-        let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
-        let last = !i32::from(output_factor.shift);
-        let arguments = Words {
-            second_zero: second_zero.wrapping_neg().wrapping_shl(21),
-            multiplier: factor.multiplier,
-            half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
-            exponent,
-            first_zero: first_zero.wrapping_neg().wrapping_shl(19),
-            output_multiplier: output_factor.multiplier,
-            last,
-            constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
-            end: output.as_mut_ptr().wrapping_add(done),
-        };
-        // SAFETY: the function reads `words` (at least one) words from either input and writes as many to `output`, no
-        // more than they hold. LDR and STR work at any alignment.
+    let length = output.len().min(first.len()).min(second.len());
+    let done = length / 4 * 4;
+    let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
+    let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
+    let last = !i32::from(output_factor.shift);
+    let mut arguments = Words {
+        second_zero: second_zero.wrapping_neg().wrapping_shl(21),
+        multiplier: factor.multiplier,
+        half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
+        exponent,
+        first_zero: first_zero.wrapping_neg().wrapping_shl(19),
+        output_multiplier: output_factor.multiplier,
+        last,
+        constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
+        end: output.as_mut_ptr().wrapping_add(done),
+    };
+    if done != 0 {
+        // SAFETY: the function reads `done` bytes, whole words and at least one, from either input and writes as many to
+        // `output`, no more than they hold. LDR and STR work at any alignment.
         unsafe { add_words(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
-        if range.clamp != [i8::MIN, i8::MAX] {
-            clamp(output.get_mut(..done).unwrap_or(&mut []), range.clamp);
+    }
+    if length != done {
+        // The last word is put together aside.
+        let mut words = [[0i8; 4]; 3];
+        let [first_word, second_word, sums] = &mut words;
+        let places = first_word.iter_mut().zip(second_word.iter_mut());
+        for ((first_place, second_place), (&first, &second)) in places.zip(first.iter().zip(second).skip(done)) {
+            (*first_place, *second_place) = (first, second);
+        }
+        arguments.end = sums.as_mut_ptr().wrapping_add(4);
+        // SAFETY: as above, with one word of each.
+        unsafe { add_words(&arguments, first_word.as_ptr(), second_word.as_ptr(), sums.as_mut_ptr()) };
+        for (output, &sum) in output.iter_mut().take(length).skip(done).zip(&*sums) {
+            *output = sum;
         }
     }
-    if let (Some(first @ [_, ..]), Some(second), Some(output)) =
-        (first.get(done..), second.get(done..), output.get_mut(done..))
-    {
-        super::portable::add(sum, first, second, output);
+    if range.clamp != [i8::MIN, i8::MAX] {
+        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
     }
 }
 

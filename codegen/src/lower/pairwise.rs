@@ -82,7 +82,7 @@ pub enum HeldNumbers {
 impl Pairwise {
     /// Whether [`microception::layers::add::int8`] computes it.
     pub fn is_short_sum(&self) -> bool {
-        matches!(&self.pair, Pair::AddInt8(pair) if self.broadcast.is_none() && pair.short().is_some())
+        matches!(&self.pair, Pair::AddInt8(pair) if self.broadcast.is_none() && pair.is_short())
     }
 
     /// Bytes of numbers that it keeps in flash.
