@@ -102,25 +102,22 @@ fn multiply_filters<const BOTH: bool>(
         let Some(these @ [_, ..]) = channels.get(place..) else { break };
         let (weights, _) = weights.as_chunks::<{ 2 * FILTERS }>();
         let biases = [these.first(), these.get(1)].map(|channel| channel.map_or(0, |channel| channel.bias));
-        let [mut first, mut second] = biases.map(|bias| [bias; LANES]);
-        if BOTH {
-            second = first.map(|first| first.wrapping_add(biases[1].wrapping_shl(8)));
-        }
-        // By pattern: an index could panic where the optimizer does not unroll.
+        let [first, second] = biases;
+        // Lane by lane and by pattern: at the optimizer's level for size loops stay loops, and an index could panic.
+        let [mut a0, mut a1, mut a2, mut a3] = [first; LANES];
+        let [mut b0, mut b1, mut b2, mut b3] =
+            [if BOTH { first.wrapping_add(second.wrapping_shl(8)) } else { second }; LANES];
         for (&[first_low, second_low, first_high, second_high], lanes) in weights.iter().zip(pairs) {
-            let both = |[first, second]: [i8; 2]| match BOTH {
-                true => i32::from(i16::from_le_bytes([first.cast_unsigned(), second.cast_unsigned()])),
-                // The first's sign was taken from the second.
-                false => i32::from(second.wrapping_add(i8::from(first < 0))),
-            };
-            let [second_low, second_high] = [both([first_low, second_low]), both([first_high, second_high])];
-            let [first_low, first_high] = [first_low, first_high].map(i32::from);
-            for ((first, second), &Pair([low, high])) in first.iter_mut().zip(second.iter_mut()).zip(lanes) {
-                let [low, high] = [i32::from(low), i32::from(high)];
-                *first = first.wrapping_add(low * first_low).wrapping_add(high * first_high);
-                *second = second.wrapping_add(low * second_low).wrapping_add(high * second_high);
-            }
+            let second = [both::<BOTH>(first_low, second_low), both::<BOTH>(first_high, second_high)];
+            let first = [i32::from(first_low), i32::from(first_high)];
+            let &[lane0, lane1, lane2, lane3] = lanes;
+            (a0, b0) = (two_products(a0, first, lane0), two_products(b0, second, lane0));
+            (a1, b1) = (two_products(a1, first, lane1), two_products(b1, second, lane1));
+            (a2, b2) = (two_products(a2, first, lane2), two_products(b2, second, lane2));
+            (a3, b3) = (two_products(a3, first, lane3), two_products(b3, second, lane3));
         }
+        let first = [a0, a1, a2, a3];
+        let mut second = [b0, b1, b2, b3];
         if BOTH {
             for (first, second) in first.iter().zip(&mut second) {
                 *second = second.wrapping_sub(*first) >> 8;
@@ -136,6 +133,22 @@ fn multiply_filters<const BOTH: bool>(
             }
         }
     }
+}
+
+/// What the second sum takes for a weight of each filter: both in one number, or the second's own.
+#[inline(always)]
+fn both<const BOTH: bool>(first: i8, second: i8) -> i32 {
+    match BOTH {
+        true => i32::from(i16::from_le_bytes([first.cast_unsigned(), second.cast_unsigned()])),
+        // The first's sign was taken from the second.
+        false => i32::from(second.wrapping_add(i8::from(first < 0))),
+    }
+}
+
+/// `sum + weights[0] * values[0] + weights[1] * values[1]`, wrapping.
+#[inline(always)]
+fn two_products(sum: i32, [low, high]: [i32; 2], Pair([low_value, high_value]): Pair) -> i32 {
+    sum.wrapping_add(i32::from(low_value).wrapping_mul(low)).wrapping_add(i32::from(high_value).wrapping_mul(high))
 }
 
 /// `accumulator + sum(weights[i] * values[i])` over the shorter of the two, wrapping.
