@@ -4,6 +4,7 @@
 //! with the flags that it would set, by whatever compiler is there: measuring coverage is stable, only the
 //! sanitizers are not, and the readers have no unsafe code of their own for these to look at.
 
+use std::collections::{BinaryHeap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -27,6 +28,10 @@ const TIMEOUT: u32 = 20;
 
 /// Megabytes at which the whole program ends, corpus and libFuzzer included.
 const MEMORY: u32 = 2048;
+
+/// Bytes of the largest file of the corpus in the repository, and of all files of one reader.
+const LARGEST_SEED: usize = 20_000;
+const LARGEST_CORPUS: usize = 480_000;
 
 /// How long each reader is tried by `cargo xtask test`.
 const STAGE_SECONDS: u32 = 60;
@@ -55,7 +60,7 @@ pub struct Arguments {
     /// Only read this file, as to see what was found in it
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
-    /// Afterwards keep in the corpus the fewest files that reach everything that was reached
+    /// Afterwards keep in the corpus, of all files that were found, those that reach most for their size
     #[arg(long, conflicts_with = "input")]
     merge: bool,
 }
@@ -180,23 +185,79 @@ fn line(target: &str, log: &str) -> String {
     format!("{target}: {executions} executions, {} edges covered, {corpus} files in the corpus", last(" cov: "))
 }
 
-/// Puts the fewest files that reach as much in the place of the corpus.
+/// Puts into the corpus what reaches most of all that was found.
 fn merge(folder: &Path, target: &str) -> Result<(), Error> {
-    let merged = made(&root().join("target/fuzz/merged").join(target))?;
+    let work = root().join("target/fuzz/merged").join(target);
+    let _ = fs::remove_dir_all(&work);
+    let reached = made(&work)?.join("reached.txt");
     let mut command = Command::new(folder.join(target));
-    command.arg("-set_cover_merge=1").arg(format!("-max_len={LONGEST}"));
-    command.arg(&merged).arg(corpus(target)).arg(found(target));
+    // What each file reaches, as edges: how often it does would keep ten times as many files.
+    command.args(["-set_cover_merge=1", "-use_counters=0"]).arg(format!("-max_len={LARGEST_SEED}"));
+    command.arg(format!("-merge_control_file={}", reached.display()));
+    command.arg(made(&work.join("cover"))?).arg(corpus(target)).arg(made(&found(target))?);
     let output = command.stdin(Stdio::null()).output();
     let output = output.map_err(|error| Error::file(folder.join(target), error.to_string()))?;
     if !output.status.success() {
         return Err(Error::model(format!("merging fails:\n{}", String::from_utf8_lossy(&output.stderr))));
     }
-    let corpus = corpus(target);
-    let replaced = fs::remove_dir_all(&corpus).and_then(|()| fs::rename(&merged, &corpus));
-    replaced.map_err(|error| Error::file(&corpus, error.to_string()))?;
-    let files = fs::read_dir(&corpus).map_or(0, Iterator::count);
-    println!("{target}: {files} files in {}", corpus.display());
+    let reached = fs::read_to_string(&reached).map_err(|error| Error::file(&reached, error.to_string()))?;
+    let chosen = chosen(&reached, LARGEST_SEED, LARGEST_CORPUS);
+    let merged = made(&work.join("corpus"))?;
+    let replaced = chosen
+        .iter()
+        .filter_map(|path| Some((path, Path::new(path).file_name()?)))
+        .try_for_each(|(path, name)| fs::copy(path, merged.join(name)).map(|_| ()))
+        .and_then(|()| fs::remove_dir_all(corpus(target)))
+        .and_then(|()| fs::rename(&merged, corpus(target)));
+    replaced.map_err(|error| Error::file(corpus(target), error.to_string()))?;
+    println!("{target}: {} files in {}", chosen.len(), corpus(target).display());
     Ok(())
+}
+
+/// The files that reach most edges for their size, of libFuzzer's account of what each reaches: one file after the
+/// other by what it adds, none above `largest` bytes and no more than `most` in all.
+fn chosen(account: &str, largest: usize, most: usize) -> Vec<&str> {
+    let mut lines = account.lines();
+    let count: usize = lines.next().and_then(|count| count.parse().ok()).unwrap_or(0);
+    let paths: Vec<&str> = lines.by_ref().skip(1).take(count).collect();
+    let mut sizes = vec![usize::MAX; count];
+    let mut edges: Vec<Vec<u32>> = vec![Vec::new(); count];
+    for line in lines {
+        let mut words = line.split(' ');
+        let kind = words.next();
+        let Some(file) = words.next().and_then(|file| file.parse().ok()).filter(|&file: &usize| file < count) else {
+            continue;
+        };
+        match kind {
+            Some("STARTED") => sizes[file] = words.next().and_then(|size| size.parse().ok()).unwrap_or(usize::MAX),
+            Some("FT") => edges[file] = words.filter_map(|edge| edge.parse().ok()).collect(),
+            _ => {}
+        }
+    }
+    let mut reached = HashSet::new();
+    let mut left = most;
+    let mut chosen = Vec::new();
+    // What a file adds only becomes less, so that the one that seemed to add most is looked at again, and taken if
+    // it still does.
+    let worth = |added: usize, size: usize| added * LARGEST_CORPUS / size.max(1);
+    let mut waiting: BinaryHeap<(usize, usize)> = (0..count)
+        .filter(|&file| sizes[file] <= largest)
+        .map(|file| (worth(edges[file].len(), sizes[file]), file))
+        .collect();
+    while let Some((seemed, file)) = waiting.pop() {
+        let added = edges[file].iter().filter(|edge| !reached.contains(*edge)).count();
+        let is = worth(added, sizes[file]);
+        if added == 0 || sizes[file] > left {
+            continue;
+        } else if is < seemed {
+            waiting.push((is, file));
+        } else {
+            reached.extend(edges[file].iter().copied());
+            left -= sizes[file];
+            chosen.push(paths[file]);
+        }
+    }
+    chosen
 }
 
 /// Builds the targets; the folder that they are in.
@@ -247,7 +308,7 @@ fn made(folder: &Path) -> Result<PathBuf, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::line;
+    use super::{chosen, line};
 
     #[test]
     fn what_libfuzzer_counts_is_shown() {
@@ -257,5 +318,16 @@ mod tests {
             Done 513 runs in 61 second(s)\nstat::number_of_executed_units: 513\nstat::average_exec_per_sec:     8\n";
         assert_eq!(line("h5", log), "h5: 513 executions, 4487 edges covered, 1022 files in the corpus");
         assert_eq!(line("h5", ""), "h5: ? executions, ? edges covered, ? files in the corpus");
+    }
+
+    #[test]
+    fn files_that_reach_most_for_their_size_are_chosen() {
+        let account = "5\n0\nlarge\nsmall\nsame\nother\nhuge\n\
+            STARTED 0 100\nFT 0 1 2 3 4 5\nCOV 0 1 2 3 4 5\nSTARTED 1 10\nFT 1 1 2\nCOV 1\n\
+            STARTED 2 11\nFT 2 1 2\nCOV 2\nSTARTED 3 50\nFT 3 6 7\nCOV 3 6 7\nSTARTED 4 5000\nFT 4 8\nCOV 4 8\n";
+        assert_eq!(chosen(account, 1000, 10_000), ["small", "other", "large"]);
+        assert_eq!(chosen(account, 1000, 110), ["small", "other"]);
+        assert_eq!(chosen(account, 9000, 10_000), ["small", "other", "large", "huge"]);
+        assert!(chosen("", 1000, 1000).is_empty());
     }
 }
