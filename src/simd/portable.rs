@@ -316,7 +316,7 @@ impl Row<'_> {
 
 /// Makes one row `[column][channel]` of a depthwise convolution with a 3x3 window from three lines
 /// `[column][channel]`, of which those on padding are `None`. Nothing is written where a line, weights or output
-/// are too short, or the row is none for this form (see [`Row::fits`]).
+/// are too short, or the row is none for this form (see `Row::fits`).
 ///
 /// ```
 /// use microception::quantized::{Channel, Range};

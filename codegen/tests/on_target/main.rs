@@ -53,6 +53,7 @@ kernels!(
     ConvInt8,
     DepthwiseF32,
     DepthwiseInt8,
+    Depthwise3x3Int8,
     DenseF32,
     DenseInt8,
     PositionwiseDenseInt8,
