@@ -5,27 +5,15 @@ use microception::simd::float::{self, FILTERS};
 use microception::simd::{Columns, LANES, TAPS, dot_pixels_f32, dot_tile_f32};
 use microception_mps::on_target_tests;
 
+use crate::random::Random;
+
 /// Cases per inner loop.
 const CASES: u32 = 10_000;
 
 /// The longest column.
 const LONGEST: usize = 40;
 
-/// Marsaglia's xorshift with 32 bits.
-struct Random(u32);
-
 impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end
-    }
-
     /// Between -2 and 2, or of any magnitude and sign that is a number.
     fn value(&mut self, extreme: bool) -> f32 {
         let bits = self.next();
@@ -33,7 +21,7 @@ impl Random {
         if extreme && value.is_finite() { value } else { (bits as i32) as f32 / (1u32 << 30) as f32 }
     }
 
-    fn fill(&mut self, values: &mut [f32]) {
+    fn fill_f32(&mut self, values: &mut [f32]) {
         let extreme = self.next().is_multiple_of(4);
         for value in values {
             *value = self.value(extreme);
@@ -51,8 +39,8 @@ on_target_tests! {
         let mut random = Random(1);
         let (mut filters, mut values) = ([0.0; LONGEST * FILTERS], [[0.0; LONGEST]; LANES]);
         for case in 0..CASES {
-            random.fill(&mut filters);
-            values.iter_mut().for_each(|values| random.fill(values));
+            random.fill_f32(&mut filters);
+            values.iter_mut().for_each(|values| random.fill_f32(values));
             let mut columns: [&[f32]; LANES] = [&[]; LANES];
             let length = random.below(LONGEST + 1);
             for (column, values) in columns.iter_mut().zip(&values) {
@@ -79,8 +67,8 @@ on_target_tests! {
         let mut random = Random(2);
         let (mut values, mut weights) = ([[0.0; LONGEST]; TAPS + 1], [0.0; LONGEST * (TAPS + 1)]);
         for case in 0..CASES {
-            values.iter_mut().for_each(|values| random.fill(values));
-            random.fill(&mut weights);
+            values.iter_mut().for_each(|values| random.fill_f32(values));
+            random.fill_f32(&mut weights);
             // one more tap than the fast form takes, one pixel shorter
             let (taps, channels) = (random.below(TAPS + 2), random.below(LONGEST + 1));
             let mut pixels: [&[f32]; TAPS + 1] = [&[]; TAPS + 1];

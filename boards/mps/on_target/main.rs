@@ -5,6 +5,7 @@
 
 mod executor;
 mod float;
+mod random;
 mod simd;
 
 microception_mps::test_program!(executor, float, simd);

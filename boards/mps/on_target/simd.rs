@@ -8,6 +8,8 @@ use microception::simd::{
 };
 use microception_mps::on_target_tests;
 
+use crate::random::Random;
+
 /// Cases per inner loop.
 const CASES: u32 = 10_000;
 
@@ -17,21 +19,7 @@ const LONGEST: usize = 68;
 /// The most channels of a tile.
 const MOST_CHANNELS: usize = 11;
 
-/// Marsaglia's xorshift with 32 bits.
-struct Random(u32);
-
 impl Random {
-    fn next(&mut self) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        self.0
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.next() as usize % end
-    }
-
     /// Sums of random values end up in all of int8's range, those of extremes beyond it.
     fn channel(&mut self) -> Channel {
         let multiplier = (1 << 30) | (self.next() >> 2) as i32;
