@@ -13,6 +13,8 @@ mod memory;
 mod naive;
 #[path = "read/refused.rs"]
 mod refused;
+#[path = "common/tolerance.rs"]
+mod tolerance;
 
 use std::path::{Path, PathBuf};
 

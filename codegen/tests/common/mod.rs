@@ -2,3 +2,4 @@
 
 pub mod naive;
 pub mod random_graph;
+pub mod tolerance;
