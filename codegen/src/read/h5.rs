@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hdf5_reader::error::Error as Hdf5Error;
-use hdf5_reader::filters::{FILTER_DEFLATE, FILTER_FLETCHER32, FILTER_SCALEOFFSET, FILTER_SHUFFLE};
+use hdf5_reader::filters::{FILTER_DEFLATE, FILTER_FLETCHER32, FILTER_SHUFFLE};
 use hdf5_reader::group::Group;
 use hdf5_reader::messages::HdfMessage;
 use hdf5_reader::{Datatype, Hdf5File, OpenOptions, StringSize};
@@ -235,10 +235,8 @@ impl Hdf5 {
         })?;
         let Some((dataset, filter)) = found else { return Ok(None) };
         if let Some(filter) = filter {
-            let reason = format!(
-                "an array is compressed by filter {filter}; supported are gzip, shuffle, Fletcher32 \
-                                  and scale-offset"
-            );
+            let reason =
+                format!("an array is compressed by filter {filter}; supported are gzip, shuffle and Fletcher32");
             return Err(Error::model(reason));
         }
         let extents = dataset.shape().iter().map(|&extent| usize::try_from(extent).ok()).collect::<Option<_>>();
@@ -247,9 +245,10 @@ impl Hdf5 {
     }
 }
 
-/// A filter that an object's chunks went through, of those whose output has no bound.
+/// A filter that an object's chunks went through, other than those whose memory follows from the chunk: what the others
+/// take may stand in the file.
 fn unknown_filter(messages: &[HdfMessage]) -> Option<u16> {
-    let bounded = [FILTER_DEFLATE, FILTER_SHUFFLE, FILTER_FLETCHER32, FILTER_SCALEOFFSET];
+    let bounded = [FILTER_DEFLATE, FILTER_SHUFFLE, FILTER_FLETCHER32];
     let pipelines = messages.iter().filter_map(|message| match message {
         HdfMessage::FilterPipeline(pipeline) => Some(&pipeline.filters),
         _ => None,
