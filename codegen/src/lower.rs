@@ -580,11 +580,17 @@ impl Lowering<'_> {
     }
 }
 
+/// The largest factor that there is.
+const LARGEST_FACTOR: Factor = Factor { multiplier: i32::MAX, shift: 30 };
+
 /// A real factor as mantissa and shift, as the TensorFlow Lite specification has it: zero below
 /// 2^-32, the largest that there is above 2^31.
 pub fn factor(real: f64) -> Factor {
     if real == 0.0 {
         return Factor { multiplier: 0, shift: 0 };
+    }
+    if !real.is_finite() {
+        return LARGEST_FACTOR;
     }
     // real = mantissa * 2^exponent with the mantissa from 1/2 to 1, excluded
     let mut exponent = 0i32;
@@ -604,7 +610,7 @@ pub fn factor(real: f64) -> Factor {
     }
     match exponent {
         ..-31 => Factor { multiplier: 0, shift: 0 },
-        31.. => Factor { multiplier: i32::MAX, shift: 30 },
+        31.. => LARGEST_FACTOR,
         _ => Factor { multiplier: fixed as i32, shift: exponent as i8 },
     }
 }
@@ -686,6 +692,8 @@ mod tests {
         assert_eq!(factor(1.0), Factor { multiplier: 1 << 30, shift: 1 });
         assert_eq!(factor(0.75), Factor { multiplier: 3 << 29, shift: 0 });
         assert_eq!(factor(2f64.powi(-40)), Factor { multiplier: 0, shift: 0 });
+        // products of f32 may be more than f32 holds
+        assert_eq!(factor(f64::INFINITY), factor(2f64.powi(40)));
         // rounds up to a power of two
         assert_eq!(factor(1.0 - 1e-12), Factor { multiplier: 1 << 30, shift: 1 });
     }

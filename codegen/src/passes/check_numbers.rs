@@ -1,9 +1,9 @@
 //! Errors on trained numbers that are not finite.
 
 use crate::error::Error;
-use crate::graph::{Bias, Constant, Graph, Numbers, Operator, Weights};
+use crate::graph::{Bias, Constant, Function, Graph, Numbers, Operator, Weights};
 
-/// Looks at every weight, bias, scale and shift.
+/// Looks at every weight, bias, scale and shift, and at the numbers of functions.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     for layer in &graph.layers {
         let mut numbers: Vec<(&str, &[f32])> = Vec::new();
@@ -19,6 +19,9 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
             Operator::ScaleShift { scale, shift } => numbers.extend([("scales", &scale[..]), ("shifts", &shift[..])]),
             Operator::Pairwise { constant: Some(Constant { numbers: Numbers::F32(values), .. }), .. } => {
                 numbers.push(("constants", values));
+            }
+            Operator::Activation(Function::LeakyRelu { slope: number } | Function::Elu { alpha: number }) => {
+                numbers.push(("slope or alpha", std::slice::from_ref(number)));
             }
             Operator::Input { scale, offset, .. } => {
                 numbers.extend([("scale", std::slice::from_ref(scale)), ("offset", std::slice::from_ref(offset))]);
