@@ -49,6 +49,9 @@ const LEAST_RECORD: usize = 8;
 const RECORD: usize = 64;
 const MOST_RECORDS: usize = u16::MAX as usize;
 
+/// Memory for a page of a list of chunks, of which the file has one bit where it was never written.
+const PAGE: usize = 32;
+
 /// Bytes in front of a message in an object header of the first version.
 const FIRST_ENVELOPE: usize = 8;
 
@@ -194,10 +197,14 @@ impl Meter {
         let (length, signature) = (bytes.len(), bytes.get(..4).unwrap_or_default());
         if self.numbers {
             return match signature {
-                b"TREE" | b"BTLF" | b"BTIN" | b"FAHD" | b"FADB" | b"EAHD" | b"EAIB" | b"EASB" | b"EADB" => {
+                b"TREE" | b"BTLF" | b"BTIN" | b"FADB" | b"EAHD" | b"EAIB" | b"EASB" | b"EADB" => {
                     self.take(length, NODE)
                 }
                 b"BTHD" => self.tree(bytes),
+                b"FAHD" => {
+                    let bits = bytes.get(7).map_or(0, |&bits| u32::from(bits));
+                    self.take(field(bytes, 8, 8).checked_shr(bits).unwrap_or(0), PAGE)
+                }
                 _ => Ok(()),
             };
         }
