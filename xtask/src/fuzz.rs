@@ -58,6 +58,9 @@ pub struct Arguments {
     /// How long, for each reader
     #[arg(long, value_name = "N", default_value_t = STAGE_SECONDS)]
     seconds: u32,
+    /// Where libFuzzer's random numbers begin; 0 begins elsewhere every time
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u32,
     /// Only read this file, as to see what was found in it
     #[arg(long, value_name = "FILE", requires = "target")]
     input: Option<PathBuf>,
@@ -79,7 +82,7 @@ pub fn fuzz(arguments: &Arguments) -> Result<(), Error> {
         Some(target) => vec![target],
         None => TARGETS.to_vec(),
     };
-    let outcomes = outcomes(&folder, &targets, arguments.seconds)?;
+    let outcomes = outcomes(&folder, &targets, arguments.seconds, arguments.seed)?;
     for outcome in &outcomes {
         println!("{}", outcome.line);
     }
@@ -93,6 +96,9 @@ pub fn fuzz(arguments: &Arguments) -> Result<(), Error> {
     Ok(())
 }
 
+/// Where the random numbers of the stage begin: the same files for the same code, so that it is a change that fails.
+const STAGE_SEED: u32 = 1;
+
 /// The stage of `cargo xtask test`: each reader for a minute.
 pub fn stage(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
@@ -102,7 +108,7 @@ pub fn stage(name: &str) -> Result<Counts, Error> {
     };
     let mut counts = Counts::default();
     let mut log = String::new();
-    for outcome in outcomes(&folder, &TARGETS, STAGE_SECONDS)? {
+    for outcome in outcomes(&folder, &TARGETS, STAGE_SECONDS, STAGE_SEED)? {
         eprintln!("{}", outcome.line);
         counts.add(Counts::one(outcome.passed));
         // What libFuzzer said last: of a finding what panicked, and where.
@@ -121,7 +127,7 @@ struct Outcome {
 }
 
 /// As many readers at a time as there are cores.
-fn outcomes(folder: &Path, targets: &[&str], seconds: u32) -> Result<Vec<Outcome>, Error> {
+fn outcomes(folder: &Path, targets: &[&str], seconds: u32, seed: u32) -> Result<Vec<Outcome>, Error> {
     let targets: Vec<&'static str> = TARGETS.into_iter().filter(|target| targets.contains(target)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(targets.len());
     let next = AtomicUsize::new(0);
@@ -130,7 +136,7 @@ fn outcomes(folder: &Path, targets: &[&str], seconds: u32) -> Result<Vec<Outcome
         for _ in 0..cores {
             scope.spawn(|| {
                 while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = run(folder, target, seconds);
+                    let outcome = run(folder, target, seconds, seed);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
             });
@@ -145,13 +151,14 @@ fn outcomes(folder: &Path, targets: &[&str], seconds: u32) -> Result<Vec<Outcome
 }
 
 /// One reader, from the corpus on.
-fn run(folder: &Path, target: &'static str, seconds: u32) -> Result<Outcome, Error> {
+fn run(folder: &Path, target: &'static str, seconds: u32, seed: u32) -> Result<Outcome, Error> {
     let found = made(&found(target))?;
     let artifacts = made(&package().join("artifacts").join(target))?;
     let mut command = Command::new(folder.join(target));
     // New files go to the first folder.
     command.arg(found).arg(corpus(target)).args([
         format!("-max_total_time={seconds}"),
+        format!("-seed={seed}"),
         format!("-max_len={LONGEST}"),
         format!("-timeout={TIMEOUT}"),
         format!("-rss_limit_mb={MEMORY}"),
