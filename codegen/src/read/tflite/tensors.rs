@@ -1,6 +1,6 @@
 //! The tensors of a file, checked: values that flow between layers, and constants.
 
-use super::format::{Buffer, Model, SubGraph, Tensor, TensorType};
+use super::format::{Buffer, Model, QuantizationDetails, SubGraph, Tensor, TensorType};
 use crate::error::Error;
 use crate::graph::{Element, Quantization, Shape};
 
@@ -169,7 +169,8 @@ impl<'a> Tensors<'a> {
         let Some(quantization) = self.get(index)?.quantization() else {
             return Err(self.error(index, "holds int8 without a scale"));
         };
-        if quantization.details().is_some() {
+        // Details of no type are not verified, and not looked at.
+        if quantization.details_type() != QuantizationDetails::NONE {
             return Err(self.error(index, "is quantized in a way of its own, which is not supported"));
         }
         let scales = quantization.scale().unwrap_or_default();
