@@ -135,10 +135,10 @@ impl<'a> Builder<'a> {
     /// The axes of what `call` makes of two operands, whose axes are counted from the last: those of an operand,
     /// where all extents are along them, else all.
     pub(super) fn pair_axes(&self, call: &Call<'a>) -> Result<Vec<usize>, Error> {
-        let extents = self.tensors.extents(call.output)?;
+        let extents = self.extents(call.output)?;
         for operand in call.inputs().filter(|operand| self.made.contains_key(operand)) {
             let axes = self.axes_of(operand)?;
-            let alike = self.tensors.extents(operand)?.len() == extents.len();
+            let alike = self.extents(operand)?.len() == extents.len();
             if alike && self.shape_along(call.output, &axes).is_ok() {
                 return Ok(axes);
             }

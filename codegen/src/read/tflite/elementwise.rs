@@ -112,8 +112,8 @@ impl<'a> Builder<'a> {
     /// fewer it is flat, or does not fit.
     fn operand(&mut self, call: &Call<'a>, place: usize, axes: &[usize]) -> Result<TensorId, Error> {
         let id = self.read(call, place)?;
-        let extents = call.input(place).map_or(Ok(Vec::new()), |index| self.tensors.extents(index))?;
-        if extents.len() == self.tensors.extents(call.output)?.len() {
+        let extents = call.input(place).map_or(Ok(Vec::new()), |index| self.extents(index))?;
+        if extents.len() == self.extents(call.output)?.len() {
             self.read_along(call, place, axes)
         } else {
             Ok(id)
@@ -131,7 +131,7 @@ impl<'a> Builder<'a> {
         let index = call.input(place).ok_or_else(|| self.error(call, format!("has no input {place}")))?;
         let constant = self.tensors.constant(index)?;
         // Axes are counted from the last; those that it has not are of extent 1.
-        let more = self.tensors.extents(call.output)?.len().checked_sub(constant.shape.len());
+        let more = self.extents(call.output)?.len().checked_sub(constant.shape.len());
         let extent = |axis: &usize| more.and_then(|more| axis.checked_sub(more)).map_or(1, |axis| constant.shape[axis]);
         let shape = Shape(axes.iter().map(extent).collect());
         if more.is_none() || shape.elements() != constant.shape.iter().product::<usize>() {
