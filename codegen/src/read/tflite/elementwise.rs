@@ -113,11 +113,7 @@ impl<'a> Builder<'a> {
     fn operand(&mut self, call: &Call<'a>, place: usize, axes: &[usize]) -> Result<TensorId, Error> {
         let id = self.read(call, place)?;
         let extents = call.input(place).map_or(Ok(Vec::new()), |index| self.extents(index))?;
-        if extents.len() == self.extents(call.output)?.len() {
-            self.read_along(call, place, axes)
-        } else {
-            Ok(id)
-        }
+        if extents.len() == self.extents(call.output)?.len() { self.read_along(call, place, axes) } else { Ok(id) }
     }
 
     /// The operand at `place`, whose numbers are in the file, along these axes of the output.
