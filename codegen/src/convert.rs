@@ -150,7 +150,7 @@ impl Convert {
             method: None,
             save_ranges: None,
             labels: None,
-            strategy: Strategy::Smallest,
+            strategy: Strategy::Balanced,
             progress: None,
         }
     }

@@ -19,8 +19,8 @@ use microception::simd::{self, float::FILTERS};
 
 use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
-use crate::plan::LayerRows;
 use crate::plan::flow::Flow;
+use crate::plan::{Batch, LayerRows};
 
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 
@@ -297,7 +297,23 @@ impl Lowering<'_> {
             row_bytes: output.row_elements() * bytes,
             scratch_bytes,
             folds: matches!(&self.layer.operator, Operator::MaxPool { window } if (2..=MOST_FOLDED).contains(&window.size[0])),
+            batch: self.batch(),
         })
+    }
+
+    /// As many rows as fill the lanes of a convolution, whose tiles go on from row to row, with whole words of bytes in
+    /// a row, so that the next one is aligned.
+    fn batch(&self) -> Batch {
+        let (output, lanes) = (self.output_shape(), simd::LANES);
+        let tiled = matches!(&self.layer.operator, Operator::Convolution { .. } | Operator::PositionwiseDense { .. });
+        let whole = (output.row_elements() * self.element().bytes()).is_multiple_of(4);
+        let idle = output.width().next_multiple_of(lanes) - output.width();
+        if !tiled || !whole || idle == 0 || output.rows() == 1 {
+            return Batch::ONE;
+        }
+        let rows = (1..=lanes).find(|rows| (rows * output.width()).is_multiple_of(lanes)).unwrap_or(lanes);
+        let macs = self.graph.macs(self.layer);
+        Batch { rows: rows.min(output.rows()), saves: macs * idle as u64 / output.width().max(1) as u64 }
     }
 
     fn geometry(&self, window: &Window) -> Result<Geometry, Error> {

@@ -48,7 +48,7 @@ fn shipped() -> Convert {
 }
 
 fn machine() -> Machine {
-    Machine::new(&shipped().prepare().expect("converts").graph, Strategy::Smallest).expect("plans")
+    Machine::new(&shipped().prepare().expect("converts").graph, Strategy::Balanced).expect("plans")
 }
 
 /// The class with the greatest score; of equal ones the first.
@@ -93,7 +93,7 @@ fn the_tflite_model_gives_litert_s_class_for_every_picture() {
     };
     let (_, expected) = expected.split_at(expected.len() - labels.len());
     let model = read(&package().join("models/xception_lite/xlite_int8.tflite")).expect("read");
-    let machine = Machine::new(&passes::run(model).expect("passes"), Strategy::Smallest).expect("plans");
+    let machine = Machine::new(&passes::run(model).expect("passes"), Strategy::Balanced).expect("plans");
     // Scale 1 and zero point -128: pixels less 128.
     pictures.iter_mut().for_each(|pixel| *pixel ^= 0x80);
     let start = Instant::now();

@@ -55,7 +55,7 @@ fn operators_that_move_values_have_no_panic_path() {
     let int8 = quantize(&graph, &ranges).unwrap();
     for (name, graph) in [("moving_f32.rs", graph), ("moving_int8.rs", int8)] {
         let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&module, emit::module(&graph, Strategy::Smallest).unwrap().text).unwrap();
+        fs::write(&module, emit::module(&graph, Strategy::Balanced).unwrap().text).unwrap();
         build(&module, board, Program::NoPanic).unwrap();
     }
 }

@@ -16,7 +16,8 @@ use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
 
-const STRATEGIES: [Strategy; 4] = [Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything];
+const STRATEGIES: [Strategy; 5] =
+    [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything];
 
 fn reals(bytes: &[u8]) -> Vec<f32> {
     let (values, _) = bytes.as_chunks::<4>();

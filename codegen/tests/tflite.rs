@@ -64,7 +64,7 @@ fn shared(path: &str) -> Option<PathBuf> {
 /// Runs the model on frames that lie one after the other, and compares every answer.
 fn expect(model: &Path, frames: &[u8], expected: &[u8], cases: usize) {
     let graph = passes::run(read(model).expect("read")).expect("passes");
-    let mut machine = Machine::new(&graph, Strategy::Smallest).expect("plans");
+    let mut machine = Machine::new(&graph, Strategy::Balanced).expect("plans");
     assert!(frames.len() >= cases * machine.frame_bytes(), "too few frames");
     assert_eq!(expected.len(), cases * machine.output_bytes());
     let frames = frames.chunks(machine.frame_bytes());
@@ -122,7 +122,7 @@ fn the_shipped_model_in_float_gives_litert_s_numbers() {
     let Some(model) = shared("models/xception_lite/xlite_float.tflite") else { return };
     let golden = Arrays::open(&package("models/xception_lite/golden100.npz"));
     let graph = passes::run(read(&model).expect("read")).expect("passes");
-    let mut machine = Machine::new(&graph, Strategy::Smallest).expect("plans");
+    let mut machine = Machine::new(&graph, Strategy::Balanced).expect("plans");
     let floats =
         |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|&four| f32::from_le_bytes(four)).collect::<Vec<_>>();
     let (pictures, expected) = (golden.bytes("image"), floats(&golden.bytes("float_ref")));

@@ -49,7 +49,7 @@ pub fn check(bytes: &[u8]) {
     if graph.layers.len() > MOST_LAYERS || rows > MOST_ROWS {
         return;
     }
-    let _ = emit::module(&graph, Strategy::Smallest);
+    let _ = emit::module(&graph, Strategy::Balanced);
     if let Ok(mut machine) = Machine::new(&graph, Strategy::Eager) {
         let frame = vec![0; machine.frame_bytes()];
         let _ = machine.run(&frame);

@@ -29,7 +29,7 @@ pub struct Settings {
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
     /// What the plan is to be good at
-    #[arg(long, value_name = "PLAN", default_value = "smallest")]
+    #[arg(long, value_name = "PLAN", default_value = "balanced")]
     pub plan: Plan,
 }
 
@@ -45,6 +45,8 @@ pub enum Precision {
 /// What a plan is good at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Plan {
+    /// Little memory, and several rows at once where they are short and that takes at most a quarter more
+    Balanced,
     /// The least memory
     Smallest,
     /// Rows as early as they can be made: the shortest delay behind a camera
@@ -82,6 +84,7 @@ impl Settings {
     /// What the plan is to be good at.
     pub fn strategy(&self) -> Strategy {
         match self.plan {
+            Plan::Balanced => Strategy::Balanced,
             Plan::Smallest => Strategy::Smallest,
             Plan::Eager => Strategy::Eager,
             Plan::Whole => Strategy::Whole,

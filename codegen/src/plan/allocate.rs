@@ -27,7 +27,7 @@ pub struct Block {
 pub struct Blocks {
     /// All blocks.
     pub blocks: Vec<Block>,
-    /// Per layer: rows that share a block (1, or all).
+    /// Per layer: rows that share a block: those of a batch, or all.
     group: Vec<usize>,
     /// Per layer and group of rows: the block, if any row of it is made.
     rows: Vec<Vec<Option<usize>>>,
@@ -38,14 +38,13 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// The blocks of `turns`. Layers that `together` holds for have all their rows in one block,
-    /// one after the other; the output tensor's rows always are, and it lives to the end, as does every
-    /// tensor when `keep_all`.
+    /// The blocks of `turns`. The rows of a batch are in one block, one after the other; all rows of a layer are when
+    /// `together`, and always those of the output tensor, which lives to the end, as does every tensor when `keep_all`.
     pub fn of(layers: &[LayerRows], output: usize, turns: &[Turn], together: bool, keep_all: bool) -> Blocks {
         let group: Vec<usize> = layers
             .iter()
             .enumerate()
-            .map(|(layer, rows)| if together || layer == output { rows.rows } else { 1 })
+            .map(|(layer, rows)| if together || layer == output { rows.rows } else { rows.batch.rows })
             .collect();
         let mut blocks = Blocks {
             blocks: Vec::new(),
@@ -74,7 +73,7 @@ impl Blocks {
                     // A row of the same group, or a part of this one, was made before.
                     Some(block) => blocks.blocks[block].until = blocks.blocks[block].until.max(until),
                     None => {
-                        let rows = group.min(layer.rows);
+                        let rows = group.min(layer.rows - row / group * group);
                         blocks.rows[turn.layer][row / group] = Some(blocks.blocks.len());
                         blocks.blocks.push(Block { bytes: layer.row_bytes * rows, from: index, until });
                     }

@@ -33,6 +33,23 @@ pub struct LayerRows {
     /// Whether the rows of a window can be taken one at a time, into the output row as made so far: a
     /// running maximum.
     pub folds: bool,
+    /// How many rows one call had best make, where rows are so short that one alone leaves lanes of the kernel
+    /// idle; 1 where that makes no difference.
+    pub batch: Batch,
+}
+
+/// Rows of one call, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Rows that fill the kernel's lanes.
+    pub rows: usize,
+    /// Multiplications of an inference that are saved by that: which of two layers is worth more memory.
+    pub saves: u64,
+}
+
+impl Batch {
+    /// One row a call.
+    pub const ONE: Batch = Batch { rows: 1, saves: 0 };
 }
 
 /// One call of one layer, with its places in the arena.
@@ -77,7 +94,10 @@ pub struct Plan {
 /// What the planner looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// The least memory: rows in the best order found, cut where that helps.
+    /// Rows in the best order found, cut where that helps; several of them in one call where rows are short, as far
+    /// as that takes little memory more.
+    Balanced,
+    /// The least memory: as before, with one row in a call.
     Smallest,
     /// Rows as early as they can be made, without a cut: the shortest delay behind a camera.
     Eager,
@@ -87,35 +107,106 @@ pub enum Strategy {
     Everything,
 }
 
+impl Strategy {
+    /// Whether a layer waits until what it reads is whole.
+    fn is_whole(self) -> bool {
+        matches!(self, Strategy::Whole | Strategy::Everything)
+    }
+}
+
 /// Steps and addresses for the layers of a model, in their order; `output` is the layer whose
 /// tensor the model answers with.
 ///
 /// # Errors
 /// When a layer's numbers do not fit the runtime's steps, or the arena the addresses.
 pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan, Error> {
-    let together = matches!(strategy, Strategy::Whole | Strategy::Everything);
+    let single: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { batch: Batch::ONE, ..layer.clone() }).collect();
+    let plan = best(&single, output, strategy)?;
+    if strategy != Strategy::Balanced {
+        return Ok(plan);
+    }
+    let most = plan.arena_bytes + plan.arena_bytes / BATCH_MEMORY;
+    Ok(batched(layers, single, output, most)?.unwrap_or(plan))
+}
+
+/// Batches may take one of so many parts of the least memory in addition.
+const BATCH_MEMORY: usize = 4;
+
+/// A plan in at most `most` bytes in which as many layers as possible make the rows of a batch in one call, those
+/// first that save most; `None` where none can.
+fn batched(
+    layers: &[LayerRows],
+    mut chosen: Vec<LayerRows>,
+    output: usize,
+    most: usize,
+) -> Result<Option<Plan>, Error> {
+    let needed = schedule::needed(layers, output);
+    let all_needed = |layer: usize| needed[layer].iter().all(|&needed| needed);
+    let mut wanted: Vec<usize> = (0..layers.len())
+        .filter(|&layer| {
+            // A call makes all rows of its batch, and reads all from the first to the last.
+            let LayerRows { flow, batch, ref inputs, .. } = layers[layer];
+            let whole = all_needed(layer) && inputs.iter().all(|&input| all_needed(input));
+            batch.rows > 1 && flow.makes_several() && whole
+        })
+        .collect();
+    wanted.sort_by_key(|&layer| std::cmp::Reverse(layers[layer].batch.saves));
+    let mut batches = Vec::new();
+    for layer in wanted {
+        chosen[layer].batch = layers[layer].batch;
+        if candidates(&chosen, output, Strategy::Balanced).iter().any(|candidate| candidate.floor <= most) {
+            batches.push(layer);
+        } else {
+            chosen[layer].batch = Batch::ONE;
+        }
+    }
+    // What may fit does not always.
+    while let Some(last) = batches.pop() {
+        let plan = best(&chosen, output, Strategy::Balanced)?;
+        if plan.arena_bytes <= most {
+            return Ok(Some(plan));
+        }
+        chosen[last].batch = Batch::ONE;
+    }
+    Ok(None)
+}
+
+/// An order that may be good.
+struct Candidate {
+    turns: Vec<Turn>,
+    cuts: Vec<usize>,
+    /// The least bytes that it takes.
+    floor: usize,
+}
+
+fn candidates(layers: &[LayerRows], output: usize, strategy: Strategy) -> Vec<Candidate> {
+    let together = strategy.is_whole();
     let keep_all = strategy == Strategy::Everything;
     let floor = |turns: &[Turn]| Blocks::of(layers, output, turns, together, keep_all).floor(turns.len(), 4);
-    let by_rows = |layers: &[LayerRows]| -> Vec<(Vec<Turn>, Vec<usize>)> {
+    let candidate = |turns: Vec<Turn>, cuts| Candidate { floor: floor(&turns), turns, cuts };
+    if together {
+        return vec![candidate(schedule::whole(layers), Vec::new())];
+    }
+    let by_rows = |layers: &[LayerRows]| -> Vec<Candidate> {
         let orders = schedule::best(layers, output, strategy, floor).into_iter();
-        orders.map(|(order, cuts)| (schedule::rows(layers, output, order, &cuts), cuts)).collect()
+        orders.map(|(order, cuts)| candidate(schedule::rows(layers, output, order, &cuts), cuts)).collect()
     };
-    let candidates = if together {
-        vec![(schedule::whole(layers), Vec::new())]
-    } else {
-        // Folding takes more steps, so that it comes second and has to be better.
-        let unfolded: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { folds: false, ..layer.clone() }).collect();
-        let mut candidates = by_rows(&unfolded);
-        if layers.iter().any(|layer| layer.folds) {
-            candidates.extend(by_rows(layers));
-        }
-        candidates
-    };
+    // Folding takes more steps, so that it comes second and has to be better.
+    let unfolded: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { folds: false, ..layer.clone() }).collect();
+    let mut candidates = by_rows(&unfolded);
+    if layers.iter().any(|layer| layer.folds) {
+        candidates.extend(by_rows(layers));
+    }
+    candidates
+}
+
+/// The plan in the least memory, each layer in batches of its own.
+fn best(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan, Error> {
     let mut best: Option<Plan> = None;
-    for (turns, cuts) in candidates {
+    for candidate in candidates(layers, output, strategy) {
         // An order whose floor is above a plan that stands can't win.
-        if best.as_ref().is_none_or(|best| floor(&turns) < best.arena_bytes) {
-            let plan = addressed(layers, output, &turns, cuts, together, keep_all)?;
+        if best.as_ref().is_none_or(|best| candidate.floor < best.arena_bytes) {
+            let plan = addressed(layers, output, candidate, strategy)?;
             if best.as_ref().is_none_or(|best| plan.arena_bytes < best.arena_bytes) {
                 best = Some(plan);
             }
@@ -128,12 +219,11 @@ pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<P
 fn addressed(
     layers: &[LayerRows],
     output: usize,
-    turns: &[Turn],
-    cuts: Vec<usize>,
-    together: bool,
-    keep_all: bool,
+    Candidate { turns, cuts, .. }: Candidate,
+    strategy: Strategy,
 ) -> Result<Plan, Error> {
-    let blocks = Blocks::of(layers, output, turns, together, keep_all);
+    let together = strategy.is_whole();
+    let blocks = Blocks::of(layers, output, &turns, together, strategy == Strategy::Everything);
     let mut unit = if blocks.unaligned(layers) { 1 } else { 4 };
     let (addresses, floor_bytes) = loop {
         // Blocks begin aligned even where the rows inside them are not: sums are read as words.

@@ -248,8 +248,14 @@ impl Schedule<'_> {
         match self.layers[layer].flow {
             _ if self.layers[layer].folds => [self.folded[layer]..self.folded[layer] + 1, 0..0],
             Flow::Running => [row..row + 1, 0..0],
-            _ => turn(self.layers, layer, row, 1).reads,
+            _ => turn(self.layers, layer, row, self.batch(layer)).reads,
         }
+    }
+
+    /// Rows that the next turn of a layer makes. All rows of a layer with a batch are needed.
+    fn batch(&self, layer: usize) -> usize {
+        let LayerRows { batch, rows, .. } = self.layers[layer];
+        batch.rows.min(rows - self.next[layer])
     }
 
     fn run(&mut self, layer: usize) {
@@ -262,10 +268,10 @@ impl Schedule<'_> {
                 let rows = usize::from(row + 1 == self.input_rows(layer));
                 Turn { layer, row, rows, reads: [row..row + 1, 0..0], part: Part::Whole }
             }
-            _ => turn(self.layers, layer, row, 1),
+            _ => turn(self.layers, layer, row, self.batch(layer)),
         };
+        self.next[layer] += if self.layers[layer].flow == Flow::Running { 1 } else { next.rows };
         self.turns.push(next);
-        self.next[layer] += 1;
         self.skip_unneeded(layer);
     }
 
@@ -347,7 +353,7 @@ fn running_turns(turns: &mut Vec<Turn>, layer: usize, input_rows: usize, most: u
 
 /// Per layer and output row, whether the output or a needed row reads it. The caller's rows are
 /// all needed: they come anyway.
-fn needed(layers: &[LayerRows], output: usize) -> Vec<Vec<bool>> {
+pub fn needed(layers: &[LayerRows], output: usize) -> Vec<Vec<bool>> {
     let mut needed: Vec<Vec<bool>> = layers.iter().map(|layer| vec![layer.flow == Flow::Input; layer.rows]).collect();
     needed[output].fill(true);
     for (layer, LayerRows { flow, inputs, .. }) in layers.iter().enumerate().rev() {

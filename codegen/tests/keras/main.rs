@@ -53,7 +53,7 @@ fn check(model: &Path, arrays: &Path) {
     let (cases, x) = inputs(arrays);
     let y = floats(&arrays::Arrays::open(arrays).bytes("y"));
     let near = f64::from(tolerance::F32) * largest(&y);
-    for strategy in [Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
+    for strategy in [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
         let mut machine = Machine::new(&graph, strategy).unwrap_or_else(|error| panic!("{name}: {error}"));
         for (x, y) in x.chunks(x.len() / cases).zip(y.chunks(y.len() / cases)) {
             let output = machine.run(&frame_bytes(&graph, x)).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -130,7 +130,7 @@ fn generated_modules_compute_what_keras_computes_in_every_way_of_running() {
         let (cases, x) = inputs(&model.with_extension("npz"));
         let y = floats(&arrays::Arrays::open(&model.with_extension("npz")).bytes("y"));
         let (x, y) = (&x[..x.len() / cases], &y[..y.len() / cases]);
-        let module = emit::module(&graph, Strategy::Smallest).expect(name);
+        let module = emit::module(&graph, Strategy::Balanced).expect(name);
         let row = graph.tensor(graph.layers[0].output).shape.row_elements();
         let near = tolerance::F32 * largest(y) as f32;
         let expected: Vec<f32> = y.iter().map(|&value| value as f32).collect();
@@ -171,7 +171,7 @@ fn generated_int8_modules_compute_what_the_host_computes() {
         let bytes: Vec<u8> = frame.iter().map(|value| value.cast_unsigned()).collect();
         let answer = Machine::new(&quantized, Strategy::Whole).and_then(|mut machine| machine.run(&bytes)).expect(name);
         let expected: Vec<i8> = answer.iter().map(|byte| byte.cast_signed()).collect();
-        let module = emit::module(&quantized, Strategy::Smallest).expect(name);
+        let module = emit::module(&quantized, Strategy::Balanced).expect(name);
         let row = quantized.tensors[0].shape.row_elements();
         program.add(name, module, &frame, row, &expected, 0.0);
     }

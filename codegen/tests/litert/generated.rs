@@ -30,7 +30,7 @@ fn generated_modules_compute_what_litert_computes_in_every_way_of_running() {
     let mut program = Program::default();
     for name in MODELS {
         let fixture = fixture::named(name);
-        let module = emit::module(&fixture.graph, Strategy::Smallest).expect(name);
+        let module = emit::module(&fixture.graph, Strategy::Balanced).expect(name);
         let [frame, expected] = [fixture.input(0), fixture.tensor(fixture.graph.outputs[0], 0).expect("an output")]
             .map(|bytes| bytes.iter().map(|&byte| byte.cast_signed()).collect::<Vec<i8>>());
         let row = fixture.graph.tensor(fixture.graph.layers[0].output).shape.row_elements();
@@ -42,7 +42,7 @@ fn generated_modules_compute_what_litert_computes_in_every_way_of_running() {
 #[test]
 fn a_module_for_another_runtime_does_not_compile_and_says_why() {
     let fixture = fixture::named(MODELS[0]);
-    let module = emit::module(&fixture.graph, Strategy::Smallest).expect("plans");
+    let module = emit::module(&fixture.graph, Strategy::Balanced).expect("plans");
     let current = format!("require_format({})", microception::model::FORMAT);
     assert!(module.text.contains(&current));
     let other = module.text.replace(&current, "require_format(999)");
@@ -57,7 +57,7 @@ fn a_module_for_another_runtime_does_not_compile_and_says_why() {
 #[test]
 fn the_same_model_gives_the_same_text() {
     for fixture in MODELS.map(fixture::named) {
-        let text = || emit::module(&fixture.graph, Strategy::Smallest).expect("plans").text;
+        let text = || emit::module(&fixture.graph, Strategy::Balanced).expect("plans").text;
         assert_eq!(text(), text());
     }
 }

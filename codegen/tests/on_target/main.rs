@@ -147,7 +147,7 @@ fn package(board: &Board, cases: &[Case]) -> PathBuf {
     let mut calls = String::new();
     let mut arena_bytes = 0;
     for Case { name, graph, frame, expected, near } in cases {
-        let module = emit::module(graph, Strategy::Smallest).expect(name);
+        let module = emit::module(graph, Strategy::Balanced).expect(name);
         arena_bytes = arena_bytes.max(module.plan.arena_bytes);
         write(&format!("src/{name}.rs"), &module.text);
         let _ = writeln!(modules, "mod {name} {{ include!(\"{name}.rs\"); }}");

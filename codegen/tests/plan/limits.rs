@@ -5,7 +5,8 @@ use microception_codegen::plan::Strategy;
 
 use crate::planned;
 
-const ALL: [Strategy; 4] = [Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything];
+const ALL: [Strategy; 5] =
+    [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything];
 
 /// Max pools in a row, each of so many rows and strides, with same padding.
 fn pools(shape: [usize; 3], element: Element, windows: &[(usize, usize)]) -> Graph {

@@ -10,7 +10,7 @@ mod shipped;
 
 use microception_codegen::graph::Graph;
 use microception_codegen::lower;
-use microception_codegen::plan::{Plan, Strategy, plan};
+use microception_codegen::plan::{LayerRows, Plan, Strategy, plan};
 
 use crate::checker::{Replay, check};
 use crate::demand::{Definition, Demand, needed, rows_before};
@@ -57,6 +57,7 @@ fn planned(graph: &Graph, strategy: Strategy) -> Result<Checked, String> {
     match strategy {
         Strategy::Eager => no_hidden_buffering(&checked, 0..layers.len())?,
         Strategy::Smallest if checked.plan.cuts.is_empty() => no_hidden_buffering(&checked, output..output + 1)?,
+        Strategy::Balanced => little_more_memory(&checked, &layers)?,
         Strategy::Smallest | Strategy::Whole => {}
         Strategy::Everything => all_kept(&checked)?,
     }
@@ -107,6 +108,18 @@ fn no_hidden_buffering(checked: &Checked, layers: std::ops::Range<usize>) -> Res
     Ok(())
 }
 
+/// Batches take at most a quarter of the least memory in addition, and no call more rows than its layer's batch.
+fn little_more_memory(checked: &Checked, layers: &[LayerRows]) -> Result<(), String> {
+    let least = plan(layers, checked.output, Strategy::Smallest).map_err(|error| error.to_string())?;
+    if checked.plan.arena_bytes > least.arena_bytes + least.arena_bytes / 4 {
+        return Err(format!("{} bytes, where {} are enough", checked.plan.arena_bytes, least.arena_bytes));
+    }
+    match checked.plan.steps.iter().find(|step| step.rows > layers[step.layer].batch.rows) {
+        Some(step) => Err(format!("{} rows at once of {}", step.rows, layers[step.layer].name)),
+        None => Ok(()),
+    }
+}
+
 /// Whether all taps of some row fall on padding.
 fn has_constant_rows(definitions: &[Definition]) -> bool {
     definitions.iter().filter(|definition| matches!(definition.demand, Demand::Taps { .. })).any(|definition| {
@@ -132,7 +145,8 @@ fn size(number: u64) -> usize {
     1 + (number as usize * LARGEST) / GRAPHS as usize
 }
 
-fn random_graphs(strategy: Strategy) {
+/// Graphs of all sizes; of some strategies only every few of them, because they are planned so often.
+fn random_graphs(strategy: Strategy, every: usize) {
     if let Some((number, size)) = std::env::var(ALONE).ok().as_deref().and_then(|alone| alone.split_once(':')) {
         let graph = random::graph(number.parse().expect("a number"), size.parse().expect("a size"));
         println!("{}", description(&graph));
@@ -140,10 +154,11 @@ fn random_graphs(strategy: Strategy) {
         println!("{:#?}", checked.plan);
         return;
     }
-    let (mut steps, mut uncut, mut at_floor) = (0, 0, 0);
-    for number in 0..GRAPHS {
+    let (mut steps, mut batches, mut uncut, mut at_floor) = (0, 0, 0, 0);
+    for number in (0..GRAPHS).step_by(every) {
         let Err(reason) = planned(&random::graph(number, size(number)), strategy).map(|Checked { plan, .. }| {
             steps += plan.steps.len();
+            batches += plan.steps.iter().filter(|step| step.rows > 1).count();
             uncut += usize::from(plan.cuts.is_empty());
             at_floor += usize::from(plan.arena_bytes == plan.floor_bytes);
         }) else {
@@ -156,7 +171,11 @@ fn random_graphs(strategy: Strategy) {
         let graph = description(&random::graph(number, size));
         panic!("{graph}{reason}\n{ALONE}={number}:{size} plans this graph alone");
     }
-    println!("{strategy:?}: {GRAPHS} graphs, {steps} steps, {uncut} without cuts, {at_floor} arenas at their floor");
+    assert!(batches > 0 || strategy != Strategy::Balanced, "nothing made several rows at once");
+    println!(
+        "{strategy:?}: {} graphs, {steps} steps, {batches} of several rows, {uncut} without cuts, {at_floor} arenas at their floor",
+        GRAPHS.div_ceil(every as u64)
+    );
 }
 
 fn description(graph: &Graph) -> String {
@@ -165,23 +184,28 @@ fn description(graph: &Graph) -> String {
 }
 
 #[test]
+fn random_graphs_balanced() {
+    random_graphs(Strategy::Balanced, 3);
+}
+
+#[test]
 fn random_graphs_smallest() {
-    random_graphs(Strategy::Smallest);
+    random_graphs(Strategy::Smallest, 1);
 }
 
 #[test]
 fn random_graphs_eager() {
-    random_graphs(Strategy::Eager);
+    random_graphs(Strategy::Eager, 1);
 }
 
 #[test]
 fn random_graphs_whole() {
-    random_graphs(Strategy::Whole);
+    random_graphs(Strategy::Whole, 1);
 }
 
 #[test]
 fn random_graphs_everything() {
-    random_graphs(Strategy::Everything);
+    random_graphs(Strategy::Everything, 1);
 }
 
 /// The random graphs have what they are for.

@@ -176,7 +176,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 /// Under every plan the same answers.
 fn by_rows(model: &Model, tensors: usize) -> Result<usize, String> {
     let graph = graph(model)?;
-    for strategy in [Strategy::Smallest, Strategy::Eager, Strategy::Whole] {
+    for strategy in [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole] {
         let mut machine = machine(model, &graph, strategy)?;
         for case in 0..model.cases() {
             let found = machine.run(model.frame(case)).map_err(|error| format!("{}: {error}", model.name))?;
