@@ -616,7 +616,7 @@ pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32
         let end = first.wrapping_add(row.stride);
         (end / 2).wrapping_mul(PLANES_PAIR_BYTES).wrapping_add(end % 2 * 16).wrapping_sub(first * 16)
     };
-    let mut group = Group {
+    let mut groups = Groups {
         lines: lines.map(|line| line.map_or(padding.as_ptr(), |line| line.as_ptr())),
         steps: lines.map(|line| if line.is_some() { channels } else { 0 }),
         left: planes.left,
@@ -628,6 +628,7 @@ pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32
         rounds: planes.rounds,
         weights: row.weights.as_ptr(),
         channels: row.channels.as_ptr(),
+        left_to_do: channels / 4,
         constant: row.range.zero_point.wrapping_mul(2).wrapping_add(1),
         output: output.as_mut_ptr(),
         stride: channels,
@@ -635,30 +636,26 @@ pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32
         first: planes.first.wrapping_mul(16),
         after: [after(planes.first), after(planes.first.wrapping_add(row.stride) % 2)],
     };
-    for _ in 0..channels / 4 {
-        // SAFETY: of each line the function reads 4 bytes at each of `width` pixels at most, `steps`
-        // apart, and of a missing line the 4 bytes of `padding`; of `weights` 48, of `channels` 4. All
-        // are there for each group of four channels, as was checked above. It writes `rounds * ROUND + 1` pairs
+    if channels != 0 {
+        // SAFETY: for each of `channels / 4` groups of four channels the function reads 4 bytes at each of `width`
+        // pixels of each line at most, `steps` apart, and of a missing line the 4 bytes of `padding`; of `weights`
+        // 48, of `channels` 4. All are there, as was checked above. It writes `rounds * ROUND + 1` pairs
         // of columns, which `scratch` holds, reads only those, and writes 4 bytes at each of
         // `output_width` pixels, `stride` apart. All words it reads and writes as such lie in `scratch`,
         // which is aligned; LDR works at any alignment for the others.
-        unsafe { convolve_group(&group) };
-        group.lines = group.lines.map(|line| if line == padding.as_ptr() { line } else { line.wrapping_add(4) });
-        group.weights = group.weights.wrapping_add(4 * TAPS_3X3.len());
-        group.channels = group.channels.wrapping_add(4);
-        group.output = group.output.wrapping_add(4);
+        unsafe { convolve_groups(&mut groups) };
     }
     if row.range.clamp != [i8::MIN, i8::MAX] {
         clamp(output.get_mut(..channels.wrapping_mul(row.output_width)).unwrap_or(&mut []), row.range.clamp);
     }
 }
 
-/// What [`convolve_group`] works on.
+/// What [`convolve_groups`] works on: the first group, and then the next.
 #[repr(C)]
-struct Group {
+struct Groups {
     /// The first pixel of each line.
     lines: [*const i8; 3],
-    /// Bytes from pixel to pixel.
+    /// Bytes from pixel to pixel; 0 where the line is missing.
     steps: [usize; 3],
     /// As in [`Planes`].
     left: usize,
@@ -678,6 +675,8 @@ struct Group {
     weights: *const i8,
     /// The first channel.
     channels: *const Channel,
+    /// Groups, this one included.
+    left_to_do: usize,
     /// Twice the zero point, and one.
     constant: i32,
     /// The first channel of the first output pixel.
@@ -692,17 +691,18 @@ struct Group {
     after: [usize; 2],
 }
 
-/// Makes one row of four channels: widens three lines into planes, makes a sum for every column, requantizes those
-/// that a stride leaves.
+/// Makes one row, four channels at a time: widens three lines into planes, makes a sum for every column, requantizes
+/// those that a stride leaves.
 ///
 /// # Safety
-/// What `group` points to must be there: see [`convolve_3x3`].
+/// What `groups` points to must be there, for one group at least: see [`convolve_3x3`].
 #[unsafe(naked)]
-unsafe extern "C" fn convolve_group(group: &Group) {
+unsafe extern "C" fn convolve_groups(groups: &mut Groups) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         // What the loops count and keep: odd, channel, weights, stride.
         "sub sp, sp, #20",
+        "2:",
         "str r0, [sp, #16]",
         // Planes: r0 writes, r1 to r3 read the lines, r4 to r6 are their steps, lr counts.
         "ldr r2, [r0, #{odd}]",
@@ -865,6 +865,32 @@ unsafe extern "C" fn convolve_group(group: &Group) {
         "add r3, r3, #1",
         "cmp r3, #2",
         "bne 8b",
+        // The next group; a missing line stays where it is.
+        "ldr r0, [sp, #16]",
+        "ldr r12, [r0, #{left_to_do}]",
+        "ldm r0, {{r1-r6}}",
+        "ldrd r7, r8, [r0, #{weights}]",
+        "ldr r9, [r0, #{output}]",
+        "subs r12, r12, #1",
+        "beq 22f",
+        "cbz r4, 23f",
+        "adds r1, r1, #4",
+        "23:",
+        "cbz r5, 24f",
+        "adds r2, r2, #4",
+        "24:",
+        "cbz r6, 25f",
+        "adds r3, r3, #4",
+        "25:",
+        "adds r7, r7, #4 * {taps}",
+        "add r8, r8, #4 * {channel_bytes}",
+        "add r9, r9, #4",
+        "stm r0, {{r1-r3}}",
+        "strd r7, r8, [r0, #{weights}]",
+        "str r9, [r0, #{output}]",
+        "str r12, [r0, #{left_to_do}]",
+        "b 2b",
+        "22:",
         "add sp, sp, #20",
         "pop {{r4-r11, pc}}",
         // Writes r11 pairs of padding from r0 on.
@@ -885,21 +911,23 @@ unsafe extern "C" fn convolve_group(group: &Group) {
         "bne 30b",
         "31:",
         "bx lr",
-        left = const offset_of!(Group, left),
-        full = const offset_of!(Group, full),
-        odd = const offset_of!(Group, odd),
-        right = const offset_of!(Group, right),
-        scratch = const offset_of!(Group, scratch),
-        padding = const offset_of!(Group, padding),
-        rounds = const offset_of!(Group, rounds),
-        weights = const offset_of!(Group, weights),
-        channels = const offset_of!(Group, channels),
-        constant = const offset_of!(Group, constant),
-        output = const offset_of!(Group, output),
-        stride = const offset_of!(Group, stride),
-        outputs = const offset_of!(Group, outputs),
-        first = const offset_of!(Group, first),
-        after = const offset_of!(Group, after),
+        left = const offset_of!(Groups, left),
+        full = const offset_of!(Groups, full),
+        odd = const offset_of!(Groups, odd),
+        right = const offset_of!(Groups, right),
+        scratch = const offset_of!(Groups, scratch),
+        padding = const offset_of!(Groups, padding),
+        rounds = const offset_of!(Groups, rounds),
+        weights = const offset_of!(Groups, weights),
+        channels = const offset_of!(Groups, channels),
+        left_to_do = const offset_of!(Groups, left_to_do),
+        taps = const TAPS_3X3.len(),
+        constant = const offset_of!(Groups, constant),
+        output = const offset_of!(Groups, output),
+        stride = const offset_of!(Groups, stride),
+        outputs = const offset_of!(Groups, outputs),
+        first = const offset_of!(Groups, first),
+        after = const offset_of!(Groups, after),
         bias = const offset_of!(Channel, bias),
         multiplier = const offset_of!(Channel, factor) + offset_of!(Factor, multiplier),
         shift = const offset_of!(Channel, factor) + offset_of!(Factor, shift),
