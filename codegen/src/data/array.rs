@@ -182,7 +182,7 @@ fn in_c_order<T: Copy>(stored: Vec<T>, shape: &[usize], fortran: bool) -> Vec<T>
 }
 
 /// An open `.npz`: a zip of `.npy` files, each named after its array.
-pub(super) struct Npz<'a> {
+pub struct Npz<'a> {
     zip: ZipArchive<Cursor<&'a [u8]>>,
     /// Bytes that may still be unpacked.
     left: u64,
@@ -190,7 +190,10 @@ pub(super) struct Npz<'a> {
 
 impl<'a> Npz<'a> {
     /// Reads the table of contents.
-    pub(super) fn open(bytes: &'a [u8]) -> Result<Npz<'a>, String> {
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub fn open(bytes: &'a [u8]) -> Result<Npz<'a>, String> {
         let (base, ratio) = UNPACKED;
         let left = (bytes.len() as u64).saturating_mul(ratio).saturating_add(base).min(LARGEST);
         ZipArchive::new(Cursor::new(bytes))
@@ -199,13 +202,16 @@ impl<'a> Npz<'a> {
     }
 
     /// The arrays' names.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub fn names(&self) -> Vec<String> {
         let members = self.zip.file_names().filter_map(Result::ok);
         members.filter_map(|name| Some(name.strip_suffix(".npy")?.to_owned())).collect()
     }
 
     /// Reads the array of that name.
-    pub(super) fn array(&mut self, name: &str) -> Result<Array, String> {
+    ///
+    /// # Errors
+    /// When there is none, it is damaged, or it unpacks to more than a file of its size should.
+    pub fn array(&mut self, name: &str) -> Result<Array, String> {
         let damaged = |reason: String| format!("array \"{name}\" {reason}");
         let member = self
             .zip

@@ -76,6 +76,17 @@ impl Toolchain {
         self.library == Library::Installed
     }
 
+    /// What the compiler calls itself: its version, and where it comes from.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn version(&self) -> Result<String, Error> {
+        let output = Command::new(&self.rustc).arg("--version").output();
+        let output = output.map_err(|error| Error::file(&self.rustc, format!("does not start: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        if text.is_empty() { Err(Error::file(&self.rustc, "does not say its version")) } else { Ok(text) }
+    }
+
     /// Cargo for the target, without anything that an outer cargo has put into the environment.
     /// It builds into `target_dir`; `subcommand` is `build`, `check` or `test`.
     pub fn cargo(&self, subcommand: &str, target_dir: &Path) -> Command {
