@@ -51,12 +51,8 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
-    /// Counts the instructions of each layer of the shipped model on an emulated Cortex-M4
-    Bench {
-        /// End with one JSON object
-        #[arg(long)]
-        json: bool,
-    },
+    /// Measures the shipped models and those given on the emulated cores, and compares with the record
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,7 +62,7 @@ fn main() -> ExitCode {
         Task::Test { only } => test::test(only.as_deref()),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Size { json } => size::size(json),
-        Task::Bench { json } => bench::bench(json),
+        Task::Bench(arguments) => bench::bench(&arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,24 +1,95 @@
-//! The shipped model, converted.
+//! Models, converted: the shipped ones, and those that are named.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use microception_codegen::convert::{Convert, Precision, Summary};
 use microception_codegen::error::Error;
 
 use crate::{root, work_folder};
 
-/// The folder of the shipped model.
-const FOLDER: &str = "codegen/models/xception_lite";
+/// The folder of the shipped models, a folder each.
+const MODELS: &str = "codegen/models";
 
-/// Converts the shipped model: the generated module's path, and the figures that go with it.
+/// The folder of the one that is demonstrated.
+const DEMONSTRATED: &str = "xception_lite";
+
+/// A converted model.
+#[derive(Debug)]
+pub struct Converted {
+    /// Its name and its arithmetic, as `xception_lite int8`.
+    pub name: String,
+    /// The generated module's path.
+    pub module: PathBuf,
+    /// The figures that go with it.
+    pub summary: Summary,
+}
+
+/// Converts the model that is demonstrated: the generated module's path, and the figures that go with it.
 pub fn convert(precision: Precision) -> Result<(PathBuf, Summary), Error> {
-    let module = work_folder()?.join(format!("xception_lite_{}.rs", precision.name()));
-    let folder = root().join(FOLDER);
-    let mut conversion =
-        Convert::new(folder.join("xlite.keras")).precision(precision).labels(folder.join("labels.txt"));
-    if precision == Precision::Int8 {
-        conversion = conversion.calibration(folder.join("ranges.json"));
+    let folder = root().join(MODELS).join(DEMONSTRATED);
+    let converted = in_folder(DEMONSTRATED, &trained(&folder)?, precision)?;
+    Ok((converted.module, converted.summary))
+}
+
+/// Converts all shipped models: each in f32, and in int8 where its activation ranges are beside it.
+pub fn shipped() -> Result<Vec<Converted>, Error> {
+    let mut converted = Vec::new();
+    for folder in entries(&root().join(MODELS))?.into_iter().filter(|path| path.is_dir()) {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let model = trained(&folder)?;
+        converted.push(in_folder(&name, &model, Precision::F32)?);
+        if ranges(&model).is_file() {
+            converted.push(in_folder(&name, &model, Precision::Int8)?);
+        }
     }
-    let summary = conversion.to_file(&module)?;
-    Ok((module, summary))
+    Ok(converted)
+}
+
+/// Converts the model in a file, in int8 if it is quantized or there is calibration.
+pub fn given(model: &Path, calibration: Option<&Path>) -> Result<Converted, Error> {
+    let mut conversion = Convert::new(model);
+    if let Some(calibration) = calibration {
+        conversion = conversion.calibration(calibration);
+    }
+    let name = model.file_stem().unwrap_or_default().to_string_lossy();
+    converted(&name, &conversion)
+}
+
+/// The trained model in a shipped model's folder.
+fn trained(folder: &Path) -> Result<PathBuf, Error> {
+    let files = entries(folder)?;
+    let trained = files.into_iter().find(|path| path.extension().is_some_and(|kind| kind == "keras"));
+    trained.ok_or_else(|| Error::file(folder, "has no .keras file"))
+}
+
+fn ranges(model: &Path) -> PathBuf {
+    model.with_file_name("ranges.json")
+}
+
+fn in_folder(name: &str, model: &Path, precision: Precision) -> Result<Converted, Error> {
+    let mut conversion = Convert::new(model).precision(precision);
+    if precision == Precision::Int8 {
+        conversion = conversion.calibration(ranges(model));
+    }
+    converted(name, &conversion)
+}
+
+/// Converts, and writes the module if it is not what is there: what was built of it then need not be built again.
+fn converted(name: &str, conversion: &Convert) -> Result<Converted, Error> {
+    let (text, summary) = conversion.to_module().map(|(module, summary)| (module.text, summary))?;
+    let name = format!("{name} {}", summary.precision.name());
+    let module = work_folder()?.join(format!("{}.rs", name.replace(' ', "_")));
+    if !fs::read_to_string(&module).is_ok_and(|there| there == text) {
+        fs::write(&module, text).map_err(|error| Error::file(&module, error.to_string()))?;
+    }
+    Ok(Converted { name, module, summary })
+}
+
+/// What is in a folder, by name.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = folder.read_dir().map_err(|error| Error::file(folder, error.to_string()))?;
+    let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    paths.sort();
+    Ok(paths)
 }

@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{fuzz, python, root, setup};
+use crate::{bench, fuzz, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
 
-const STAGES: [Stage; 10] = [
+const STAGES: [Stage; 11] = [
     ("format", |name| run(name, Ok(format()))),
     ("lints", |name| run(name, Ok(lints()))),
     ("docs", |name| run(name, Ok(docs()))),
@@ -28,6 +28,7 @@ const STAGES: [Stage; 10] = [
     ("firmware lints", |name| run(name, firmware_lints())),
     ("on-target tests", |name| run(name, on_target())),
     ("no panic path", no_panic_path),
+    ("bench", bench::stage),
     ("demo", demo),
 ];
 
@@ -74,8 +75,12 @@ fn cargo(arguments: &[&str]) -> Command {
 /// The package of the fuzz targets is none of the workspace's.
 const FUZZ: &str = "codegen/fuzz/Cargo.toml";
 
+/// Nor is the package of microflow's programs.
+const MICROFLOW: &str = "xtask/microflow/Cargo.toml";
+
 fn format() -> Vec<Command> {
-    vec![cargo(&["fmt", "--all", "--check"]), cargo(&["fmt", "--manifest-path", FUZZ, "--check"])]
+    let apart = [FUZZ, MICROFLOW].map(|manifest| cargo(&["fmt", "--manifest-path", manifest, "--check"]));
+    [cargo(&["fmt", "--all", "--check"])].into_iter().chain(apart).collect()
 }
 
 fn lints() -> Vec<Command> {
@@ -110,20 +115,29 @@ fn small_model() -> std::path::PathBuf {
     root().join("boards/app/tests/models/doubler.rs")
 }
 
-/// Clippy over each set of the firmware's features, on each board.
+/// Clippy over each set of the firmware's features, on each board, and over microflow's programs.
 fn firmware_lints() -> Result<Vec<Command>, Error> {
     let check = |board: &Board, features: &[&str]| -> Result<Command, Error> {
-        let clippy = Toolchain::find(board.target)?.clippy_driver();
-        let clippy = clippy.ok_or_else(|| Error::model("the compiler for the board has no clippy beside it"))?;
         let mut command = firmware::cargo("check", board)?;
         command.args(["--release", "--lib", "--bins", "--tests"]).args(features);
-        command.env("MICROCEPTION_MODEL", small_model()).env("RUSTC_WORKSPACE_WRAPPER", &clippy);
-        // The driver's own way to take arguments, as `cargo clippy` hands them over.
-        command.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
-        Ok(command)
+        command.env("MICROCEPTION_MODEL", small_model());
+        clippy(command, board)
     };
     let features: [&[&str]; 3] = [&[], &["--features", "serve"], &["--features", "bare"]];
-    BOARDS.iter().flat_map(|board| features.map(|features| check(board, features))).collect()
+    let ours = BOARDS.iter().flat_map(|board| features.map(|features| check(board, features)));
+    let board = setup::board()?;
+    let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));
+    ours.chain(theirs).collect()
+}
+
+/// What cargo's `check` for the board becomes with clippy in the compiler's place.
+fn clippy(mut check: Command, board: &Board) -> Result<Command, Error> {
+    let driver = Toolchain::find(board.target)?.clippy_driver();
+    let driver = driver.ok_or_else(|| Error::model("the compiler for the board has no clippy beside it"))?;
+    check.env("RUSTC_WORKSPACE_WRAPPER", &driver);
+    // The driver's own way to take arguments, as `cargo clippy` hands them over.
+    check.env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+    Ok(check)
 }
 
 /// The on-target tests around a small model and around the shipped one, on each board.
