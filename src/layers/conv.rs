@@ -178,7 +178,7 @@ pub fn int8_literal(layer: &Int8<'_>, call: Call<'_>) {
 pub(super) fn each_tile(
     layer: &Int8<'_>,
     call: Call<'_>,
-    multiply: impl Fn(&[simd::Pair], &[i8], &[Channel], &Range, &mut [i8]),
+    multiply: impl Fn(&mut [simd::Pair], &[i8], &[Channel], &Range, &mut [i8]),
 ) {
     let geometry = &layer.geometry;
     let rows = call.rows;

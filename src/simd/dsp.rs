@@ -224,7 +224,7 @@ unsafe extern "C" fn widen_quads(column: *const i8, quads: usize, lanes: *mut Pa
 /// As [`portable::multiply_tile`](super::portable::multiply_tile), to the bit: sixteen products in
 /// thirteen instructions, a result in nine.
 #[inline(never)]
-pub fn multiply_tile(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     let stride = channels.len();
     let pairs = tile.len() / LANES;
     let pixels = output.len().checked_div(stride).unwrap_or(0).min(LANES);

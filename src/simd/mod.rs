@@ -12,11 +12,18 @@ pub mod portable;
 mod dsp;
 #[cfg(microception_fpu)]
 mod fpu;
+#[cfg(microception_thumb2)]
+mod thumb2;
 
 #[cfg(microception_dsp)]
 pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
-#[cfg(not(microception_dsp))]
+#[cfg(microception_thumb2)]
+pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum};
+#[cfg(microception_thumb2)]
+pub use thumb2::{multiply_tile, widen};
+
+#[cfg(not(any(microception_dsp, microception_thumb2)))]
 pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(microception_fpu)]

@@ -47,9 +47,10 @@ pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
 /// Multiplies the columns of a tile with all filters and stores the requantized sums as pixels
 /// `[pixel][channel]`: as many of the lanes as `output` has room for.
 ///
-/// `weights` are interleaved, filters of as many quads as the tile. Every channel's factor must be
+/// `weights` are interleaved, filters of as many quads as the tile. No weight is -128, and every channel's factor must be
 /// [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay below [`LARGEST_SUM`](super::LARGEST_SUM):
-/// other results are unspecified. Nothing is written where weights are missing.
+/// other results are unspecified. Nothing is written where weights are missing. What the tile holds afterwards is
+/// unspecified: a form may bring it into an order of its own.
 ///
 /// ```
 /// use microception::quantized::{Channel, Range};
@@ -61,11 +62,11 @@ pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
 /// let weights = [1, 0, 100, 1, 10, 0, -1, -1];
 /// let channels = [Channel::new(-1, i32::MAX, -1), Channel::new(4, i32::MAX, -1)];
 /// let mut output = [0; 4];
-/// multiply_tile(&tile, &weights, &channels, &Range { zero_point: 0, clamp: [-128, 127] }, &mut output);
+/// multiply_tile(&mut tile, &weights, &channels, &Range { zero_point: 0, clamp: [-128, 127] }, &mut output);
 /// assert_eq!(output, [127, 4, -51, 2]);
 /// ```
 #[inline]
-pub fn multiply_tile(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     multiply_filters::<true>(tile, weights, channels, output, |sum, channel| {
         range.requantize_bounded(sum, channel.factor)
     });
@@ -73,13 +74,19 @@ pub fn multiply_tile(tile: &[Pair], weights: &[i8], channels: &[Channel], range:
 
 /// As [`multiply_tile`], for any factors: in the literal steps of the specification.
 #[inline]
-pub fn multiply_tile_literal(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+pub fn multiply_tile_literal(
+    tile: &mut [Pair],
+    weights: &[i8],
+    channels: &[Channel],
+    range: &Range,
+    output: &mut [i8],
+) {
     multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.requantize(sum, channel.factor));
 }
 
 /// As [`multiply_tile`], for any factors, rounded once as FULLY_CONNECTED does.
 #[inline]
-pub fn multiply_tile_once(tile: &[Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+pub fn multiply_tile_once(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.store(channel.factor.once(sum)));
 }
 

@@ -47,6 +47,14 @@ impl Random {
     }
 }
 
+/// Makes two filters' weights, each at least -127, of every two values.
+fn interleave(weights: &mut [i8]) {
+    for weights in weights.chunks_exact_mut(FILTERS) {
+        let [first, second] = [weights[0], weights[1]].map(|weight| weight.max(-i8::MAX));
+        weights.copy_from_slice(&[first, second.wrapping_sub(i8::from(first < 0))]);
+    }
+}
+
 on_target_tests! {
     fn dot_i8_equals_its_twin() {
         let mut random = Random(1);
@@ -84,12 +92,13 @@ on_target_tests! {
         let mut tile = [Pair::default(); LONGEST / 2 * LANES];
         for case in 0..CASES {
             random.fill(&mut weights);
+            interleave(&mut weights);
             for lane in 0..LANES {
                 random.fill(&mut column);
                 portable::widen(&column, lane, &mut tile);
             }
             let quads = random.below(LONGEST / QUAD + 1);
-            let tile = &tile[..quads * 2 * LANES];
+            let tile = &mut tile[..quads * 2 * LANES];
             let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
             for channel in &mut channels {
                 *channel = random.channel();
@@ -102,8 +111,9 @@ on_target_tests! {
             let pixels = random.below(LANES + 1);
             let [mut found, mut expected] = [[5; LANES * MOST_CHANNELS]; 2];
             let length = pixels * channels.len();
-            multiply_tile(tile, weights, channels, &range, &mut found[..length]);
+            // The tile may be of no use afterwards.
             portable::multiply_tile(tile, weights, channels, &range, &mut expected[..length]);
+            multiply_tile(tile, weights, channels, &range, &mut found[..length]);
             assert!(found == expected, "case {case}: {quads} quads, {} channels, {pixels} pixels", channels.len());
         }
     }
