@@ -10,7 +10,7 @@ use core::arch::naked_asm;
 use core::mem::offset_of;
 
 use super::planes::Planes;
-use super::{FILTERS, LANES, Pair, QUAD, Row, TAPS_3X3};
+use super::{FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS_3X3};
 use crate::quantized::{Channel, Factor, Range};
 
 /// A quad becomes two pairs, stored at two distances from r2.
@@ -75,6 +75,29 @@ macro_rules! requantize {
             "asr r7, r7, r4\n",
             "ssat r7, #8, r7, asr #1",
         )
+    };
+}
+
+/// The sum of a value of each input: brought to one scale, requantized and stored. r1 and r2 read, r3 writes. The product
+/// is that of the second value shifted by 20 bits; twice the value takes the doubled product's high half.
+macro_rules! add_element {
+    () => {
+        "ldrsb r0, [r2], #1
+        mov r12, #0x80000000
+        add r0, r4, r0, lsl #21
+        add lr, r6, r0, asr #31
+        smlal r12, lr, r0, r5
+        ldrsb r0, [r1], #1
+        asr lr, lr, r7
+        add r0, r8, r0, lsl #19
+        add r0, r0, lr
+        mov r12, #0x80000000
+        lsl r0, r0, #1
+        add lr, r11, r0, asr #31
+        smlal r12, lr, r0, r9
+        asr lr, lr, r10
+        ssat lr, #8, lr, asr #1
+        strb lr, [r3], #1"
     };
 }
 
@@ -286,27 +309,27 @@ unsafe extern "C" fn side_by_side(tile: *mut Pair, end: *mut Pair) {
     )
 }
 
-/// What [`multiply_filters`] works on, beside the weights.
+/// What [`multiply_filters`] works on, beside the weights. It reads neighbours at once.
 #[repr(C)]
 struct Tile {
     /// Where each lane's next channel is written.
     lanes: [*mut i8; LANES],
-    /// Bytes of code that the first round leaves out, for the first filter of two and for the second.
-    skipped: [usize; FILTERS],
-    /// Bytes of two filters' weights.
-    filter_bytes: usize,
-    /// Twice the offsets in a sum.
-    offsets: u32,
     /// The tile's elements, [`side_by_side`].
     tile: *mut Pair,
-    /// Behind them.
-    end: *mut Pair,
+    /// Bytes of code that the first round leaves out, for the first filter of two and for the second.
+    skipped: [usize; FILTERS],
     /// The next filter's channel.
     channels: *const Channel,
-    /// Behind the last filter's channel.
-    last_channels: *const Channel,
+    /// Twice the offsets in a sum.
+    offsets: u32,
+    /// Behind the tile's elements.
+    end: *mut Pair,
+    /// Bytes of two filters' weights.
+    filter_bytes: usize,
     /// Twice the zero point, and one.
     constant: i32,
+    /// Behind the last filter's channel.
+    last_channels: *const Channel,
 }
 
 /// What makes the lower half of two products positive, each from -127 * 128 to 127 * 128.
@@ -335,26 +358,23 @@ unsafe extern "C" fn multiply_filters(arguments: &Tile, weights: *const i8) {
     naked_asm!(
         "push {{r4-r11, lr}}",
         "sub sp, sp, #{tile_bytes}",
-        "add r12, sp, #{filter_bytes}",
-        "ldm r0!, {{r2-r7}}",
+        "ldm r0!, {{r2-r5}}",
+        "stm sp, {{r2-r5}}",
+        "ldm r0, {{r2-r10}}",
         // Where the first rounds begin, as addresses in Thumb code.
-        "adr.w r8, 3f",
-        "adr.w r9, 4f",
-        "add r6, r6, r8",
-        "add r7, r7, r9",
-        "orr r6, r6, #1",
-        "orr r7, r7, #1",
-        "stm sp, {{r2-r7}}",
-        "ldm r0, {{r2-r8}}",
-        "stm r12, {{r2-r8}}",
+        "adr.w r11, 3f",
+        "adr.w r12, 4f",
+        "add r3, r3, r11",
+        "add r4, r4, r12",
+        "orr r3, r3, #1",
+        "orr r4, r4, #1",
+        "add r12, sp, #{tile}",
+        "stm r12, {{r2-r10}}",
         // Each filter: what adds its products takes turns.
         "2:",
-        "ldrd r2, r3, [sp, #{skipped}]",
-        "ldr r4, [sp, #{channels}]",
+        "add r12, sp, #{tile}",
+        "ldm r12, {{r0, r2-r5, lr}}",
         "strd r3, r2, [sp, #{skipped}]",
-        "ldr r5, [sp, #{offsets}]",
-        "ldr r0, [sp, #{tile}]",
-        "ldr lr, [sp, #{end}]",
         "ldr r9, [r4, #{bias}]",
         "mov r12, #{offset}",
         "add r8, r9, r9, lsl #16",
@@ -393,8 +413,7 @@ unsafe extern "C" fn multiply_filters(arguments: &Tile, weights: *const i8) {
         // Results: r8 and r10 less the upper halves are twice the sums of the lower ones.
         "5:",
         "ldr r2, [sp, #{channels}]",
-        "ldr r5, [sp, #{constant}]",
-        "ldr r6, [sp, #{last_channels}]",
+        "ldrd r5, r6, [sp, #{constant}]",
         "ldr r3, [r2, #{multiplier}]",
         "ldrsb r4, [r2, #{shift}]",
         "add r2, r2, #{channel_bytes}",
@@ -422,11 +441,8 @@ unsafe extern "C" fn multiply_filters(arguments: &Tile, weights: *const i8) {
         tile_bytes = const TILE_BYTES,
         skipped = const offset_of!(Tile, skipped),
         filter_bytes = const offset_of!(Tile, filter_bytes),
-        offsets = const offset_of!(Tile, offsets),
         tile = const offset_of!(Tile, tile),
-        end = const offset_of!(Tile, end),
         channels = const offset_of!(Tile, channels),
-        last_channels = const offset_of!(Tile, last_channels),
         constant = const offset_of!(Tile, constant),
         bias = const offset_of!(Channel, bias),
         multiplier = const offset_of!(Channel, factor) + offset_of!(Factor, multiplier),
@@ -622,15 +638,29 @@ unsafe extern "C" fn convolve_group(group: &Group) {
         "ldm r12, {{r0, r1, r5, r9, r10}}",
         "mvn r4, r4",
         "lsl r5, r5, r4",
-        "9:",
+        "lsrs r10, r10, #1",
+        "bcc 9f",
         "ldr r8, [r0]",
         "add r0, r0, r1",
-        "subs r10, r10, #1",
         "lsl r8, r8, #1",
         requantize!("r8"),
         "strb r7, [r2]",
         "add r2, r2, r9",
-        "bne 9b",
+        "9:",
+        "subs r10, r10, #1",
+        "bmi 20f",
+        "ldr r8, [r0]",
+        "ldr r11, [r0, r1]",
+        "add r0, r0, r1, lsl #1",
+        "lsl r8, r8, #1",
+        "lsl r11, r11, #1",
+        requantize!("r8"),
+        "strb r7, [r2]",
+        requantize!("r11"),
+        "strb r7, [r2, r9]",
+        "add r2, r2, r9, lsl #1",
+        "b 9b",
+        "20:",
         "ldm sp, {{r0-r3}}",
         "add r0, r0, #1",
         "add r1, r1, #{channel_weights}",
@@ -656,5 +686,82 @@ unsafe extern "C" fn convolve_group(group: &Group) {
         column_words = const COLUMN_WORDS,
         channel_weights = const TAPS_3X3.len(),
         channel_bytes = const size_of::<Channel>(),
+    )
+}
+
+/// As [`portable::add`](super::portable::add), to the bit: a sum in 18 instructions.
+#[inline(never)]
+pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
+    let length = output.len().min(first.len()).min(second.len());
+    let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
+    let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
+    let last = !i32::from(output_factor.shift);
+    let arguments = Addition {
+        second_zero: second_zero.wrapping_neg().wrapping_shl(21),
+        multiplier: factor.multiplier,
+        half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
+        exponent,
+        first_zero: first_zero.wrapping_neg().wrapping_shl(19),
+        output_multiplier: output_factor.multiplier,
+        last,
+        constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
+        end: output.as_mut_ptr().wrapping_add(length),
+    };
+    if length != 0 {
+        // SAFETY: the function reads `length` (not 0) bytes from either input and writes as many to `output`, no more
+        // than they hold.
+        unsafe { add_elements(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
+    }
+    if range.clamp != [i8::MIN, i8::MAX] {
+        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
+    }
+}
+
+/// What [`add_elements`] has to know.
+#[repr(C)]
+struct Addition {
+    /// Minus the second input's zero point, shifted as its values are.
+    second_zero: i32,
+    /// The second input's factor: its mantissa,
+    multiplier: i32,
+    /// what rounds its shift,
+    half: i32,
+    /// and its shift to the right.
+    exponent: u32,
+    /// Minus the first input's zero point, shifted as its values are.
+    first_zero: i32,
+    /// What [`requantize`] takes for the output.
+    output_multiplier: i32,
+    /// Likewise.
+    last: i32,
+    /// Likewise.
+    constant: i32,
+    /// Behind the last element written.
+    end: *mut i8,
+}
+
+/// Adds elements, two in a round, of which the first begins with the second when their number is odd.
+///
+/// # Safety
+/// See [`add`].
+#[unsafe(naked)]
+unsafe extern "C" fn add_elements(arguments: &Addition, first: *const i8, second: *const i8, output: *mut i8) {
+    naked_asm!(
+        "push {{r0, r4-r11, lr}}",
+        "ldr r12, [r0, #{end}]",
+        "ldm r0, {{r4-r11}}",
+        "sub r0, r12, r3",
+        "str r12, [sp]",
+        "lsrs r0, r0, #1",
+        "bcs 3f",
+        "2:",
+        add_element!(),
+        "3:",
+        add_element!(),
+        "ldr r0, [sp]",
+        "cmp r3, r0",
+        "bne 2b",
+        "pop {{r0, r4-r11, pc}}",
+        end = const offset_of!(Addition, end),
     )
 }
