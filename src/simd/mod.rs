@@ -19,9 +19,7 @@ mod thumb2;
 pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(microception_thumb2)]
-pub use portable::{dot_i8, dot_pixels, maximum};
-#[cfg(microception_thumb2)]
-pub use thumb2::{add, convolve_3x3, multiply_tile, widen};
+pub use thumb2::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(not(any(microception_dsp, microception_thumb2)))]
 pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
