@@ -151,6 +151,18 @@ fn layers_without_a_reader_are_dropped() {
 }
 
 #[test]
+fn a_depthwise_layer_of_one_channel_is_a_convolution() {
+    let chain = |channels: usize| {
+        let (mut builder, input) = Builder::new(&[5, 6, channels]);
+        let window = Window { size: [3, 2], stride: [2, 1], ..SAME3 };
+        let made = builder.layer("depthwise", depthwise(window, channels, 3), &[input]);
+        let kinds = kinds(&run(builder.finish(&[made])));
+        kinds[1]
+    };
+    assert_eq!([chain(1), chain(2)], ["conv", "depthwise"]);
+}
+
+#[test]
 fn a_rescaling_goes_into_the_input() {
     let (mut builder, input) = Builder::new(&[5, 5, 3]);
     let scaled = builder.layer("rescaling", scale_shift(&[1.0 / 127.5; 3], &[-1.0; 3]), &[input]);

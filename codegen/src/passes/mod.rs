@@ -22,6 +22,7 @@ mod merge_scale_shifts;
 mod remove_identities;
 mod renumber;
 mod rewire;
+mod single_channel;
 mod stand_alone;
 
 use crate::error::Error;
@@ -94,6 +95,11 @@ pub const PASSES: &[Pass] = &[
         name: "fold_padding",
         reason: "padded rows need not exist; after the batch norms, which padding would keep from folding forwards",
         apply: fold_padding::apply,
+    },
+    Pass {
+        name: "single_channel",
+        reason: "a convolution's kernel is faster; before standing scales become depthwise layers, which stay such",
+        apply: single_channel::apply,
     },
     Pass {
         name: "stand_alone",

@@ -1,0 +1,33 @@
+//! Makes a depthwise convolution of a single input channel the convolution that it is.
+//!
+//! With one channel to read there is no difference but in the order of the weights, and a convolution's kernel
+//! multiplies several columns with several filters at once. In int8 both round alike.
+
+use crate::error::Error;
+use crate::graph::{Graph, Operator, Weights};
+
+/// Rewrites every such layer, but for those of one tap, which are a scale and a shift.
+pub fn apply(graph: &mut Graph) -> Result<(), Error> {
+    for index in 0..graph.layers.len() {
+        let layer = &graph.layers[index];
+        let single = layer.inputs.first().is_some_and(|&input| graph.tensor(input).shape.channels() == 1);
+        let Operator::Depthwise { weights, bias, window, multiplier, activation } = &layer.operator else { continue };
+        if !single || window.size == [1, 1] {
+            continue;
+        }
+        let weights = match weights {
+            Weights::F32(values) => Weights::F32(by_output(values, *multiplier)),
+            Weights::I8 { values, scales } => {
+                Weights::I8 { values: by_output(values, *multiplier), scales: scales.clone() }
+            }
+        };
+        graph.layers[index].operator =
+            Operator::Convolution { weights, bias: bias.clone(), window: *window, activation: *activation };
+    }
+    Ok(())
+}
+
+/// From `[vertical][horizontal][output]` to `[output][vertical][horizontal][1]`.
+fn by_output<T: Copy>(values: &[T], outputs: usize) -> Vec<T> {
+    (0..outputs).flat_map(|output| values.iter().skip(output).step_by(outputs.max(1)).copied()).collect()
+}
