@@ -1,4 +1,4 @@
-//! The inner loops with the DSP instructions of Armv7E-M (Cortex-M4, M7).
+//! The inner loops with the DSP instructions of Armv7E-M (Cortex-M4, M7), which Armv8-M cores can have too (Cortex-M33).
 
 use core::arch::{asm, naked_asm};
 use core::mem::offset_of;
@@ -6,6 +6,23 @@ use core::mem::offset_of;
 use super::planes::{PAIR_BYTES as PLANES_PAIR_BYTES, Planes};
 use super::{FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3};
 use crate::quantized::{Channel, Factor, Range};
+
+/// The core, for the assembler of naked functions: it knows the target's name and forgets the target CPU. Of Armv7E-M
+/// the name says enough.
+#[cfg(not(microception_armv8m))]
+macro_rules! core {
+    () => {
+        ""
+    };
+}
+
+/// As above: the first core of Armv8-M with the instructions.
+#[cfg(microception_armv8m)]
+macro_rules! core {
+    () => {
+        ".cpu cortex-m33"
+    };
+}
 
 /// A quad becomes two pairs, stored at two distances from r2.
 macro_rules! widen_quad {
@@ -192,6 +209,7 @@ fn widen_rest(column: &[i8], quads: usize, lane: usize, tile: &mut [Pair]) {
 #[unsafe(naked)]
 unsafe extern "C" fn widen_quads(column: *const i8, quads: usize, lanes: *mut Pair) {
     naked_asm!(
+        core!(),
         "push {{r4-r6, lr}}",
         "subs r1, r1, #4",
         "blo 3f",
@@ -311,6 +329,7 @@ const TILE_BYTES: usize = size_of::<Tile>();
 #[unsafe(naked)]
 unsafe extern "C" fn multiply_filter_pairs(arguments: &Tile, weights: *const i8) {
     naked_asm!(
+        core!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r2-r11}}",
         "sub sp, sp, #{tile_bytes}",
@@ -536,6 +555,7 @@ struct Words {
 #[unsafe(naked)]
 unsafe extern "C" fn add_words(arguments: &Words, first: *const i8, second: *const i8, output: *mut i8) {
     naked_asm!(
+        core!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r4-r12}}",
         "sub sp, sp, #{bytes}",
@@ -699,6 +719,7 @@ struct Groups {
 #[unsafe(naked)]
 unsafe extern "C" fn convolve_groups(groups: &mut Groups) {
     naked_asm!(
+        core!(),
         "push {{r4-r11, lr}}",
         // What the loops count and keep: odd, channel, weights, stride.
         "sub sp, sp, #20",
@@ -944,7 +965,7 @@ pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
     let mut sum = accumulator;
     if quads > 0 {
         // SAFETY: the loop reads `quads` words from both pointers, 4 * quads bytes, no more than
-        // either slice holds; LDR on Armv7E-M reads at any alignment (the core's default, which
+        // either slice holds; LDR reads at any alignment (the core's default, which
         // the runtime does not change). It writes registers only.
         unsafe {
             asm!(

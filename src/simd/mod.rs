@@ -1,9 +1,9 @@
 //! The inner loops: the fence around instructions that Rust has no safe name for.
 //!
 //! Every function here is safe, has a portable form in [`portable`] or [`float`] that is the truth, and on
-//! targets with better instructions a form that gives the same bits: int8 in `dsp` (Cortex-M4, M7) and `thumb2`
-//! (Cortex-M3), f32 in `fpu` (cores with an FPU). One switch, `build.rs`, chooses by the target's name. All of the
-//! runtime's `unsafe` code is in this folder.
+//! targets with better instructions a form that gives the same bits. One switch, `build.rs`,
+//! chooses by the target's name and, on Armv8-M, by `-Ctarget-cpu`: without it the portable form
+//! runs. All of the runtime's `unsafe` code is in this folder.
 
 pub mod float;
 mod planes;
