@@ -8,11 +8,15 @@ const ARMV8M: &str = "thumbv8m.main";
 /// Cores of Armv8-M whose DSP instructions the compiler accepts when they are its target CPU.
 const WITH_DSP: [&str; 6] = ["cortex-m33", "cortex-m35p", "star-mc1", "cortex-m52", "cortex-m55", "cortex-m85"];
 
+/// Those with Helium.
+const WITH_HELIUM: [&str; 3] = ["cortex-m52", "cortex-m55", "cortex-m85"];
+
 fn main() {
     println!("cargo::rustc-check-cfg=cfg(microception_armv8m)");
     println!("cargo::rustc-check-cfg=cfg(microception_dsp)");
     println!("cargo::rustc-check-cfg=cfg(microception_fpu)");
     println!("cargo::rustc-check-cfg=cfg(microception_thumb2)");
+    println!("cargo::rustc-check-cfg=cfg(microception_helium)");
     println!("cargo::rerun-if-changed=build.rs");
     let target = std::env::var("TARGET").unwrap_or_default();
     let core = Core::of(&target, &std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default());
@@ -22,6 +26,10 @@ fn main() {
     // Armv7-M (Cortex-M3) never has them.
     if target.starts_with("thumbv7m-") {
         println!("cargo::rustc-cfg=microception_thumb2");
+    }
+    // Its registers are the FPU's, which start-up code enables where floats are passed in them.
+    if core.helium && target.ends_with("eabihf") {
+        println!("cargo::rustc-cfg=microception_helium");
     }
     if target.starts_with(ARMV8M) {
         println!("cargo::rustc-cfg=microception_armv8m");
@@ -35,24 +43,27 @@ fn main() {
 /// What the target's core has.
 struct Core {
     dsp: bool,
+    helium: bool,
 }
 
 impl Core {
     /// `flags` are those of `rustc`, separated by 0x1f as cargo has them.
     fn of(target: &str, flags: &str) -> Core {
         // Armv7E-M (Cortex-M4, M7) always has them.
-        let mut core = Core { dsp: target.starts_with("thumbv7em") };
+        let mut core = Core { dsp: target.starts_with("thumbv7em"), helium: false };
         if !target.starts_with(ARMV8M) {
             return core;
         }
         for (option, value) in codegen_options(flags) {
             match option {
-                "target-cpu" => core = Core { dsp: WITH_DSP.contains(&value) },
+                "target-cpu" => core = Core { dsp: WITH_DSP.contains(&value), helium: WITH_HELIUM.contains(&value) },
                 "target-feature" => {
                     for feature in value.split(',') {
                         match feature {
                             "+dsp" => core.dsp = true,
-                            "-dsp" => core.dsp = false,
+                            "-dsp" => core = Core { dsp: false, helium: false },
+                            "+mve" | "+mve.fp" => core = Core { dsp: true, helium: true },
+                            "-mve" => core.helium = false,
                             _ => (),
                         }
                     }

@@ -169,7 +169,7 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 
 /// As [`int8`], for any factors: requantized in the literal steps of the specification.
 pub fn int8_literal(layer: &Int8<'_>, call: Call<'_>) {
-    each_tile(layer, call, simd::portable::multiply_tile_literal);
+    each_tile(layer, call, simd::multiply_tile_literal);
 }
 
 /// Widens the columns of [`simd::LANES`] pixels at a time and hands them to `multiply`, with their place in
@@ -219,7 +219,8 @@ impl Columns<'_> {
     #[inline]
     fn widen(&mut self, row: usize, columns: core::ops::Range<usize>, lane: usize, tile: &mut [simd::Pair]) {
         let geometry = self.geometry;
-        let tiles = tile.chunks_exact_mut((run_elements(geometry) / 2).wrapping_mul(simd::LANES).max(1));
+        let run_quads = run_elements(geometry) / simd::QUAD;
+        let tiles = tile.chunks_exact_mut(run_quads.wrapping_mul(simd::QUAD_WORDS * simd::LANES).max(1));
         for (tap, tile) in tiles.enumerate() {
             let line = geometry.line(&self.window, row, tap);
             for (lane, column) in (lane..).zip(columns.clone()) {
@@ -238,8 +239,8 @@ impl Columns<'_> {
         let channels = usize::from(geometry.channels);
         let [_, horizontal] = geometry.kernel.map(usize::from);
         if self.gathered.is_empty() {
-            let tap_pairs = channels.next_multiple_of(simd::QUAD) / 2;
-            let tiles = tile.chunks_exact_mut(tap_pairs.wrapping_mul(simd::LANES).max(1));
+            let tap_quads = channels.div_ceil(simd::QUAD);
+            let tiles = tile.chunks_exact_mut(tap_quads.wrapping_mul(simd::QUAD_WORDS * simd::LANES).max(1));
             for (tap, tile) in (0..horizontal).zip(tiles) {
                 match geometry.pixel(line, column, tap) {
                     Some(pixel) => simd::widen(pixel, lane, tile),

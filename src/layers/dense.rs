@@ -123,5 +123,5 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 /// assert_eq!(output, [1, 20]);
 /// ```
 pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
-    conv::each_tile(layer, call, simd::portable::multiply_tile_once);
+    conv::each_tile(layer, call, simd::multiply_tile_once);
 }

@@ -10,14 +10,26 @@ mod planes;
 pub mod portable;
 
 #[cfg(microception_dsp)]
+#[cfg_attr(microception_helium, expect(dead_code, reason = "Helium multiplies tiles in its own way"))]
 mod dsp;
 #[cfg(microception_fpu)]
 mod fpu;
 #[cfg(microception_thumb2)]
 mod thumb2;
 
+#[cfg(microception_helium)]
+mod helium;
+
 #[cfg(microception_dsp)]
-pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
+pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum};
+#[cfg(all(microception_dsp, not(microception_helium)))]
+pub use dsp::{multiply_tile, widen};
+
+#[cfg(microception_helium)]
+pub use helium::{fill, multiply_tile, multiply_tile as multiply_tile_literal, multiply_tile_once, widen};
+
+#[cfg(not(microception_helium))]
+pub use portable::{fill, multiply_tile_literal, multiply_tile_once};
 
 #[cfg(microception_thumb2)]
 pub use thumb2::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
@@ -31,7 +43,7 @@ pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};
 #[cfg(not(microception_fpu))]
 pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 
-pub use portable::{Row, Sum, dot_f32, fill};
+pub use portable::{Row, Sum, dot_f32};
 
 /// Columns in a tile: the output pixels that are multiplied with a filter at once.
 pub const LANES: usize = 4;
@@ -48,6 +60,10 @@ pub const QUAD: usize = 4;
 /// The elements of a quad in pairs: the even ones and the odd ones, as two extensions of every
 /// other byte of a word leave them. Tiles and interleaved weights hold them in this order.
 pub const PAIRS: [[usize; 2]; 2] = [[0, 2], [1, 3]];
+
+/// Words that a quad of one lane takes in a tile: two where it is [widened](portable::widen), one where it is
+/// [packed](portable::pack). There is room for two.
+pub const QUAD_WORDS: usize = if cfg!(microception_helium) { 1 } else { 2 };
 
 /// Two neighbours in a tile, aligned as the word that they are read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

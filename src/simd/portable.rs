@@ -44,6 +44,32 @@ pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
     }
 }
 
+/// As [`widen`], for a core that multiplies bytes: each quad of a lane is one word, the bytes in the order of [`PAIRS`],
+/// `[quad][lane]`.
+///
+/// ```
+/// use microception::simd::{Pair, portable::pack};
+/// let mut tile = [Pair([7, 7]); 8];
+/// pack(&[1, 2, 3, 4, -5], 1, &mut tile);
+/// assert_eq!([1, 5].map(|place| bytemuck::cast::<_, [i8; 4]>(tile[place])), [[1, 3, 2, 4], [-5, 0, 0, 0]]);
+/// assert_eq!([0, 2, 3, 4].map(|place| tile[place].0), [[7, 7]; 4]);
+/// ```
+#[inline]
+pub fn pack(column: &[i8], lane: usize, tile: &mut [Pair]) {
+    for (quad, place) in column.chunks(QUAD).zip(tile.iter_mut().skip(lane).step_by(LANES)) {
+        let bytes = PAIRS.map(|pair| pair.map(|element| quad.get(element).copied().unwrap_or(0).cast_unsigned()));
+        *place = Pair(bytes.map(i16::from_ne_bytes));
+    }
+}
+
+/// As [`fill`], for a tile that is [packed](pack).
+#[inline]
+pub fn fill_packed(value: i8, lane: usize, tile: &mut [Pair]) {
+    for place in tile.iter_mut().skip(lane).step_by(LANES) {
+        *place = Pair([i16::from_ne_bytes([value.cast_unsigned(); 2]); 2]);
+    }
+}
+
 /// Multiplies the columns of a tile with all filters and stores the requantized sums as pixels
 /// `[pixel][channel]`: as many of the lanes as `output` has room for.
 ///

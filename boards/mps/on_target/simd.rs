@@ -3,8 +3,8 @@
 
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, add, convolve_3x3, dot_i8, dot_pixels, maximum,
-    multiply_tile, portable, widen,
+    FILTERS, LANES, Pair, QUAD, QUAD_WORDS, Row, Sum, TAPS, TAPS_3X3, add, convolve_3x3, dot_i8, dot_pixels, fill,
+    maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, portable, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -55,6 +55,62 @@ fn interleave(weights: &mut [i8]) {
     }
 }
 
+/// A channel of any factor, now and then one that makes all of a sum's bits count.
+fn any_channel(random: &mut Random) -> Channel {
+    let mut channel = random.channel();
+    channel.factor.shift = match random.below(4) {
+        0 => 30 - random.below(62) as i8,
+        _ => -(random.below(16) as i8),
+    };
+    channel
+}
+
+type MultiplyTile = fn(&mut [Pair], &[i8], &[Channel], &Range, &mut [i8]);
+
+/// Multiplies random tiles, put together by this core's form for its own multiplication.
+fn multiplies_as(seed: u32, is_bounded: bool, twin: MultiplyTile, multiply: MultiplyTile) {
+    let mut random = Random(seed);
+    let (mut weights, mut column) = ([0; LONGEST * (MOST_CHANNELS + 1)], [0; LONGEST]);
+    let [mut tile, mut twin_tile] = [[Pair::default(); LONGEST / 2 * LANES]; 2];
+    for case in 0..CASES {
+        random.fill(&mut weights);
+        if is_bounded {
+            interleave(&mut weights);
+        }
+        let quads = random.below(LONGEST / QUAD + 1);
+        // what an earlier call left
+        tile.fill(Pair([random.next() as i16; 2]));
+        for lane in 0..LANES {
+            let padded = random.below(8) == 0;
+            random.fill(&mut column);
+            if padded {
+                fill(column[0], lane, &mut tile[..quads * QUAD_WORDS * LANES]);
+                portable::fill(column[0], lane, &mut twin_tile);
+            } else {
+                widen(&column[..quads * QUAD], lane, &mut tile);
+                portable::widen(&column, lane, &mut twin_tile);
+            }
+        }
+        let [tile, twin_tile] = [&mut tile, &mut twin_tile].map(|tile| &mut tile[..quads * 2 * LANES]);
+        let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
+        for place in &mut channels {
+            *place = if is_bounded { random.channel() } else { any_channel(&mut random) };
+        }
+        // now and then fewer weights than the channels need
+        let channels = &channels[..random.below(MOST_CHANNELS + 1)];
+        let needed = channels.len().next_multiple_of(FILTERS) * quads * QUAD;
+        let weights = &weights[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
+        let range = random.range();
+        let pixels = random.below(LANES + 1);
+        let [mut found, mut expected] = [[5; LANES * MOST_CHANNELS]; 2];
+        let length = pixels * channels.len();
+        // The tiles may be of no use afterwards.
+        multiply(tile, weights, channels, &range, &mut found[..length]);
+        twin(twin_tile, weights, channels, &range, &mut expected[..length]);
+        assert!(found == expected, "case {case}: {quads} quads, {} channels, {pixels} pixels", channels.len());
+    }
+}
+
 on_target_tests! {
     fn dot_i8_equals_its_twin() {
         let mut random = Random(1);
@@ -81,41 +137,22 @@ on_target_tests! {
             let length = random.below(LONGEST / 2 * LANES + 1);
             let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 2 * LANES]; 2];
             widen(column, lane, &mut found[..length]);
-            portable::widen(column, lane, &mut expected[..length]);
+            let twin = if QUAD_WORDS == 1 { portable::pack } else { portable::widen };
+            twin(column, lane, &mut expected[..length]);
             assert!(found == expected, "case {case}: column of {}, lane {lane}, tile of {length}", column.len());
         }
     }
 
     fn multiply_tile_equals_its_twin() {
-        let mut random = Random(3);
-        let (mut weights, mut column) = ([0; LONGEST * (MOST_CHANNELS + 1)], [0; LONGEST]);
-        let mut tile = [Pair::default(); LONGEST / 2 * LANES];
-        for case in 0..CASES {
-            random.fill(&mut weights);
-            interleave(&mut weights);
-            for lane in 0..LANES {
-                random.fill(&mut column);
-                portable::widen(&column, lane, &mut tile);
-            }
-            let quads = random.below(LONGEST / QUAD + 1);
-            let tile = &mut tile[..quads * 2 * LANES];
-            let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
-            for channel in &mut channels {
-                *channel = random.channel();
-            }
-            // now and then fewer weights than the channels need
-            let channels = &channels[..random.below(MOST_CHANNELS + 1)];
-            let needed = channels.len().next_multiple_of(FILTERS) * quads * QUAD;
-            let weights = &weights[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
-            let range = random.range();
-            let pixels = random.below(LANES + 1);
-            let [mut found, mut expected] = [[5; LANES * MOST_CHANNELS]; 2];
-            let length = pixels * channels.len();
-            // The tile may be of no use afterwards.
-            portable::multiply_tile(tile, weights, channels, &range, &mut expected[..length]);
-            multiply_tile(tile, weights, channels, &range, &mut found[..length]);
-            assert!(found == expected, "case {case}: {quads} quads, {} channels, {pixels} pixels", channels.len());
-        }
+        multiplies_as(3, true, portable::multiply_tile, multiply_tile);
+    }
+
+    fn multiply_tile_literal_equals_its_twin() {
+        multiplies_as(8, false, portable::multiply_tile_literal, multiply_tile_literal);
+    }
+
+    fn multiply_tile_once_equals_its_twin() {
+        multiplies_as(9, false, portable::multiply_tile_once, multiply_tile_once);
     }
 
     fn convolve_3x3_equals_its_twin() {
