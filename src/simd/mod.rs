@@ -21,12 +21,14 @@ mod thumb2;
 mod helium;
 
 #[cfg(microception_dsp)]
-pub use dsp::{add, convolve_3x3, dot_i8, dot_pixels, maximum};
+pub use dsp::{add, dot_i8, dot_pixels, maximum};
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{multiply_tile, widen};
+pub use dsp::{convolve_3x3, multiply_tile, widen};
 
 #[cfg(microception_helium)]
-pub use helium::{fill, multiply_tile, multiply_tile as multiply_tile_literal, multiply_tile_once, widen};
+pub use helium::{
+    convolve_3x3, fill, multiply_tile, multiply_tile as multiply_tile_literal, multiply_tile_once, widen,
+};
 
 #[cfg(not(microception_helium))]
 pub use portable::{fill, multiply_tile_literal, multiply_tile_once};
