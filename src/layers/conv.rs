@@ -219,8 +219,9 @@ impl Columns<'_> {
     #[inline]
     fn widen(&mut self, row: usize, columns: core::ops::Range<usize>, lane: usize, tile: &mut [simd::Pair]) {
         let geometry = self.geometry;
-        let run_quads = run_elements(geometry) / simd::QUAD;
-        let tiles = tile.chunks_exact_mut(run_quads.wrapping_mul(simd::QUAD_WORDS * simd::LANES).max(1));
+        let used = tile.get_mut(..tile.len() / (simd::WORD_ELEMENTS / 2)).unwrap_or(&mut []);
+        let run_words = run_elements(geometry) / simd::WORD_ELEMENTS;
+        let tiles = used.chunks_exact_mut(run_words.wrapping_mul(simd::LANES).max(1));
         for (tap, tile) in tiles.enumerate() {
             let line = geometry.line(&self.window, row, tap);
             for (lane, column) in (lane..).zip(columns.clone()) {
@@ -239,8 +240,8 @@ impl Columns<'_> {
         let channels = usize::from(geometry.channels);
         let [_, horizontal] = geometry.kernel.map(usize::from);
         if self.gathered.is_empty() {
-            let tap_quads = channels.div_ceil(simd::QUAD);
-            let tiles = tile.chunks_exact_mut(tap_quads.wrapping_mul(simd::QUAD_WORDS * simd::LANES).max(1));
+            let tap_words = channels.next_multiple_of(simd::QUAD) / simd::WORD_ELEMENTS;
+            let tiles = tile.chunks_exact_mut(tap_words.wrapping_mul(simd::LANES).max(1));
             for (tap, tile) in (0..horizontal).zip(tiles) {
                 match geometry.pixel(line, column, tap) {
                     Some(pixel) => simd::widen(pixel, lane, tile),

@@ -63,9 +63,9 @@ pub const QUAD: usize = 4;
 /// other byte of a word leave them. Tiles and interleaved weights hold them in this order.
 pub const PAIRS: [[usize; 2]; 2] = [[0, 2], [1, 3]];
 
-/// Words that a quad of one lane takes in a tile: two where it is [widened](portable::widen), one where it is
-/// [packed](portable::pack). There is room for two.
-pub const QUAD_WORDS: usize = if cfg!(microception_helium) { 1 } else { 2 };
+/// Elements of a lane that a word of a tile holds: two where it is [widened](portable::widen), four where it is
+/// [packed](portable::pack). There is room for it to be widened on every core.
+pub const WORD_ELEMENTS: usize = if cfg!(microception_helium) { QUAD } else { QUAD / 2 };
 
 /// Two neighbours in a tile, aligned as the word that they are read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,7 +3,7 @@
 
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, QUAD_WORDS, Row, Sum, TAPS, TAPS_3X3, add, convolve_3x3, dot_i8, dot_pixels, fill,
+    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, convolve_3x3, dot_i8, dot_pixels, fill,
     maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, portable, widen,
 };
 use microception_mps::on_target_tests;
@@ -90,7 +90,7 @@ fn multiplies_as(seed: u32, is_bounded: bool, twin: MultiplyTile, multiply: Mult
             let padded = random.below(8) == 0;
             random.fill(&mut column);
             if padded {
-                fill(column[0], lane, &mut tile[..quads * QUAD_WORDS * LANES]);
+                fill(column[0], lane, &mut tile[..quads * QUAD / WORD_ELEMENTS * LANES]);
                 portable::fill(column[0], lane, &mut twin_tile);
             } else {
                 widen(&column[..quads * QUAD], lane, &mut tile);
@@ -143,7 +143,7 @@ on_target_tests! {
             let length = random.below(LONGEST / 2 * LANES + 1);
             let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 2 * LANES]; 2];
             widen(column, lane, &mut found[..length]);
-            let twin = if QUAD_WORDS == 1 { portable::pack } else { portable::widen };
+            let twin = if WORD_ELEMENTS == QUAD { portable::pack } else { portable::widen };
             twin(column, lane, &mut expected[..length]);
             assert!(found == expected, "case {case}: column of {}, lane {lane}, tile of {length}", column.len());
         }
