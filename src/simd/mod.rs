@@ -10,7 +10,7 @@ mod planes;
 pub mod portable;
 
 #[cfg(microception_dsp)]
-#[cfg_attr(microception_helium, expect(dead_code, reason = "Helium multiplies tiles in its own way"))]
+#[cfg_attr(microception_helium, expect(dead_code, reason = "Helium has its own of most"))]
 mod dsp;
 #[cfg(microception_fpu)]
 mod fpu;
@@ -21,13 +21,14 @@ mod thumb2;
 mod helium;
 
 #[cfg(microception_dsp)]
-pub use dsp::{add, dot_i8, dot_pixels, maximum};
+pub use dsp::dot_pixels;
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{convolve_3x3, multiply_tile, widen};
+pub use dsp::{add, convolve_3x3, dot_i8, maximum, multiply_tile, widen};
 
 #[cfg(microception_helium)]
 pub use helium::{
-    convolve_3x3, fill, multiply_tile, multiply_tile as multiply_tile_literal, multiply_tile_once, widen,
+    add, convolve_3x3, dot_i8, fill, maximum, multiply_tile, multiply_tile as multiply_tile_literal,
+    multiply_tile_once, widen,
 };
 
 #[cfg(not(microception_helium))]
