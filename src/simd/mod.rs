@@ -4,6 +4,16 @@
 //! targets with better instructions a form that gives the same bits. One switch, `build.rs`,
 //! chooses by the target's name and, on Armv8-M, by `-Ctarget-cpu`: without it the portable form
 //! runs. All of the runtime's `unsafe` code is in this folder.
+//!
+//! | form | cores | what it does |
+//! | --- | --- | --- |
+//! | `dsp` | Cortex-M4, M7, M33 | int8, two products of 16 bits an instruction |
+//! | `helium` | Cortex-M55, M85 | int8, sixteen products of 8 bits an instruction |
+//! | `thumb2` | Cortex-M3 | int8 without either |
+//! | `fpu` | those with `eabihf` | f32 |
+//!
+//! A generated module is the same for every core, and so is the order of weights; how a tile lies in its scratch is
+//! the core's own.
 
 pub mod float;
 mod planes;

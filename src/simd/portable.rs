@@ -75,8 +75,9 @@ pub fn fill_packed(value: i8, lane: usize, tile: &mut [Pair]) {
 ///
 /// `weights` are interleaved, filters of as many quads as the tile. No weight is -128, and every channel's factor must be
 /// [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay below [`LARGEST_SUM`](super::LARGEST_SUM):
-/// other results are unspecified. Nothing is written where weights are missing. What the tile holds afterwards is
-/// unspecified: a form may bring it into an order of its own.
+/// other results are unspecified, as with a second filter's weight of 128 (a byte of 127 beside a negative weight of the
+/// first). Nothing is written where weights are missing. What the tile holds afterwards is unspecified: a form may bring
+/// it into an order of its own.
 ///
 /// ```
 /// use microception::quantized::{Channel, Range};
