@@ -9,6 +9,8 @@
 //!
 //! [TensorFlow Lite 8-bit specification]: https://ai.google.dev/edge/litert/models/quantization_spec
 
+pub mod winograd;
+
 use super::{Geometry, copy};
 use crate::quantized::{Channel, Range};
 use crate::simd::{self, float};

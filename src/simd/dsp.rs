@@ -48,13 +48,9 @@ macro_rules! widen_quad {
     };
 }
 
-/// A sum becomes a result: see [`Range::requantize_bounded`]. `doubled` is the shift that makes twice the sum of
-/// what is there: of 256 times the sum one to the right.
-macro_rules! requantize {
+/// Twice a sum becomes a result: see [`Range::requantize_bounded`].
+macro_rules! requantize_doubled {
     ($sum:literal, $multiplier:literal, $last:literal, $constant:literal, $scratch:literal) => {
-        requantize!($sum, $multiplier, $last, $constant, $scratch, "lsl #1")
-    };
-    ($sum:literal, $multiplier:literal, $last:literal, $constant:literal, $scratch:literal, $doubled:literal) => {
         concat!(
             "add ",
             $scratch,
@@ -63,13 +59,6 @@ macro_rules! requantize {
             ", ",
             $sum,
             ", asr #31\n",
-            "mov ",
-            $sum,
-            ", ",
-            $sum,
-            ", ",
-            $doubled,
-            "\n",
             "smmlar ",
             $sum,
             ", ",
@@ -91,6 +80,26 @@ macro_rules! requantize {
             ", #8, ",
             $sum,
             ", asr #1",
+        )
+    };
+}
+
+/// A sum becomes a result. `doubled` is the shift that makes twice the sum of what is there: of 256 times the sum one to
+/// the right.
+macro_rules! requantize {
+    ($sum:literal, $multiplier:literal, $last:literal, $constant:literal, $scratch:literal) => {
+        requantize!($sum, $multiplier, $last, $constant, $scratch, "lsl #1")
+    };
+    ($sum:literal, $multiplier:literal, $last:literal, $constant:literal, $scratch:literal, $doubled:literal) => {
+        concat!(
+            "mov ",
+            $sum,
+            ", ",
+            $sum,
+            ", ",
+            $doubled,
+            "\n",
+            requantize_doubled!($sum, $multiplier, $last, $constant, $scratch),
         )
     };
 }
@@ -178,6 +187,9 @@ macro_rules! two_columns {
         )
     };
 }
+
+// Behind the macros that it uses.
+pub mod winograd;
 
 /// As [`portable::widen`](super::portable::widen), to the bit: four quads in 22 instructions.
 #[inline]

@@ -1,6 +1,6 @@
 //! The inner loops: the fence around instructions that Rust has no safe name for.
 //!
-//! Every function here is safe, has a portable form in [`portable`] or [`float`] that is the truth, and on
+//! Every function here is safe, has a portable form in [`portable`], [`winograd`] or [`float`] that is the truth, and on
 //! targets with better instructions a form that gives the same bits. One switch, `build.rs`,
 //! chooses by the target's name and, on Armv8-M, by `-Ctarget-cpu`: without it the portable form
 //! runs. All of the runtime's `unsafe` code is in this folder.
@@ -18,6 +18,7 @@
 pub mod float;
 mod planes;
 pub mod portable;
+pub mod winograd;
 
 #[cfg(microception_dsp)]
 #[cfg_attr(microception_helium, expect(dead_code, reason = "Helium has its own of most"))]
@@ -32,6 +33,8 @@ mod helium;
 
 #[cfg(microception_dsp)]
 pub use dsp::dot_pixels;
+#[cfg(microception_dsp)]
+pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
 pub use dsp::{add, convolve_3x3, dot_i8, maximum, multiply_tile, widen};
 
@@ -49,6 +52,8 @@ pub use thumb2::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, 
 
 #[cfg(not(any(microception_dsp, microception_thumb2)))]
 pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
+#[cfg(not(microception_dsp))]
+pub use winograd::{multiply_transformed, transform_pixels, transform_run};
 
 #[cfg(microception_fpu)]
 pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};

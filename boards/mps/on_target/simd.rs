@@ -2,9 +2,11 @@
 //! random and for extreme values, for every length and every lane.
 
 use microception::quantized::{Channel, Factor, Range};
+use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
     FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, convolve_3x3, dot_i8, dot_pixels, fill,
-    maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, portable, widen,
+    maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed, portable,
+    transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -159,6 +161,98 @@ on_target_tests! {
 
     fn multiply_tile_once_equals_its_twin() {
         multiplies_as(9, false, portable::multiply_tile_once, multiply_tile_once);
+    }
+
+    fn transform_pixels_equals_its_twin() {
+        let mut random = Random(8);
+        let mut values = [[0; LONGEST]; INPUTS];
+        for case in 0..CASES {
+            values.iter_mut().for_each(|values| random.fill(values));
+            let quads = random.below(LONGEST / QUAD);
+            // From any alignment; now and then one that is too short, or a lane that is none.
+            let mut pixels: [&[i8]; INPUTS] = [&[]; INPUTS];
+            for (pixel, values) in pixels.iter_mut().zip(&values) {
+                let from = random.below(4);
+                let length = quads * QUAD + random.below(LONGEST - 3 - quads * QUAD);
+                *pixel = &values[from..from + if random.below(32) == 0 { random.below(length + 1) } else { length }];
+            }
+            let lane = if random.below(32) == 0 { LANES } else { random.below(LANES) };
+            let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 2 * LANES * POSITIONS]; 2];
+            // behind whole quads nothing is written
+            let length = quads * 2 * LANES * POSITIONS + random.below(2 * LANES * POSITIONS);
+            transform_pixels(pixels, lane, &mut found[..length]);
+            winograd::transform_pixels(pixels, lane, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {quads} quads, lane {lane}");
+        }
+    }
+
+    fn transform_run_equals_its_twin() {
+        let mut random = Random(9);
+        let mut run = [0; 4 * LONGEST];
+        for case in 0..CASES {
+            random.fill(&mut run);
+            let channels = random.below(26);
+            let quads = if random.below(16) == 0 { random.below(9) } else { channels.div_ceil(QUAD) };
+            let first = random.below(LANES + 1);
+            let lanes = first..first + random.below(LANES + 2 - first);
+            // as long as it has to be, or longer, or now and then shorter
+            let needed = (OUTPUTS * lanes.len() + 1) * channels + quads * QUAD;
+            let from = random.below(4);
+            let end = from + (needed + random.below(8)).saturating_sub(if random.below(8) == 0 { 8 } else { 0 });
+            let run = &run[from..end.min(4 * LONGEST)];
+            let [mut found, mut expected] = [[Pair([5; 2]); 9 * 2 * LANES * POSITIONS]; 2];
+            let length = quads * 2 * LANES * POSITIONS;
+            transform_run(run, channels, lanes.clone(), &mut found[..length]);
+            winograd::transform_run(run, channels, lanes.clone(), &mut expected[..length]);
+            assert!(found == expected, "case {case}: {channels} channels, {quads} quads, lanes {lanes:?}, {}", run.len());
+        }
+    }
+
+    fn multiply_transformed_equals_its_twin() {
+        /// Quads of all lines.
+        const MOST_QUADS: usize = 15;
+        const TILE: usize = MOST_QUADS * 2 * POSITIONS * LANES;
+        let mut random = Random(10);
+        let mut weights = [Pair::default(); MOST_QUADS * 2 * POSITIONS * (MOST_CHANNELS + 1)];
+        let mut tile = [Pair::default(); TILE];
+        let mut pixels = [[0; MOST_QUADS * QUAD]; INPUTS];
+        for case in 0..CASES / 4 {
+            let pairs = random.below(2 * MOST_QUADS + 1);
+            // The four positions of a weight come from the same taps: only then is the sum twice a number.
+            let (filters, mut taps) = (weights.len() / (2 * MOST_QUADS * POSITIONS), [0; 6]);
+            for place in 0..pairs * filters {
+                random.fill(&mut taps);
+                let [low, high] = [[taps[0], taps[1], taps[2]], [taps[3], taps[4], taps[5]]].map(transform_taps);
+                let (two, place) = (place / (pairs * FILTERS), place % (pairs * FILTERS));
+                for position in 0..POSITIONS {
+                    weights[(two * POSITIONS + position) * pairs * FILTERS + place] = Pair([low[position], high[position]]);
+                }
+            }
+            for lane in 0..LANES {
+                pixels.iter_mut().for_each(|pixel| random.fill(pixel));
+                winograd::transform_pixels(pixels.each_ref().map(|pixel| &pixel[..]), lane, &mut tile);
+            }
+            let tile = &tile[..pairs * POSITIONS * LANES];
+            let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
+            for channel in &mut channels {
+                *channel = random.channel();
+            }
+            // now and then fewer weights than the channels need, less output, more pixels than there are
+            let channels = &channels[..random.below(MOST_CHANNELS + 1)];
+            let needed = channels.len().next_multiple_of(FILTERS) * pairs * POSITIONS;
+            let weights = &weights[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
+            let range = random.range();
+            let pixels: [usize; LANES] = core::array::from_fn(|_| match random.below(8) {
+                0 => random.below(4),
+                number => 1 + number % 2,
+            });
+            let [mut found, mut expected] = [[5; LANES * OUTPUTS * MOST_CHANNELS]; 2];
+            let made = pixels.iter().take_while(|&&count| count != 0).map(|&count| count.min(OUTPUTS)).sum::<usize>();
+            let length = (made * channels.len()).saturating_sub(random.below(16) / 15);
+            multiply_transformed(tile, weights, channels, &range, pixels, &mut found[..length]);
+            winograd::multiply_transformed(tile, weights, channels, &range, pixels, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {pairs} pairs, {} channels, {pixels:?}", channels.len());
+        }
     }
 
     fn convolve_3x3_equals_its_twin() {
