@@ -30,6 +30,7 @@ use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
 use crate::emit::{self, Module};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Weights};
+use crate::optimize::{Goal, Optimize};
 use crate::plan::Strategy;
 use crate::quantize::{Method, Ranges, calibrate, quantize};
 use crate::{passes, read};
@@ -76,7 +77,8 @@ pub struct Convert {
     method: Option<Method>,
     save_ranges: Option<PathBuf>,
     labels: Option<PathBuf>,
-    strategy: Strategy,
+    strategy: Option<Strategy>,
+    optimize: Optimize,
     progress: Option<Progress>,
 }
 
@@ -140,7 +142,8 @@ pub struct Summary {
 }
 
 impl Convert {
-    /// A conversion of the model in that file. Without further settings: f32, the smallest arena, and the class
+    /// A conversion of the model in that file. Without further settings: f32, the smallest arena of
+    /// [balanced](Optimize::Balanced) kernels, and the class
     /// names in `labels.txt` beside the model, if there is such a file.
     pub fn new(model: impl Into<PathBuf>) -> Convert {
         Convert {
@@ -150,7 +153,8 @@ impl Convert {
             method: None,
             save_ranges: None,
             labels: None,
-            strategy: Strategy::Balanced,
+            strategy: None,
+            optimize: Optimize::default(),
             progress: None,
         }
     }
@@ -191,11 +195,24 @@ impl Convert {
         self
     }
 
-    /// What the plan is to be good at.
+    /// What the plan is to be good at; where nothing is said, what goes with [`optimize`](Convert::optimize).
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Convert {
-        self.strategy = strategy;
+        self.strategy = Some(strategy);
         self
+    }
+
+    /// What the kernels are to be good at, where time and memory pull apart.
+    #[must_use]
+    pub fn optimize(mut self, optimize: Optimize) -> Convert {
+        self.optimize = optimize;
+        self
+    }
+
+    /// What plan and kernels are to be good at: for [`crate::host`].
+    pub fn goal(&self) -> Goal {
+        let Goal { strategy, optimize } = self.optimize.into();
+        Goal { strategy: self.strategy.unwrap_or(strategy), optimize }
     }
 
     /// Calls `progress` with the number of frames done and of all frames while it calibrates.
@@ -299,7 +316,7 @@ impl Convert {
     /// # Errors
     /// When it can't be planned.
     pub fn to_module_of(&self, prepared: &Prepared) -> Result<(Module, Summary), Error> {
-        let module = emit::module(&prepared.graph, self.strategy).map_err(|error| error.in_file(&self.model))?;
+        let module = emit::module(&prepared.graph, self.goal()).map_err(|error| error.in_file(&self.model))?;
         let summary = Summary::of(prepared, &module);
         Ok((module, summary))
     }

@@ -11,8 +11,9 @@ use microception::window::Call;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
-use crate::lower::{self, Kernel, WindowF32, WindowInt8};
-use crate::plan::{self, LayerRows, Plan, Strategy};
+use crate::lower::{Kernel, WindowF32, WindowInt8};
+use crate::optimize::{Goal, Lowered, lowered};
+use crate::plan::{LayerRows, Plan};
 
 /// A graph with its kernels and its plan, ready to run. Frames and outputs are bytes of the
 /// model's own element types, `[row][column][channel]`.
@@ -44,17 +45,15 @@ impl Machine {
     ///
     /// # Errors
     /// When the graph can't be lowered or planned.
-    pub fn new(graph: &Graph, strategy: Strategy) -> Result<Machine, Error> {
-        let layers = lower::rows(graph)?;
-        let output = lower::output(graph)?;
-        let plan = plan::plan(&layers, output, strategy)?;
+    pub fn new(graph: &Graph, goal: impl Into<Goal>) -> Result<Machine, Error> {
+        let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
         let (steps, addresses) = plan.to_runtime();
         let rows = row_bytes(graph, &layers)?;
         let frame_bytes =
             rows.first().map_or(0, |rows| rows.inputs[0] as usize) * layers.first().map_or(0, |layer| layer.rows);
         let output_bytes = layers[output].rows * layers[output].row_bytes;
         let network = Network {
-            kernels: lower::kernels(graph)?,
+            kernels,
             rows,
             steps,
             addresses,
@@ -139,7 +138,7 @@ impl Machine {
     }
 
     /// A tensor's bytes after [`run`](Machine::run), under a plan that keeps it
-    /// ([`Strategy::Everything`]); `None` where the plan has none of it.
+    /// ([`Strategy::Everything`](crate::plan::Strategy::Everything)); `None` where the plan has none of it.
     pub fn tensor(&self, graph: &Graph, tensor: TensorId) -> Option<&[u8]> {
         let layer = graph.maker(tensor)?;
         let step = self.plan.steps.iter().find(|step| step.layer == layer && step.rows > 0)?;
@@ -226,6 +225,10 @@ impl Model for &Network {
                 let WindowInt8 { geometry, ref weights, ref channels, padding, range, bounded, .. } = *layer;
                 let run = if bounded { conv::int8 } else { conv::int8_literal };
                 run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+            }
+            Kernel::WinogradConvInt8(layer) => {
+                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+                conv::winograd::int8(&conv::winograd::Int8 { geometry, weights, channels, padding, range }, call);
             }
             Kernel::DepthwiseF32(layer) => {
                 let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;

@@ -24,6 +24,7 @@ pub mod error;
 pub mod graph;
 pub mod host;
 pub mod lower;
+pub mod optimize;
 pub mod passes;
 pub mod plan;
 pub mod quantize;

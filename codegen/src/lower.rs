@@ -3,14 +3,18 @@
 //! down. The only place that knows how real scales become the integers of a kernel.
 //!
 //! `moving`: operators that move values and compute none. `pairwise`: functions of two operands. `table`: functions
-//! of one stored value.
+//! of one stored value. `transform`: weights for Winograd's algorithm.
 
 mod moving;
 mod pairwise;
 mod table;
+mod transform;
+
+use std::collections::BTreeSet;
 
 use microception::layers::Geometry;
 use microception::layers::concatenate::Parts;
+use microception::layers::conv::winograd;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
 use microception::layers::{conv, depthwise, global_average_pool, softmax};
@@ -21,6 +25,8 @@ use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, Shape, TensorId, Weights, Window};
 use crate::plan::flow::Flow;
 use crate::plan::{Batch, LayerRows};
+
+pub use transform::transformable;
 
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 
@@ -39,11 +45,11 @@ pub struct WindowF32 {
 
 /// Trained numbers and description of a layer with a window, in int8.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WindowInt8 {
+pub struct WindowInt8<Weight = i8> {
     /// Window and widths.
     pub geometry: Geometry,
     /// In the order of the runtime's kernel.
-    pub weights: Vec<i8>,
+    pub weights: Vec<Weight>,
     /// Per output channel.
     pub channels: Vec<Channel>,
     /// What a padded place holds.
@@ -72,6 +78,8 @@ pub enum Kernel {
     ConvF32(WindowF32),
     /// [`microception::layers::conv::int8`], or `int8_literal`
     ConvInt8(WindowInt8),
+    /// [`microception::layers::conv::winograd::int8`]
+    WinogradConvInt8(WindowInt8<simd::Pair>),
     /// [`microception::layers::depthwise::f32`]
     DepthwiseF32(WindowF32),
     /// [`microception::layers::depthwise::int8`]
@@ -161,6 +169,9 @@ impl Kernel {
             | Kernel::PositionwiseDenseInt8(WindowInt8 { weights, channels, .. })
             | Kernel::Depthwise3x3Int8(WindowInt8 { weights, channels, .. })
             | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
+            Kernel::WinogradConvInt8(WindowInt8 { weights, channels, .. }) => {
+                size_of_val(weights.as_slice()) + size_of_val(channels.as_slice())
+            }
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
             Kernel::Pairwise(layer) => layer.weight_bytes(),
@@ -169,21 +180,27 @@ impl Kernel {
     }
 }
 
-/// The kernels of a graph after [passes](crate::passes), in the order of its layers.
+/// The kernels of a graph after [passes](crate::passes), in the order of its layers. The layers with the indices
+/// `transformed` run by Winograd's algorithm where they [can](transformable).
 ///
 /// # Errors
 /// When a layer can't run as it stands: an operator that the passes should have removed, numbers
 /// beyond the runtime's, or element types that do not fit together.
-pub fn kernels(graph: &Graph) -> Result<Vec<Kernel>, Error> {
-    graph.layers.iter().map(|layer| Lowering { graph, layer }.kernel()).collect()
+pub fn kernels(graph: &Graph, transformed: &BTreeSet<usize>) -> Result<Vec<Kernel>, Error> {
+    each_layer(graph, transformed).map(|layer| layer.kernel()).collect()
 }
 
-/// What the planner has to know of each layer of a graph, in the order of its layers.
+/// What the planner has to know of each layer of a graph, in the order of its layers; `transformed` as in [`kernels`].
 ///
 /// # Errors
 /// As [`kernels`].
-pub fn rows(graph: &Graph) -> Result<Vec<LayerRows>, Error> {
-    graph.layers.iter().map(|layer| Lowering { graph, layer }.rows()).collect()
+pub fn rows(graph: &Graph, transformed: &BTreeSet<usize>) -> Result<Vec<LayerRows>, Error> {
+    each_layer(graph, transformed).map(|layer| layer.rows()).collect()
+}
+
+fn each_layer<'a>(graph: &'a Graph, transformed: &'a BTreeSet<usize>) -> impl Iterator<Item = Lowering<'a>> {
+    let layers = graph.layers.iter().enumerate();
+    layers.map(|(index, layer)| Lowering { graph, layer, transformed: transformed.contains(&index) })
 }
 
 /// The index of the layer that makes the model's only output.
@@ -203,6 +220,8 @@ const MOST_FOLDED: usize = 128;
 struct Lowering<'a> {
     graph: &'a Graph,
     layer: &'a Layer,
+    /// Whether it runs by Winograd's algorithm if it can.
+    transformed: bool,
 }
 
 impl Lowering<'_> {
@@ -245,12 +264,16 @@ impl Lowering<'_> {
             let before = window.before(0, self.input_shape()?.rows());
             Ok(Flow::Window { size: window.size[0], stride: window.stride[0], dilation: window.dilation[0], before })
         };
+        let transformed = self.transformed && matches!(self.kernel()?, Kernel::WinogradConvInt8(_));
         let (flow, scratch_bytes) = match &self.layer.operator {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch =
-                    if int8 { conv::int8_scratch_bytes(&geometry) } else { conv::f32_scratch_bytes(&geometry) };
+                let scratch = match int8 {
+                    true if transformed => winograd::int8_scratch_bytes(&geometry),
+                    true => conv::int8_scratch_bytes(&geometry),
+                    false => conv::f32_scratch_bytes(&geometry),
+                };
                 (window_flow(window)?, scratch)
             }
             Operator::Depthwise { window, .. } => {
@@ -297,23 +320,25 @@ impl Lowering<'_> {
             row_bytes: output.row_elements() * bytes,
             scratch_bytes,
             folds: matches!(&self.layer.operator, Operator::MaxPool { window } if (2..=MOST_FOLDED).contains(&window.size[0])),
-            batch: self.batch(),
+            batch: self.batch(transformed),
         })
     }
 
     /// As many rows as fill the lanes of a convolution, whose tiles go on from row to row, with whole words of bytes in
     /// a row, so that the next one is aligned.
-    fn batch(&self) -> Batch {
+    /// Of a `transformed` one, a lane makes two pixels.
+    fn batch(&self, transformed: bool) -> Batch {
         let (output, lanes) = (self.output_shape(), simd::LANES);
+        let width = if transformed { output.width().div_ceil(simd::winograd::OUTPUTS) } else { output.width() };
         let tiled = matches!(&self.layer.operator, Operator::Convolution { .. } | Operator::PositionwiseDense { .. });
         let whole = (output.row_elements() * self.element().bytes()).is_multiple_of(4);
-        let idle = output.width().next_multiple_of(lanes) - output.width();
+        let idle = width.next_multiple_of(lanes) - width;
         if !tiled || !whole || idle == 0 || output.rows() == 1 {
             return Batch::ONE;
         }
-        let rows = (1..=lanes).find(|rows| (rows * output.width()).is_multiple_of(lanes)).unwrap_or(lanes);
+        let rows = (1..=lanes).find(|rows| (rows * width).is_multiple_of(lanes)).unwrap_or(lanes);
         let macs = self.graph.macs(self.layer);
-        Batch { rows: rows.min(output.rows()), saves: macs * idle as u64 / output.width().max(1) as u64 }
+        Batch { rows: rows.min(output.rows()), saves: macs * idle as u64 / width.max(1) as u64 }
     }
 
     fn geometry(&self, window: &Window) -> Result<Geometry, Error> {
@@ -349,15 +374,15 @@ impl Lowering<'_> {
 
     /// `channel_of` says which output channel a weight of `values` belongs to, `packed` puts them in the order
     /// of the runtime's kernel.
-    fn window_int8(
+    fn window_int8<Weight>(
         &self,
         window: &Window,
         (values, scales): (&[i8], &[f32]),
         bias: Option<&Bias>,
         channel_of: impl Fn(usize) -> usize,
-        packed: impl FnOnce(&[i8]) -> Vec<i8>,
+        packed: impl FnOnce(&[i8]) -> Vec<Weight>,
         activation: Option<Function>,
-    ) -> Result<WindowInt8, Error> {
+    ) -> Result<WindowInt8<Weight>, Error> {
         let padding = self.quantization(self.input(0)?)?.zero_point;
         let mut channels = self.channels(values, scales, bias, &channel_of)?;
         let mut largest: Vec<i64> = channels.iter().map(|channel| i64::from(channel.bias).abs()).collect();
@@ -454,6 +479,19 @@ impl Lowering<'_> {
                 Weights::I8 { values, scales } => {
                     let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
                     let run = per_channel / window.size[0].max(1);
+                    if self.transformed && winograd::is_possible(&self.geometry(window)?) {
+                        let layer = self.window_int8(
+                            window,
+                            (values, scales),
+                            bias.as_ref(),
+                            |index| index / per_channel,
+                            |values| transform::transformed(values, per_channel, run),
+                            *activation,
+                        )?;
+                        if layer.bounded {
+                            return Ok(Kernel::WinogradConvInt8(layer));
+                        }
+                    }
                     let mut layer = self.window_int8(
                         window,
                         (values, scales),

@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 use arrays::Arrays;
 use fixture::Fixture;
 use microception_codegen::host::Machine;
+use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::read::read;
@@ -61,16 +62,24 @@ fn shared(path: &str) -> Option<PathBuf> {
     None
 }
 
-/// Runs the model on frames that lie one after the other, and compares every answer.
+/// Runs the model on frames that lie one after the other, and compares every answer, of the smallest kernels and of the
+/// fastest.
 fn expect(model: &Path, frames: &[u8], expected: &[u8], cases: usize) {
     let graph = passes::run(read(model).expect("read")).expect("passes");
-    let mut machine = Machine::new(&graph, Strategy::Balanced).expect("plans");
-    assert!(frames.len() >= cases * machine.frame_bytes(), "too few frames");
-    assert_eq!(expected.len(), cases * machine.output_bytes());
-    let frames = frames.chunks(machine.frame_bytes());
-    let answers = expected.chunks(machine.output_bytes());
-    for (case, (frame, answer)) in frames.zip(answers).enumerate() {
-        assert_eq!(machine.run(frame).expect("runs"), answer, "{} on frame {case}", model.display());
+    for optimize in [Optimize::Size, Optimize::Speed] {
+        let mut machine = Machine::new(&graph, Goal { strategy: Strategy::Balanced, optimize }).expect("plans");
+        assert!(frames.len() >= cases * machine.frame_bytes(), "too few frames");
+        assert_eq!(expected.len(), cases * machine.output_bytes());
+        let frames = frames.chunks(machine.frame_bytes());
+        let answers = expected.chunks(machine.output_bytes());
+        for (case, (frame, answer)) in frames.zip(answers).enumerate() {
+            assert_eq!(
+                machine.run(frame).expect("runs"),
+                answer,
+                "{} for {optimize:?} on frame {case}",
+                model.display()
+            );
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod mutate;
 
 use microception_codegen::graph::Graph;
 use microception_codegen::host::Machine;
+use microception_codegen::optimize::{Optimize, transformed};
 use microception_codegen::plan::Strategy;
 use microception_codegen::read::{most_memory, read_bytes};
 use microception_codegen::{emit, lower, passes};
@@ -39,10 +40,8 @@ pub fn check(bytes: &[u8]) {
     assert!(peak <= most, "reading {} bytes took {peak} bytes of memory, more than {most}", bytes.len());
     let Ok(graph) = outcome else { return };
     let Ok(graph) = passes::run(graph) else { return };
-    if lower::kernels(&graph).is_err()
-        || work(&graph) > MOST_WORK
-        || !hdf5_core::jenkins_lookup3(bytes).is_multiple_of(PLANNED)
-    {
+    let kernels = transformed(&graph, Optimize::Speed).and_then(|layers| lower::kernels(&graph, &layers));
+    if kernels.is_err() || work(&graph) > MOST_WORK || !hdf5_core::jenkins_lookup3(bytes).is_multiple_of(PLANNED) {
         return;
     }
     let rows: usize = graph.tensors.iter().map(|tensor| tensor.shape.rows()).sum();

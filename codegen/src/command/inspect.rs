@@ -7,6 +7,7 @@ use microception_codegen::convert::{LayerFigures, Precision, parameters};
 use microception_codegen::data::{Input, Output};
 use microception_codegen::error::Error;
 use microception_codegen::graph::Graph;
+use microception_codegen::optimize::{Optimize, transformed};
 use microception_codegen::{lower, passes, read};
 use serde::Serialize;
 
@@ -60,7 +61,8 @@ impl Inspect {
 
     fn report(&self) -> Result<Report, Error> {
         let graph: Graph = passes::run(read::read(&self.model)?)?;
-        let weight_bytes: Vec<usize> = lower::kernels(&graph)?.iter().map(lower::Kernel::weight_bytes).collect();
+        let kernels = lower::kernels(&graph, &transformed(&graph, Optimize::default())?)?;
+        let weight_bytes: Vec<usize> = kernels.iter().map(lower::Kernel::weight_bytes).collect();
         let layers = LayerFigures::of(&graph, &parameters(&graph), &weight_bytes);
         let (input, output) = (Input::of(&graph), Output::of(&graph));
         Ok(Report {

@@ -36,7 +36,7 @@ impl Runner {
     /// Gets the model that `settings` ask for ready on the board of that name.
     pub fn new(prepared: &Prepared, settings: &Settings, name: &str) -> Result<Runner, Error> {
         if name == HOST {
-            let machine = Machine::new(&prepared.graph, settings.strategy());
+            let machine = Machine::new(&prepared.graph, settings.conversion().goal());
             let machine = machine.map_err(|error| error.in_file(&settings.model))?;
             return Ok(Runner::Host(Box::new(machine)));
         }

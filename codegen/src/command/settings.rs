@@ -28,9 +28,12 @@ pub struct Settings {
     /// The classes' names, one per line; without it, labels.txt beside the model if there is one
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
-    /// What the plan is to be good at
-    #[arg(long, value_name = "PLAN", default_value = "balanced")]
-    pub plan: Plan,
+    /// What the plan is to be good at [default: balanced; with --optimize ram, smallest]
+    #[arg(long, value_name = "PLAN")]
+    pub plan: Option<Plan>,
+    /// What the kernels are to be good at, where time and memory pull apart. Results are the same
+    #[arg(long, value_name = "GOAL", default_value = "balanced")]
+    pub optimize: Optimize,
 }
 
 /// The arithmetic of a model.
@@ -55,6 +58,20 @@ pub enum Plan {
     Whole,
 }
 
+/// What kernels are good at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Optimize {
+    /// Flash for time where a byte saves 50 cycles of each inference: int8 convolutions of width 3 and stride 1 with
+    /// 256 output pixels or more, in two thirds of the products (Winograd)
+    Balanced,
+    /// The least flash
+    Size,
+    /// The least time: all such convolutions, for 2.67 times their weights in flash
+    Speed,
+    /// The least arena; such convolutions where it stays the same
+    Ram,
+}
+
 fn method(text: &str) -> Result<Method, Error> {
     if text == "minmax" { Ok(Method::MinMax) } else { text.parse() }
 }
@@ -62,11 +79,19 @@ fn method(text: &str) -> Result<Method, Error> {
 impl Settings {
     /// The conversion that they ask for.
     pub fn conversion(&self) -> Convert {
-        let mut convert = Convert::new(&self.model).strategy(self.strategy()).progress(progress::calibration());
+        let mut convert = Convert::new(&self.model).optimize(self.optimize()).progress(progress::calibration());
         if let Some(precision) = self.precision {
             convert = convert.precision(match precision {
                 Precision::F32 => microception_codegen::convert::Precision::F32,
                 Precision::Int8 => microception_codegen::convert::Precision::Int8,
+            });
+        }
+        if let Some(plan) = self.plan {
+            convert = convert.strategy(match plan {
+                Plan::Balanced => Strategy::Balanced,
+                Plan::Smallest => Strategy::Smallest,
+                Plan::Eager => Strategy::Eager,
+                Plan::Whole => Strategy::Whole,
             });
         }
         if let Some(source) = &self.calibration {
@@ -81,13 +106,14 @@ impl Settings {
         convert
     }
 
-    /// What the plan is to be good at.
-    pub fn strategy(&self) -> Strategy {
-        match self.plan {
-            Plan::Balanced => Strategy::Balanced,
-            Plan::Smallest => Strategy::Smallest,
-            Plan::Eager => Strategy::Eager,
-            Plan::Whole => Strategy::Whole,
+    /// What the kernels are to be good at.
+    fn optimize(&self) -> microception_codegen::optimize::Optimize {
+        use microception_codegen::optimize::Optimize as Kernels;
+        match self.optimize {
+            Optimize::Balanced => Kernels::Balanced,
+            Optimize::Size => Kernels::Size,
+            Optimize::Speed => Kernels::Speed,
+            Optimize::Ram => Kernels::Ram,
         }
     }
 

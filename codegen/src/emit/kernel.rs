@@ -29,12 +29,17 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
             format!("input::rescale(&{name}, call)")
         }
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
-        Kernel::ConvInt8(layer) if layer.bounded => module.window_int8("conv", "conv::int8", layer),
-        Kernel::ConvInt8(layer) => module.window_int8("conv", "conv::int8_literal", layer),
+        Kernel::ConvInt8(layer) if layer.bounded => module.window_int8_of_bytes("conv", "conv::int8", layer),
+        Kernel::ConvInt8(layer) => module.window_int8_of_bytes("conv", "conv::int8_literal", layer),
+        Kernel::WinogradConvInt8(layer) => {
+            let words = bytemuck::cast_slice::<_, u32>(&layer.weights);
+            let weights = module.words("WEIGHTS", words);
+            module.window_int8("conv::winograd", "conv::winograd::int8", layer, &weights)
+        }
         Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
-        Kernel::DepthwiseInt8(layer) => module.window_int8("depthwise", "depthwise::int8", layer),
-        Kernel::Depthwise3x3Int8(layer) => module.window_int8("depthwise", "depthwise::int8_3x3", layer),
-        Kernel::PositionwiseDenseInt8(layer) => module.window_int8("conv", "dense::positionwise_int8", layer),
+        Kernel::DepthwiseInt8(layer) => module.window_int8_of_bytes("depthwise", "depthwise::int8", layer),
+        Kernel::Depthwise3x3Int8(layer) => module.window_int8_of_bytes("depthwise", "depthwise::int8_3x3", layer),
+        Kernel::PositionwiseDenseInt8(layer) => module.window_int8_of_bytes("conv", "dense::positionwise_int8", layer),
         Kernel::DenseF32 { inputs, weights, bias, clamp } => {
             let weights = module.floats("WEIGHTS", weights);
             let bias = module.floats("BIAS", bias);
@@ -138,9 +143,15 @@ impl Writer<'_> {
 
     /// A static of floats as bits; returns the expression of their slice.
     fn floats(&mut self, suffix: &str, values: &[f32]) -> String {
+        let bits: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
+        self.words(suffix, &bits)
+    }
+
+    /// A static of words; returns the expression of their slice, as whatever elements of four bytes.
+    fn words(&mut self, suffix: &str, words: &[u32]) -> String {
         let name = format!("{}_{suffix}", self.name);
-        let bits = list(values.iter().map(|value| format!("{:#x}", value.to_bits())));
-        let _ = writeln!(self.text, "static {name}: [u32; {}] = {bits};", values.len());
+        let list = list(words.iter().map(|word| format!("{word:#x}")));
+        let _ = writeln!(self.text, "static {name}: [u32; {}] = {list};", words.len());
         format!("must_cast_slice(&{name})")
     }
 
@@ -165,11 +176,21 @@ impl Writer<'_> {
         format!("{module}::f32(&{}, call)", self.name)
     }
 
-    fn window_int8(&mut self, module: &str, function: &str, layer: &WindowInt8) -> String {
-        let weights = self.bytes("WEIGHTS", &layer.weights);
+    fn window_int8_of_bytes(&mut self, module: &str, function: &str, layer: &WindowInt8) -> String {
+        let weights = format!("must_cast_slice(&{}.0)", self.bytes("WEIGHTS", &layer.weights));
+        self.window_int8(module, function, layer, &weights)
+    }
+
+    fn window_int8<Weight>(
+        &mut self,
+        module: &str,
+        function: &str,
+        layer: &WindowInt8<Weight>,
+        weights: &str,
+    ) -> String {
         let channels = self.channels(&layer.channels);
         let fields = format!(
-            "geometry: {},\n    weights: must_cast_slice(&{weights}.0), channels: &{channels}, padding: {}, range: {},",
+            "geometry: {},\n    weights: {weights}, channels: &{channels}, padding: {}, range: {},",
             geometry_text(&layer.geometry),
             layer.padding,
             range_text(&layer.range)

@@ -15,8 +15,9 @@ use microception::model::{RowBytes, Step};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator, Quantization};
 use crate::host;
-use crate::lower::{self, Kernel};
-use crate::plan::{self, Plan, Strategy};
+use crate::lower::Kernel;
+use crate::optimize::{Goal, Lowered, lowered};
+use crate::plan::Plan;
 
 /// A module, and the figures that go with it.
 #[derive(Debug, Clone)]
@@ -59,11 +60,8 @@ const RESERVED: [&str; 20] = [
 ///
 /// # Errors
 /// When the graph can't be lowered or planned.
-pub fn module(graph: &Graph, strategy: Strategy) -> Result<Module, Error> {
-    let layers = lower::rows(graph)?;
-    let kernels = lower::kernels(graph)?;
-    let output = lower::output(graph)?;
-    let plan = plan::plan(&layers, output, strategy)?;
+pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
+    let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
     let rows = host::row_bytes(graph, &layers)?;
     let (steps, addresses) = plan.to_runtime();
     let weight_bytes: Vec<usize> = kernels.iter().map(Kernel::weight_bytes).collect();

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use microception_codegen::graph::{Element, Graph, Operator, Quantization};
+use microception_codegen::optimize::{Goal, Optimize, transformed};
+use microception_codegen::plan::Strategy;
 use microception_codegen::{host, passes, read};
 
 use crate::arrays::Arrays;
@@ -116,21 +118,37 @@ const KERAS: &[&str] = &[
 ];
 
 /// A model, an input, and what it answers; both as Rust writes arrays.
+#[derive(Clone)]
 pub struct Case {
     pub name: String,
     pub graph: Graph,
+    pub goal: Goal,
     pub frame: String,
     pub expected: String,
     /// The greatest difference of a good answer.
     pub near: f32,
 }
 
-/// All of them.
+/// Rows, and every kernel as small as it is.
+const SMALL: Goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Size };
+
+/// Rows, and every kernel as fast as it is.
+const FAST: Goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Speed };
+
+/// All of them: those that Winograd's algorithm can run both ways.
 pub fn all() -> Vec<Case> {
     let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
     let tflite = TFLITE.iter().map(|name| tflite(name));
-    litert.chain(pixels).chain(tflite).chain(KERAS.iter().map(|name| keras(name))).collect()
+    let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(KERAS.iter().map(|name| keras(name))).collect();
+    for index in 0..cases.len() {
+        let case = &cases[index];
+        if !transformed(&case.graph, FAST.optimize).expect(&case.name).is_empty() {
+            let name = format!("{}_fast", case.name);
+            cases.push(Case { name, goal: FAST, ..case.clone() });
+        }
+    }
+    cases
 }
 
 /// The model that a fixture of `tests/fixtures/litert` describes, and its first case.
@@ -138,7 +156,7 @@ fn described(name: &str) -> Case {
     let fixture = litert::named(name);
     let frame = list(int8(fixture.input(0)));
     let expected = list(int8(fixture.tensor(fixture.graph.outputs[0], 0).expect("an output")));
-    Case { name: name.to_owned(), graph: fixture.graph, frame, expected, near: 0.0 }
+    Case { name: name.to_owned(), graph: fixture.graph, goal: SMALL, frame, expected, near: 0.0 }
 }
 
 /// The model on pixels that become its int8 input: less 128, or in the opposite order, which takes a table.
@@ -170,11 +188,11 @@ fn tflite(name: &str) -> Case {
     let (frame, answer) = (model.frame(0), model.answer());
     let expected = answer.case(0);
     if answer.element == "int8" {
-        return Case { name, graph, frame: list(int8(frame)), expected: list(int8(expected)), near: 0.0 };
+        return Case { name, graph, goal: SMALL, frame: list(int8(frame)), expected: list(int8(expected)), near: 0.0 };
     }
     let (frame, expected) = (floats(frame), floats(expected));
     let near = tolerance::F32 * largest(&expected);
-    Case { name, graph, frame: list(frame), expected: list(expected), near }
+    Case { name, graph, goal: SMALL, frame: list(frame), expected: list(expected), near }
 }
 
 /// A Keras file and its first case.
@@ -198,7 +216,7 @@ fn keras(name: &str) -> Case {
         (_, (false, bytes)) => list(floats(&bytes)),
     };
     let near = tolerance::F32 * largest(&expected);
-    Case { name: name.to_owned(), graph, frame, expected: list(expected), near }
+    Case { name: name.to_owned(), graph, goal: SMALL, frame, expected: list(expected), near }
 }
 
 fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {

@@ -22,8 +22,8 @@ use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware;
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
-use microception_codegen::lower::{self, Kernel, Pair, Pairwise};
-use microception_codegen::plan::Strategy;
+use microception_codegen::lower::{Kernel, Pair, Pairwise};
+use microception_codegen::optimize::lowered;
 
 use cases::Case;
 
@@ -51,6 +51,7 @@ kernels!(
     InputRescale,
     ConvF32,
     ConvInt8,
+    WinogradConvInt8,
     DepthwiseF32,
     DepthwiseInt8,
     Depthwise3x3Int8,
@@ -94,7 +95,7 @@ kernels!(
 fn every_kernel_is_among_the_cases() {
     let mut used = BTreeSet::new();
     for case in cases::all() {
-        used.extend(lower::kernels(&case.graph).expect(&case.name).iter().map(kernel_name));
+        used.extend(lowered(&case.graph, case.goal).expect(&case.name).kernels.iter().map(kernel_name));
     }
     let unused: Vec<_> = KERNELS.iter().copied().filter(|kernel| !used.contains(kernel)).collect();
     assert!(unused.is_empty(), "no case has {unused:?}: add a fixture to the lists of cases.rs");
@@ -146,8 +147,8 @@ fn package(board: &Board, cases: &[Case]) -> PathBuf {
     let mut modules = String::new();
     let mut calls = String::new();
     let mut arena_bytes = 0;
-    for Case { name, graph, frame, expected, near } in cases {
-        let module = emit::module(graph, Strategy::Balanced).expect(name);
+    for Case { name, graph, goal, frame, expected, near } in cases {
+        let module = emit::module(graph, *goal).expect(name);
         arena_bytes = arena_bytes.max(module.plan.arena_bytes);
         write(&format!("src/{name}.rs"), &module.text);
         let _ = writeln!(modules, "mod {name} {{ include!(\"{name}.rs\"); }}");

@@ -8,6 +8,8 @@ mod limits;
 mod random;
 mod shipped;
 
+use std::collections::BTreeSet;
+
 use microception_codegen::graph::Graph;
 use microception_codegen::lower;
 use microception_codegen::plan::{LayerRows, Plan, Strategy, plan};
@@ -41,7 +43,7 @@ impl Checked {
 fn planned(graph: &Graph, strategy: Strategy) -> Result<Checked, String> {
     graph.check().map_err(|error| error.to_string())?;
     let definitions = Definition::of(graph);
-    let layers = lower::rows(graph).map_err(|error| error.to_string())?;
+    let layers = lower::rows(graph, &BTreeSet::new()).map_err(|error| error.to_string())?;
     for (definition, layer) in definitions.iter().zip(&layers) {
         let same = (definition.rows, definition.row_bytes) == (layer.rows, layer.row_bytes);
         if !same || definition.inputs != layer.inputs {

@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use fixture::{Model, Stored};
 use microception_codegen::graph::{Element, Graph, Layer, Operator, Tensor};
 use microception_codegen::host::Machine;
+use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::read::{read_bytes, tflite_operators};
@@ -95,14 +96,14 @@ fn graph(model: &Model) -> Result<Graph, String> {
     graph.map_err(|error| format!("{error} ({})", model.operators.join(", ")))
 }
 
-fn machine(model: &Model, graph: &Graph, strategy: Strategy) -> Result<Machine, String> {
-    Machine::new(graph, strategy).map_err(|error| format!("{} {strategy:?}: {error}", model.name))
+fn machine(model: &Model, graph: &Graph, goal: Goal) -> Result<Machine, String> {
+    Machine::new(graph, goal).map_err(|error| format!("{} {goal:?}: {error}", model.name))
 }
 
 /// Compares all that both compute, and returns how many tensors that was.
 fn every_tensor(model: &Model) -> Result<usize, String> {
     let graph = graph(model)?;
-    let mut machine = machine(model, &graph, Strategy::Everything)?;
+    let mut machine = machine(model, &graph, Goal { strategy: Strategy::Everything, optimize: Optimize::Speed })?;
     let mut compared = 0;
     for case in 0..model.cases() {
         machine.run(model.frame(case)).map_err(|error| format!("{}: {error}", model.name))?;
@@ -173,15 +174,21 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
 }
 
-/// Under every plan the same answers.
+/// Under every plan, and with all kernels, the same answers.
 fn by_rows(model: &Model, tensors: usize) -> Result<usize, String> {
     let graph = graph(model)?;
-    for strategy in [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole] {
-        let mut machine = machine(model, &graph, strategy)?;
+    let goals = [
+        Goal { strategy: Strategy::Balanced, optimize: Optimize::Speed },
+        Goal { strategy: Strategy::Smallest, optimize: Optimize::Size },
+        Goal { strategy: Strategy::Eager, optimize: Optimize::Ram },
+        Goal { strategy: Strategy::Whole, optimize: Optimize::Speed },
+    ];
+    for goal in goals {
+        let mut machine = machine(model, &graph, goal)?;
         for case in 0..model.cases() {
             let found = machine.run(model.frame(case)).map_err(|error| format!("{}: {error}", model.name))?;
             compare(model.answer(), &found, case)
-                .map_err(|what| format!("{} {strategy:?}: the output {what}", model.name))?;
+                .map_err(|what| format!("{} {goal:?}: the output {what}", model.name))?;
         }
     }
     Ok(tensors)

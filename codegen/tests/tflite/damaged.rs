@@ -1,5 +1,7 @@
 //! Damaged and hostile files: an error or a graph that can be worked with, never a panic, and memory within bounds.
 
+use std::collections::BTreeSet;
+
 use microception_codegen::read::{most_memory, read_bytes};
 use microception_codegen::{lower, passes};
 
@@ -13,7 +15,7 @@ fn read(bytes: &[u8]) -> Result<(), String> {
     assert!(peak <= most_memory(bytes.len()), "{peak} bytes for a file of {}", bytes.len());
     let graph = outcome.map_err(|error| error.to_string())?;
     if let Ok(graph) = passes::run(graph) {
-        let _ = lower::kernels(&graph);
+        let _ = lower::kernels(&graph, &BTreeSet::new());
     }
     Ok(())
 }
