@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use crate::data::picture::Fit;
 use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
-use crate::emit::{self, Module};
+use crate::emit::{self, Module, Sections};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Weights};
 use crate::optimize::{Goal, Optimize};
@@ -79,6 +79,7 @@ pub struct Convert {
     labels: Option<PathBuf>,
     strategy: Option<Strategy>,
     optimize: Optimize,
+    sections: Sections,
     progress: Option<Progress>,
 }
 
@@ -155,6 +156,7 @@ impl Convert {
             labels: None,
             strategy: None,
             optimize: Optimize::default(),
+            sections: Sections::default(),
             progress: None,
         }
     }
@@ -206,6 +208,29 @@ impl Convert {
     #[must_use]
     pub fn optimize(mut self, optimize: Optimize) -> Convert {
         self.optimize = optimize;
+        self
+    }
+
+    /// Where the linker puts weights, biases, factors and tables: a section that the program's linker script places, as
+    /// in external flash. Where it is RAM, start-up code has to fill it.
+    #[must_use]
+    pub fn weights_section(mut self, name: impl Into<String>) -> Convert {
+        self.sections.weights = Some(name.into());
+        self
+    }
+
+    /// Where the linker puts the arena, as in fast RAM. The program declares it in the module's macro:
+    ///
+    /// ```text
+    /// model::in_arena_section! {
+    ///     static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
+    /// }
+    /// ```
+    ///
+    /// The section has to hold zeros when the program begins; one whose name begins with `.bss.` takes no flash.
+    #[must_use]
+    pub fn arena_section(mut self, name: impl Into<String>) -> Convert {
+        self.sections.arena = Some(name.into());
         self
     }
 
@@ -316,7 +341,8 @@ impl Convert {
     /// # Errors
     /// When it can't be planned.
     pub fn to_module_of(&self, prepared: &Prepared) -> Result<(Module, Summary), Error> {
-        let module = emit::module(&prepared.graph, self.goal()).map_err(|error| error.in_file(&self.model))?;
+        let module = emit::module_in(&prepared.graph, self.goal(), &self.sections);
+        let module = module.map_err(|error| error.in_file(&self.model))?;
         let summary = Summary::of(prepared, &module);
         Ok((module, summary))
     }

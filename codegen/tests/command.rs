@@ -439,3 +439,30 @@ fn golden(name: &str) -> Vec<u8> {
     std::io::Read::read_to_end(&mut zip.by_name(&format!("{name}.npy")).unwrap(), &mut member).unwrap();
     member
 }
+
+#[test]
+fn kernels_and_sections_are_the_users_choice() {
+    let folder = folder();
+    let convert = ["convert", "xlite.keras", "--calibration", "ranges.json", "--out", "model.rs", "--json"];
+    let figures = |more: &[&str]| {
+        let figures = json(&folder, &[&convert[..], more].concat());
+        let text = std::fs::read_to_string(folder.path().join("model.rs")).unwrap();
+        ["weight_bytes", "arena_bytes"]
+            .map(|figure| figures[figure].as_u64().unwrap())
+            .into_iter()
+            .chain([text.matches("conv::winograd::int8(").count() as u64])
+            .collect::<Vec<_>>()
+    };
+    let (size, speed, ram) =
+        (figures(&["--optimize", "size"]), figures(&["--optimize", "speed"]), figures(&["--optimize", "ram"]));
+    // The second convolution has 48 columns of 216 weights; the first has stride 2.
+    assert_eq!((size[2], speed[2]), (0, 1));
+    assert_eq!(speed[0] - size[0], 48 * (3 * 24 * 4 * 2 - 216));
+    assert!(ram[1] <= size[1] && size[1] <= speed[1], "arenas of {} and {} and {} bytes", ram[1], size[1], speed[1]);
+
+    done(&folder, &[&convert[..], &["--weights-section", ".external", "--arena-section", ".fast"]].concat());
+    let text = std::fs::read_to_string(folder.path().join("model.rs")).unwrap();
+    assert_eq!(text.matches("#[unsafe(link_section = \".fast\")]").count(), 1);
+    assert!(text.matches("#[unsafe(link_section = \".external\")]").count() >= 30, "not every array");
+    refused(&folder, &[&convert[..], &["--weights-section", "two words"]].concat(), &["two words", "linker section"]);
+}

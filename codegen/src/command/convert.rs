@@ -21,6 +21,13 @@ pub struct Convert {
     /// Keeps the ranges that calibration found, to be given as --calibration
     #[arg(long, value_name = "FILE.json", requires = "calibration")]
     save_ranges: Option<PathBuf>,
+    /// A linker section for weights, biases, factors and tables, as in external flash; the program's linker script places
+    /// it
+    #[arg(long, value_name = "NAME")]
+    weights_section: Option<String>,
+    /// A linker section for the arena, as in fast RAM; the module's macro in_arena_section puts the program's static there
+    #[arg(long, value_name = "NAME")]
+    arena_section: Option<String>,
     /// The core that it is for. In this version one module serves every core
     #[arg(long, value_name = "CORE", default_value = "portable")]
     target: Target,
@@ -72,6 +79,12 @@ impl Convert {
         let mut conversion = self.settings.conversion();
         if let Some(file) = &self.save_ranges {
             conversion = conversion.save_ranges(file);
+        }
+        if let Some(name) = &self.weights_section {
+            conversion = conversion.weights_section(name);
+        }
+        if let Some(name) = &self.arena_section {
+            conversion = conversion.arena_section(name);
         }
         let summary = conversion.to_file(&self.out)?;
         warn(&summary.warnings);

@@ -12,9 +12,10 @@ use super::literal::{byte_string, float, list};
 use crate::lower::{Kernel, WindowF32, WindowInt8};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
-/// static's name, and the beginning of the names of its arrays.
-pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
-    let mut module = Writer { text, name };
+/// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
+/// are placed.
+pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> String {
+    let mut module = Writer { text, name, section };
     match kernel {
         Kernel::InputCopy => "input::copy(call)".to_owned(),
         Kernel::InputCentre => "input::centre(call)".to_owned(),
@@ -120,6 +121,7 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel) -> String {
 struct Writer<'a> {
     text: &'a mut String,
     name: &'a str,
+    section: &'a str,
 }
 
 impl Writer<'_> {
@@ -133,11 +135,16 @@ impl Writer<'_> {
         self.item(kind, &format!("{path} {{\n    {fields}\n}}"));
     }
 
+    /// A static of trained numbers or a table, in the section for them.
+    fn array(&mut self, name: &str, kind: &str, value: &str) {
+        let _ = writeln!(self.text, "{}static {name}: {kind} = {value};", self.section);
+    }
+
     /// A static of aligned bytes; returns its name.
     fn bytes(&mut self, suffix: &str, values: &[i8]) -> String {
         let name = format!("{}_{suffix}", self.name);
         let bytes = byte_string(values.iter().map(|&value| value.cast_unsigned()));
-        let _ = writeln!(self.text, "static {name}: Aligned<[u8; {}]> = Aligned(*{bytes});", values.len());
+        self.array(&name, &format!("Aligned<[u8; {}]>", values.len()), &format!("Aligned(*{bytes})"));
         name
     }
 
@@ -151,7 +158,7 @@ impl Writer<'_> {
     fn words(&mut self, suffix: &str, words: &[u32]) -> String {
         let name = format!("{}_{suffix}", self.name);
         let list = list(words.iter().map(|word| format!("{word:#x}")));
-        let _ = writeln!(self.text, "static {name}: [u32; {}] = {list};", words.len());
+        self.array(&name, &format!("[u32; {}]", words.len()), &list);
         format!("must_cast_slice(&{name})")
     }
 
@@ -160,7 +167,7 @@ impl Writer<'_> {
         let items = channels.iter().map(|Channel { bias, factor: Factor { multiplier, shift } }| {
             format!("Channel::new({bias}, {multiplier}, {shift})")
         });
-        let _ = writeln!(self.text, "static {name}: [Channel; {}] = {};", channels.len(), list(items));
+        self.array(&name, &format!("[Channel; {}]", channels.len()), &list(items));
         name
     }
 

@@ -32,6 +32,16 @@ pub struct Module {
     pub step_bytes: usize,
 }
 
+/// Linker sections for a module's parts, where the program's own are not to hold them: fast RAM, external flash.
+/// The program's linker script places the sections and, in RAM, its start-up code fills them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sections {
+    /// Of weights, biases, factors and tables.
+    pub weights: Option<String>,
+    /// Of the arena, which the program declares: in the module's macro `in_arena_section`.
+    pub arena: Option<String>,
+}
+
 /// Items of a module that layers' names must not collide with.
 const RESERVED: [&str; 20] = [
     "NETWORK",
@@ -61,6 +71,16 @@ const RESERVED: [&str; 20] = [
 /// # Errors
 /// When the graph can't be lowered or planned.
 pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
+    module_in(graph, goal, &Sections::default())
+}
+
+/// As [`module`], with parts in linker sections of their own.
+///
+/// # Errors
+/// As [`module`], and when no section can have such a name.
+pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> Result<Module, Error> {
+    let weights_section = sections.weights.as_deref().map(link_section).transpose()?.unwrap_or_default();
+    let arena_section = sections.arena.as_deref().map(link_section).transpose()?;
     let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
     let rows = host::row_bytes(graph, &layers)?;
     let (steps, addresses) = plan.to_runtime();
@@ -80,7 +100,7 @@ pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
             layer.operator.name(),
             graph.tensor(layer.output).shape
         );
-        let call = kernel::kernel(&mut statics, &names.constant(&layer.name), kernel);
+        let call = kernel::kernel(&mut statics, &names.constant(&layer.name), kernel, &weights_section);
         // The last arm stands for itself and for indices that no step has.
         let pattern = if index + 1 == kernels.len() { "_".to_owned() } else { index.to_string() };
         let _ = writeln!(calls, "            {pattern} => {call},");
@@ -90,9 +110,37 @@ pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
     head(&mut text, graph, &statics, &calls);
     constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum());
     model(&mut text, graph, &type_name, &plan, &calls, layers[output].rows * layers[output].row_bytes);
+    if let Some(section) = arena_section {
+        arena_macro(&mut text, &section);
+    }
     text.push_str(&statics);
     schedule(&mut text, &rows, &steps, &addresses);
     Ok(Module { text, plan, weight_bytes, step_bytes })
+}
+
+/// The attribute that places a static.
+fn link_section(name: &str) -> Result<String, Error> {
+    if name.is_empty() || name.contains(|letter: char| !letter.is_ascii_graphic() || "\"\\".contains(letter)) {
+        return Err(Error::model(format!("a linker section can't be named {name:?}")));
+    }
+    Ok(format!("#[unsafe(link_section = \"{name}\")]\n"))
+}
+
+/// The macro that declares the arena's static, in the section for it.
+fn arena_macro(text: &mut String, section: &str) {
+    let _ = write!(
+        text,
+        "
+/// Places the arena's static: `model::in_arena_section! {{ static ARENA: .. = ..; }}`
+macro_rules! in_arena_section {{
+    ($($item:tt)*) => {{
+        {section}        $($item)*
+    }};
+}}
+#[allow(unused_imports, reason = \"not every program places its arena so\")]
+pub(crate) use in_arena_section;
+"
+    );
 }
 
 /// The first lines, the version check, and the names that the rest uses.

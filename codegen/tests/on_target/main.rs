@@ -7,6 +7,7 @@ mod cases;
 #[path = "../litert/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of the kernels, which use all of it")]
 mod litert;
+mod sections;
 #[path = "../suite/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of every tensor, which use all of it")]
 mod suite;
@@ -113,25 +114,30 @@ fn every_core_gives_the_answers_of_litert_and_keras() {
             println!("skipped: qemu-system-arm is not installed");
             return;
         }
-        let package = package(board, &cases);
-        // The board's own configuration runs the program in QEMU.
-        let mut cargo = firmware::cargo("run", board).expect("found above");
-        cargo.args(["--release", "--quiet", "--manifest-path"]).arg(package.join("Cargo.toml"));
-        let output = cargo.output().expect("cargo starts");
-        let [printed, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
-        assert!(output.status.success(), "{}: {errors}", board.name);
-        assert_eq!(printed.trim(), format!("{} models", cases.len()), "{}: {errors}", board.name);
+        let package = package_of_cases(board, &cases);
+        assert_eq!(run(board, &package), format!("{} models", cases.len()), "{}", board.name);
     }
 }
 
-/// Writes a package of its own, as a user's firmware would be, which runs the cases on `board`.
-fn package(board: &Board, cases: &[Case]) -> PathBuf {
+/// What a program prints on `board`.
+fn run(board: &Board, package: &Path) -> String {
+    // The board's own configuration runs the program in QEMU.
+    let mut cargo = firmware::cargo("run", board).expect("a toolchain");
+    cargo.args(["--release", "--quiet", "--manifest-path"]).arg(package.join("Cargo.toml"));
+    let output = cargo.output().expect("cargo starts");
+    let [printed, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    assert!(output.status.success(), "{}: {errors}", board.name);
+    printed.trim().to_owned()
+}
+
+/// Writes a package of its own, as a user's firmware would be, with a main module.
+fn package(board: &Board, name: &str, main: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("on_target").join(board.name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name).join(board.name);
     fs::create_dir_all(folder.join("src")).expect("writable");
     let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("writable");
     let manifest = format!(
-        "[package]\nname = \"on_target\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
+        "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n\
          [dependencies]\ncortex-m-rt = \"0.7.5\"\nmicroception = {{ path = {root:?} }}\n\
          microception-mps = {{ path = {mps:?} }}\nstatic_cell = \"2.1\"\n\n\
          [profile.release]\nlto = \"fat\"\ncodegen-units = 1\ndebug = 1\n",
@@ -139,11 +145,17 @@ fn package(board: &Board, cases: &[Case]) -> PathBuf {
     );
     write("Cargo.toml", &manifest);
     write("build.rs", include_str!("build.rs"));
-    write("src/main.rs", include_str!("program.rs"));
+    write("src/main.rs", main);
     for (from, to) in [(root.join("boards").join(board.name), "memory.x"), (root.to_owned(), "Cargo.lock")] {
         fs::copy(from.join(to), folder.join(to)).expect("readable and writable");
     }
+    folder
+}
 
+/// A package that runs the cases on `board`.
+fn package_of_cases(board: &Board, cases: &[Case]) -> PathBuf {
+    let folder = package(board, "on_target", include_str!("program.rs"));
+    let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("writable");
     let mut modules = String::new();
     let mut calls = String::new();
     let mut arena_bytes = 0;
