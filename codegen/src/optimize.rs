@@ -3,7 +3,8 @@
 //!
 //! So far there is one choice. A convolution with three taps and stride 1 along a row can run [by Winograd's
 //! algorithm](microception::layers::conv::winograd): two thirds of the products, 2.67 times the weights in flash, a
-//! third more scratch.
+//! third more scratch. That is faster on a Cortex-M4 or M7. On a Cortex-M3, whose own kernels make plain products, it is slower:
+//! there [`Optimize::Size`] is the fastest as well.
 
 use std::collections::BTreeSet;
 
