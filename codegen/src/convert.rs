@@ -143,9 +143,8 @@ pub struct Summary {
 }
 
 impl Convert {
-    /// A conversion of the model in that file. Without further settings: f32, the smallest arena of
-    /// [balanced](Optimize::Balanced) kernels, and the class
-    /// names in `labels.txt` beside the model, if there is such a file.
+    /// A conversion of the model in that file. Without further settings: f32, kernels of the least flash
+    /// ([`Optimize::Size`]) in a balanced plan, and the class names in `labels.txt` beside the model, if there is such a file.
     pub fn new(model: impl Into<PathBuf>) -> Convert {
         Convert {
             model: model.into(),

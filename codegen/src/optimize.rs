@@ -3,8 +3,8 @@
 //!
 //! So far there is one choice. A convolution with three taps and stride 1 along a row can run [by Winograd's
 //! algorithm](microception::layers::conv::winograd): two thirds of the products, 2.67 times the weights in flash, a
-//! third more scratch. That is faster on a Cortex-M4 or M7. On a Cortex-M3, whose own kernels make plain products, it is slower:
-//! there [`Optimize::Size`] is the fastest as well.
+//! third more scratch. That is faster on a Cortex-M4, M7 or M33. On a Cortex-M3 and with Helium, whose own kernels make
+//! plain products, it is slower: there [`Optimize::Size`] is the fastest as well.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +19,10 @@ use crate::plan::{self, LayerRows, Plan, Strategy};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Optimize {
     /// Flash for time where it is well spent: by Winograd's algorithm from [`WELL_SPENT`] output pixels on.
-    #[default]
     Balanced,
-    /// The least flash: every convolution by its plain products, whose code the others need anyway.
+    /// The least flash: every convolution by its plain products, whose code the others need anyway. What a module does
+    /// well on every core.
+    #[default]
     Size,
     /// The least time, whatever flash and arena it takes.
     Speed,

@@ -32,7 +32,7 @@ pub struct Settings {
     #[arg(long, value_name = "PLAN")]
     pub plan: Option<Plan>,
     /// What the kernels are to be good at, where time and memory pull apart. Results are the same
-    #[arg(long, value_name = "GOAL", default_value = "balanced")]
+    #[arg(long, value_name = "GOAL", default_value = "size")]
     pub optimize: Optimize,
 }
 
@@ -64,7 +64,7 @@ pub enum Optimize {
     /// Flash for time where a byte saves 50 cycles of each inference: int8 convolutions of width 3 and stride 1 with
     /// 256 output pixels or more, in two thirds of the products (Winograd)
     Balanced,
-    /// The least flash; on a Cortex-M3 the least time too
+    /// The least flash; on a Cortex-M3 and with Helium the least time too
     Size,
     /// The least time: all such convolutions, for 2.67 times their weights in flash
     Speed,
