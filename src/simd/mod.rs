@@ -21,7 +21,6 @@ pub mod portable;
 pub mod winograd;
 
 #[cfg(microception_dsp)]
-#[cfg_attr(microception_helium, expect(dead_code, reason = "Helium has its own of most"))]
 mod dsp;
 #[cfg(microception_fpu)]
 mod fpu;

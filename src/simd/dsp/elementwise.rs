@@ -1,0 +1,211 @@
+//! Sums and maxima of tensors, element by element.
+
+use core::arch::{asm, naked_asm};
+use core::mem::offset_of;
+
+use super::clamp;
+use crate::simd::Sum;
+
+/// The sum of a value of the second input and one of the first, each the lowest byte of its operand, brought to one
+/// scale. The product is that of the value shifted by 20 bits; twice the value takes the doubled product's high half.
+macro_rules! add_element {
+    ($sum:literal, $second:literal, $first:literal) => {
+        concat!(
+            "sxtb ",
+            $sum,
+            ", ",
+            $second,
+            "\n",
+            "add ",
+            $sum,
+            ", r6, ",
+            $sum,
+            ", lsl #21\n",
+            "add r11, r8, ",
+            $sum,
+            ", asr #31\n",
+            "smmlar ",
+            $sum,
+            ", ",
+            $sum,
+            ", r7, r11\n",
+            "sxtb r11, ",
+            $first,
+            "\n",
+            "asr ",
+            $sum,
+            ", ",
+            $sum,
+            ", r9\n",
+            "add r11, r10, r11, lsl #19\n",
+            "add ",
+            $sum,
+            ", ",
+            $sum,
+            ", r11",
+        )
+    };
+}
+
+/// As [`portable::maximum`](crate::simd::portable::maximum), to the bit: four values at once.
+#[inline(never)]
+pub fn maximum(largest: &mut [i8], values: &[i8]) {
+    let words = (largest.len() / 4).min(values.len() / 4);
+    if words > 0 {
+        // SAFETY: the loop reads `words` words from either slice and writes as many to `largest`, no more than
+        // they hold. LDR and STR work at any alignment.
+        unsafe {
+            asm!(
+                "tst {words}, #1",
+                "beq 3f",
+                "ldr {a}, [{largest}]",
+                "ldr {b}, [{values}], #4",
+                "ssub8 {c}, {a}, {b}",
+                "sel {a}, {a}, {b}",
+                "str {a}, [{largest}], #4",
+                "3:",
+                "lsrs {words}, {words}, #1",
+                "beq 4f",
+                "2:",
+                "ldr {a}, [{largest}]",
+                "ldr {b}, [{values}], #4",
+                "ldr {c}, [{largest}, #4]",
+                "ldr {d}, [{values}], #4",
+                "subs {words}, {words}, #1",
+                "ssub8 {e}, {a}, {b}",
+                "sel {a}, {a}, {b}",
+                "ssub8 {e}, {c}, {d}",
+                "sel {c}, {c}, {d}",
+                "str {a}, [{largest}], #4",
+                "str {c}, [{largest}], #4",
+                "bne 2b",
+                "4:",
+                largest = inout(reg) largest.as_mut_ptr() => _,
+                values = inout(reg) values.as_ptr() => _,
+                words = inout(reg) words => _,
+                a = out(reg) _,
+                b = out(reg) _,
+                c = out(reg) _,
+                d = out(reg) _,
+                e = out(reg) _,
+                options(nostack),
+            );
+        }
+    }
+    let done = words.wrapping_mul(4);
+    if let (Some(largest @ [_, ..]), Some(values)) = (largest.get_mut(done..), values.get(done..)) {
+        crate::simd::portable::maximum(largest, values);
+    }
+}
+
+/// As [`portable::add`](crate::simd::portable::add), to the bit: four sums in 66 instructions.
+#[inline(never)]
+pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
+    let length = output.len().min(first.len()).min(second.len());
+    let done = length / 4 * 4;
+    let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
+    let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
+    let last = !i32::from(output_factor.shift);
+    let mut arguments = Words {
+        second_zero: second_zero.wrapping_neg().wrapping_shl(21),
+        multiplier: factor.multiplier,
+        half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
+        exponent,
+        first_zero: first_zero.wrapping_neg().wrapping_shl(19),
+        output_multiplier: output_factor.multiplier,
+        last,
+        constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
+        end: output.as_mut_ptr().wrapping_add(done),
+    };
+    if done != 0 {
+        // SAFETY: the function reads `done` bytes, whole words and at least one, from either input and writes as many to
+        // `output`, no more than they hold. LDR and STR work at any alignment.
+        unsafe { add_words(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
+    }
+    if length != done {
+        // The last word is put together aside.
+        let mut words = [[0i8; 4]; 3];
+        let [first_word, second_word, sums] = &mut words;
+        let places = first_word.iter_mut().zip(second_word.iter_mut());
+        for ((first_place, second_place), (&first, &second)) in places.zip(first.iter().zip(second).skip(done)) {
+            (*first_place, *second_place) = (first, second);
+        }
+        arguments.end = sums.as_mut_ptr().wrapping_add(4);
+        // SAFETY: as above, with one word of each.
+        unsafe { add_words(&arguments, first_word.as_ptr(), second_word.as_ptr(), sums.as_mut_ptr()) };
+        for (output, &sum) in output.iter_mut().take(length).skip(done).zip(&*sums) {
+            *output = sum;
+        }
+    }
+    if range.clamp != [i8::MIN, i8::MAX] {
+        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
+    }
+}
+
+/// What [`add_words`] has to know.
+#[repr(C)]
+struct Words {
+    /// Minus the second input's zero point, shifted as its values are.
+    second_zero: i32,
+    /// The second input's factor: its mantissa,
+    multiplier: i32,
+    /// what rounds its shift,
+    half: i32,
+    /// and its shift to the right.
+    exponent: u32,
+    /// Minus the first input's zero point, shifted as its values are.
+    first_zero: i32,
+    /// What [`requantize`] takes for the output.
+    output_multiplier: i32,
+    /// Likewise.
+    last: i32,
+    /// Likewise.
+    constant: i32,
+    /// Behind the last word written.
+    end: *mut i8,
+}
+
+/// Adds words of four values. r1 and r2 read, r3 writes; r6 to r10 hold what brings inputs to one scale, then r6 to r8
+/// what requantizes; r0, r12, lr and r5 become the sums.
+///
+/// # Safety
+/// See [`add`].
+#[unsafe(naked)]
+unsafe extern "C" fn add_words(arguments: &Words, first: *const i8, second: *const i8, output: *mut i8) {
+    naked_asm!(
+        core!(),
+        "push {{r4-r11, lr}}",
+        "ldm r0, {{r4-r12}}",
+        "sub sp, sp, #{bytes}",
+        "stm sp, {{r4-r12}}",
+        "2:",
+        "ldr r4, [r1], #4",
+        "ldr r5, [r2], #4",
+        "ldm sp, {{r6-r10}}",
+        add_element!("r0", "r5", "r4"),
+        add_element!("r12", "r5, ror #8", "r4, ror #8"),
+        add_element!("lr", "r5, ror #16", "r4, ror #16"),
+        add_element!("r5", "r5, ror #24", "r4, ror #24"),
+        "ldr r6, [sp, #{output_multiplier}]",
+        "ldr r7, [sp, #{last}]",
+        "ldr r8, [sp, #{constant}]",
+        requantize!("r0", "r6", "r7", "r8", "r11"),
+        requantize!("r12", "r6", "r7", "r8", "r11"),
+        requantize!("lr", "r6", "r7", "r8", "r11"),
+        requantize!("r5", "r6", "r7", "r8", "r11"),
+        "bfi r0, r12, #8, #8",
+        "bfi r0, lr, #16, #8",
+        "bfi r0, r5, #24, #8",
+        "str r0, [r3], #4",
+        "ldr r6, [sp, #{end}]",
+        "cmp r3, r6",
+        "bne 2b",
+        "add sp, sp, #{bytes}",
+        "pop {{r4-r11, pc}}",
+        bytes = const size_of::<Words>(),
+        output_multiplier = const offset_of!(Words, output_multiplier),
+        last = const offset_of!(Words, last),
+        constant = const offset_of!(Words, constant),
+        end = const offset_of!(Words, end),
+    )
+}
