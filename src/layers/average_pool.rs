@@ -3,6 +3,7 @@
 //! away from zero.
 
 use super::Geometry;
+use crate::simd;
 use crate::window::{Call, Window};
 
 /// A pool's window.
@@ -31,11 +32,7 @@ pub fn int8(layer: &AveragePool, call: Call<'_>) {
     for row in 0..rows {
         for (column, output) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
             sums.fill(0);
-            let places = each_place(&layer.geometry, &window, row, column, |pixel| {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum = sum.wrapping_add(i32::from(value));
-                }
-            });
+            let places = each_run(&layer.geometry, &window, row, column, |pixels| simd::add_pixels(pixels, sums));
             for (output, &sum) in output.iter_mut().zip(&*sums) {
                 *output = rounded_mean(sum, places) as i8;
             }
@@ -51,11 +48,7 @@ pub fn f32(layer: &AveragePool, call: Call<'_>) {
     for row in 0..rows {
         for (column, sums) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
             sums.fill(0.0);
-            let places = each_place(&layer.geometry, &window, row, column, |pixel| {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += value;
-                }
-            });
+            let places = each_run(&layer.geometry, &window, row, column, |pixels| simd::add_pixels_f32(pixels, sums));
             for sum in sums {
                 *sum /= places as f32;
             }
@@ -70,26 +63,25 @@ pub(crate) fn rounded_mean(sum: i32, places: i32) -> i32 {
     sum.wrapping_add(half).checked_div(places).unwrap_or(0)
 }
 
-/// Calls `place` for the input pixels `[channel]` that exist under an output pixel's window;
+/// Calls `run` for the input pixels `[pixel][channel]` that exist under an output pixel's window, line by line;
 /// returns how many.
 #[inline]
-fn each_place<T: bytemuck::Pod>(
+fn each_run<T: bytemuck::Pod>(
     geometry: &Geometry,
     window: &Window<'_, T>,
     row: usize,
     column: usize,
-    mut place: impl FnMut(&[T]),
+    mut run: impl FnMut(&[T]),
 ) -> i32 {
-    let [vertical, horizontal] = geometry.kernel.map(usize::from);
-    let mut places = 0i32;
-    for tap in 0..vertical {
-        let line = geometry.line(window, row, tap);
-        for tap in 0..horizontal {
-            if let Some(pixel) = geometry.pixel(line, column, tap) {
-                place(pixel);
-                places = places.wrapping_add(1);
-            }
+    let mut elements = 0usize;
+    for tap in 0..usize::from(geometry.kernel[0]) {
+        if let Some(line) = geometry.line(window, row, tap) {
+            geometry.each_run(line, column, |pixels| {
+                run(pixels);
+                elements = elements.wrapping_add(pixels.len());
+            });
         }
     }
-    places
+    // At most 255 by 255.
+    elements.checked_div(usize::from(geometry.channels)).unwrap_or(0) as i32
 }

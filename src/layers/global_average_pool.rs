@@ -3,6 +3,7 @@
 //! factor and the sum is rounded once by it.
 
 use crate::quantized::{Factor, Range};
+use crate::simd;
 use crate::window::Call;
 
 /// A mean in f32.
@@ -47,11 +48,7 @@ pub fn f32(layer: &F32, call: Call<'_>) {
     if row == 0 {
         sums.fill(0.0);
     }
-    for pixel in window.iter().flat_map(|line| line.chunks_exact(usize::from(layer.channels).max(1))) {
-        for (sum, value) in sums.iter_mut().zip(pixel) {
-            *sum += value;
-        }
-    }
+    window.iter().for_each(|line| simd::add_pixels_f32(line, sums));
     for (output, sum) in output.iter_mut().zip(&*sums) {
         *output = sum / layer.places as f32;
     }
@@ -82,11 +79,7 @@ pub fn int8(layer: &Int8, call: Call<'_>) {
     if row == 0 {
         sums.fill(layer.bias);
     }
-    for pixel in window.iter().flat_map(|line| line.chunks_exact(usize::from(layer.channels).max(1))) {
-        for (sum, &value) in sums.iter_mut().zip(pixel) {
-            *sum = sum.wrapping_add(i32::from(value));
-        }
-    }
+    window.iter().for_each(|line| simd::add_pixels(line, sums));
     for (output, &sum) in output.iter_mut().zip(&*sums) {
         *output = layer.range.requantize(sum, layer.factor);
     }

@@ -4,6 +4,7 @@
 use bytemuck::Pod;
 
 use super::copy;
+use crate::simd;
 use crate::window::Call;
 
 /// Consumes rows `[column][channel]`; with the last one, makes the output `[channel]`. Scratch: one
@@ -18,29 +19,22 @@ use crate::window::Call;
 /// assert_eq!(output, [5, 9]);
 /// ```
 pub fn int8(call: Call<'_>) {
-    pool::<i8>(call);
+    pool(call, simd::maximum);
 }
 
 /// As [`int8`], in f32.
 pub fn f32(call: Call<'_>) {
-    pool::<f32>(call);
+    pool(call, simd::maximum_f32);
 }
 
 #[inline]
-fn pool<T: Pod + PartialOrd>(call: Call<'_>) {
+fn pool<T: Pod>(call: Call<'_>, maximum: impl Fn(&[T], &mut [T])) {
     let row = call.row;
     let (window, output, largest) = call.unary::<T, T>();
     let largest: &mut [T] = bytemuck::try_cast_slice_mut(largest).unwrap_or(&mut []);
     if row == 0 {
         copy(largest, window.line(0).unwrap_or(&[]));
     }
-    let channels = largest.len();
-    for pixel in window.iter().flat_map(|line| line.chunks_exact(channels.max(1))) {
-        for (largest, &value) in largest.iter_mut().zip(pixel) {
-            if value > *largest {
-                *largest = value;
-            }
-        }
-    }
+    window.iter().for_each(|line| maximum(line, largest));
     copy(output, largest);
 }

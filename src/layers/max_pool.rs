@@ -36,17 +36,11 @@ pub fn int8(layer: &MaxPool, call: Call<'_>) {
 
 /// As [`int8`], in f32.
 pub fn f32(layer: &MaxPool, call: Call<'_>) {
-    pool(layer, call, f32::NEG_INFINITY, |largest, values| {
-        for (largest, &value) in largest.iter_mut().zip(values) {
-            if value > *largest {
-                *largest = value;
-            }
-        }
-    });
+    pool(layer, call, f32::NEG_INFINITY, simd::maximum_f32);
 }
 
 #[inline]
-fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, least: T, maximum: impl Fn(&mut [T], &[T])) {
+fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, least: T, maximum: impl Fn(&[T], &mut [T])) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, begun, output) = call.binary::<T, T>();
@@ -54,17 +48,12 @@ fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, least: T, maximum: im
         output.fill(least);
     }
     let channels = usize::from(geometry.channels);
-    let [vertical, horizontal] = geometry.kernel.map(usize::from);
     let outputs = output.chunks_exact_mut(usize::from(geometry.output_width).wrapping_mul(channels).max(1));
     for (row, output) in (0..rows).zip(outputs) {
-        for tap in 0..vertical {
-            let line = geometry.line(&window, row, tap);
+        for tap in 0..usize::from(geometry.kernel[0]) {
+            let Some(line) = geometry.line(&window, row, tap) else { continue };
             for (column, output) in output.chunks_exact_mut(channels.max(1)).enumerate() {
-                for tap in 0..horizontal {
-                    if let Some(pixel) = geometry.pixel(line, column, tap) {
-                        maximum(output, pixel);
-                    }
-                }
+                geometry.each_run(line, column, |pixels| maximum(pixels, output));
             }
         }
     }

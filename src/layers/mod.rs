@@ -101,6 +101,22 @@ impl Geometry {
         rest.get(..elements.max(run)).or_else(|| rest.get(..run))
     }
 
+    /// Calls `run` for the input pixels `[pixel][channel]` that exist under the horizontal taps of an output pixel: once
+    /// where the taps are neighbours, else tap by tap.
+    #[inline]
+    pub(crate) fn each_run<T>(&self, line: &[T], output_column: usize, mut run: impl FnMut(&[T])) {
+        let ([_, taps], [_, stride], [_, dilation]) = (self.kernel, self.stride, self.dilation);
+        let [taps, channels, left] = [usize::from(taps), usize::from(self.channels), usize::from(self.left)];
+        let together = if dilation == 1 { taps } else { 1 };
+        let mut place = output_column.wrapping_mul(usize::from(stride));
+        for _ in (0..taps).step_by(together.max(1)) {
+            let end = place.wrapping_add(together).saturating_sub(left).min(usize::from(self.width));
+            let elements = place.saturating_sub(left).wrapping_mul(channels)..end.wrapping_mul(channels);
+            run(line.get(elements).unwrap_or(&[]));
+            place = place.wrapping_add(usize::from(dilation));
+        }
+    }
+
     /// The line under a vertical tap of the output row `row` of the call, or `None` on padding.
     #[inline]
     pub(crate) fn line<'a, T: bytemuck::Pod>(&self, window: &Window<'a, T>, row: usize, tap: usize) -> Option<&'a [T]> {

@@ -1,6 +1,6 @@
 //! The inner loops with the DSP instructions of Armv7E-M (Cortex-M4, M7), which Armv8-M cores can have too (Cortex-M33):
 //! `tile` multiplies columns with filters, `winograd` transformed ones, `depthwise` each channel by itself,
-//! `dot` one column with one filter, `elementwise` adds and compares.
+//! `dot` one column with one filter, `elementwise` adds tensors, `pool` pixels.
 
 use core::arch::asm;
 
@@ -84,6 +84,8 @@ mod dot;
 #[cfg(not(microception_helium))]
 mod elementwise;
 #[cfg(not(microception_helium))]
+mod pool;
+#[cfg(not(microception_helium))]
 mod tile;
 pub mod winograd;
 
@@ -91,7 +93,9 @@ pub use depthwise::{convolve_3x3, dot_pixels};
 #[cfg(not(microception_helium))]
 pub use dot::dot_i8;
 #[cfg(not(microception_helium))]
-pub use elementwise::{add, maximum};
+pub use elementwise::add;
+#[cfg(not(microception_helium))]
+pub use pool::{add_pixels, maximum};
 #[cfg(not(microception_helium))]
 pub use tile::{multiply_tile, widen};
 

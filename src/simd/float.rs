@@ -81,3 +81,38 @@ pub(super) fn dot_pixels_from(group: usize, pixels: &[&[f32]], weights: &[f32], 
         }
     }
 }
+
+/// Makes every channel of the pixel `largest` the largest of itself and those of `pixels` `[pixel][channel]`; NaN is never
+/// the larger.
+///
+/// ```
+/// let mut largest = [1.0, -5.0];
+/// microception::simd::float::maximum_f32(&[0.0, 2.0, 7.0, f32::NAN], &mut largest);
+/// assert_eq!(largest, [7.0, 2.0]);
+/// ```
+#[inline]
+pub fn maximum_f32(pixels: &[f32], largest: &mut [f32]) {
+    for pixel in pixels.chunks_exact(largest.len().max(1)) {
+        for (largest, &value) in largest.iter_mut().zip(pixel) {
+            if value > *largest {
+                *largest = value;
+            }
+        }
+    }
+}
+
+/// Adds to every channel's sum its values in `pixels` `[pixel][channel]`, in the order of the pixels.
+///
+/// ```
+/// let mut sums = [100.0, 1000.0];
+/// microception::simd::float::add_pixels_f32(&[1.0, -0.5, 3.0, 0.25], &mut sums);
+/// assert_eq!(sums, [104.0, 999.75]);
+/// ```
+#[inline]
+pub fn add_pixels_f32(pixels: &[f32], sums: &mut [f32]) {
+    for pixel in pixels.chunks_exact(sums.len().max(1)) {
+        for (sum, value) in sums.iter_mut().zip(pixel) {
+            *sum += value;
+        }
+    }
+}

@@ -809,12 +809,14 @@ unsafe extern "C" fn convolve_group(group: &Group) {
 
 /// As [`portable::maximum`](super::portable::maximum), to the bit: sixteen values at once.
 #[inline]
-pub fn maximum(largest: &mut [i8], values: &[i8]) {
-    let length = largest.len().min(values.len());
-    if length != 0 {
-        // SAFETY: the function reads `length` bytes, not 0, from either slice and writes as many to `largest`, no more
-        // than they hold.
-        unsafe { maximum_bytes(largest.as_mut_ptr(), values.as_ptr(), length) };
+pub fn maximum(pixels: &[i8], largest: &mut [i8]) {
+    let length = largest.len();
+    for pixel in pixels.chunks_exact(length.max(1)) {
+        if pixel.len() == length {
+            // SAFETY: the function reads `length` bytes, as many as the chunk has and so not 0, from either slice and writes
+            // as many to `largest`.
+            unsafe { maximum_bytes(largest.as_mut_ptr(), pixel.as_ptr(), length) };
+        }
     }
 }
 

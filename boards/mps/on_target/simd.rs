@@ -4,9 +4,9 @@
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, convolve_3x3, dot_i8, dot_pixels, fill,
-    maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed, portable,
-    transform_pixels, transform_run, widen,
+    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3, dot_i8,
+    dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed,
+    portable, transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -307,16 +307,41 @@ on_target_tests! {
 
     fn maximum_equals_its_twin() {
         let mut random = Random(6);
-        let (mut largest, mut values) = ([0; LONGEST], [0; LONGEST]);
+        let (mut largest, mut pixels) = ([0; LONGEST], [0; 3 * LONGEST]);
         for case in 0..CASES {
             random.fill(&mut largest);
-            random.fill(&mut values);
-            let (from, end) = (random.below(4), 4 + random.below(LONGEST - 4));
-            let values = &values[..random.below(LONGEST)];
+            random.fill(&mut pixels);
+            let from = random.below(4);
+            // Often few channels, so that there are many pixels.
+            let channels = random.below(if case % 2 == 0 { 12 } else { LONGEST - 4 });
+            let pixels = &pixels[random.below(4)..][..random.below(3 * LONGEST - 4)];
             let mut expected = largest;
-            maximum(&mut largest[from..end], values);
-            portable::maximum(&mut expected[from..end], values);
-            assert!(largest == expected, "case {case}: {} and {} values", end - from, values.len());
+            maximum(pixels, &mut largest[from..from + channels]);
+            portable::maximum(pixels, &mut expected[from..from + channels]);
+            assert!(largest == expected, "case {case}: {channels} channels, {} values", pixels.len());
+        }
+    }
+
+    fn add_pixels_equals_its_twin() {
+        let mut random = Random(14);
+        let mut pixels = [0; 9 * LONGEST];
+        for case in 0..CASES {
+            random.fill(&mut pixels);
+            let channels = random.below(if case % 2 == 0 { 10 } else { LONGEST });
+            let pixels = &pixels[random.below(4)..][..random.below(9 * LONGEST - 4)];
+            let mut sums: [i32; LONGEST] = core::array::from_fn(|_| random.next() as i32);
+            let mut expected = sums;
+            add_pixels(pixels, &mut sums[..channels]);
+            portable::add_pixels(pixels, &mut expected[..channels]);
+            assert!(sums == expected, "case {case}: {channels} channels, {} values", pixels.len());
+        }
+        // As many of the least and of the greatest as 16 bits hold, and one more.
+        for value in [i8::MIN, i8::MAX] {
+            for pixels in [255, 256, 257, 513] {
+                let (mut sums, values) = ([1; 4], [value; 4 * 513]);
+                add_pixels(&values[..4 * pixels], &mut sums);
+                assert!(sums == [1 + pixels as i32 * i32::from(value); 4], "{pixels} pixels of {value}");
+            }
         }
     }
 

@@ -1,6 +1,6 @@
-//! Sums and maxima of tensors, element by element.
+//! Sums of tensors, element by element.
 
-use core::arch::{asm, naked_asm};
+use core::arch::naked_asm;
 use core::mem::offset_of;
 
 use super::clamp;
@@ -45,57 +45,6 @@ macro_rules! add_element {
             ", r11",
         )
     };
-}
-
-/// As [`portable::maximum`](crate::simd::portable::maximum), to the bit: four values at once.
-#[inline(never)]
-pub fn maximum(largest: &mut [i8], values: &[i8]) {
-    let words = (largest.len() / 4).min(values.len() / 4);
-    if words > 0 {
-        // SAFETY: the loop reads `words` words from either slice and writes as many to `largest`, no more than
-        // they hold. LDR and STR work at any alignment.
-        unsafe {
-            asm!(
-                "tst {words}, #1",
-                "beq 3f",
-                "ldr {a}, [{largest}]",
-                "ldr {b}, [{values}], #4",
-                "ssub8 {c}, {a}, {b}",
-                "sel {a}, {a}, {b}",
-                "str {a}, [{largest}], #4",
-                "3:",
-                "lsrs {words}, {words}, #1",
-                "beq 4f",
-                "2:",
-                "ldr {a}, [{largest}]",
-                "ldr {b}, [{values}], #4",
-                "ldr {c}, [{largest}, #4]",
-                "ldr {d}, [{values}], #4",
-                "subs {words}, {words}, #1",
-                "ssub8 {e}, {a}, {b}",
-                "sel {a}, {a}, {b}",
-                "ssub8 {e}, {c}, {d}",
-                "sel {c}, {c}, {d}",
-                "str {a}, [{largest}], #4",
-                "str {c}, [{largest}], #4",
-                "bne 2b",
-                "4:",
-                largest = inout(reg) largest.as_mut_ptr() => _,
-                values = inout(reg) values.as_ptr() => _,
-                words = inout(reg) words => _,
-                a = out(reg) _,
-                b = out(reg) _,
-                c = out(reg) _,
-                d = out(reg) _,
-                e = out(reg) _,
-                options(nostack),
-            );
-        }
-    }
-    let done = words.wrapping_mul(4);
-    if let (Some(largest @ [_, ..]), Some(values)) = (largest.get_mut(done..), values.get(done..)) {
-        crate::simd::portable::maximum(largest, values);
-    }
 }
 
 /// As [`portable::add`](crate::simd::portable::add), to the bit: four sums in 66 instructions.

@@ -130,15 +130,15 @@ unsafe extern "C" fn add_elements(arguments: &Addition, first: *const i8, second
 
 /// As [`portable::maximum`](super::portable::maximum), to the bit: four values at once.
 #[inline(never)]
-pub fn maximum(largest: &mut [i8], values: &[i8]) {
-    let (words, _) = largest.as_chunks_mut::<4>();
-    let (value_words, _) = values.as_chunks::<4>();
-    let done = words.len().min(value_words.len()).wrapping_mul(4);
-    for (word, &values) in words.iter_mut().zip(value_words) {
-        *word = must_cast(greater(must_cast(*word), must_cast(values)));
-    }
-    if let (Some(largest @ [_, ..]), Some(values)) = (largest.get_mut(done..), values.get(done..)) {
-        super::portable::maximum(largest, values);
+pub fn maximum(pixels: &[i8], largest: &mut [i8]) {
+    let channels = largest.len();
+    let (words, rest) = largest.as_chunks_mut::<4>();
+    for pixel in pixels.chunks_exact(channels.max(1)) {
+        let (values, rest_values) = pixel.as_chunks::<4>();
+        for (word, &values) in words.iter_mut().zip(values) {
+            *word = must_cast(greater(must_cast(*word), must_cast(values)));
+        }
+        super::portable::maximum(rest_values, rest);
     }
 }
 
