@@ -16,6 +16,8 @@
 //! the core's own.
 
 pub mod float;
+#[cfg(any(microception_thumb2, microception_dsp))]
+mod front;
 mod planes;
 pub mod portable;
 pub mod winograd;

@@ -5,8 +5,9 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor};
+use crate::simd::front::PixelGroups;
 use crate::simd::planes::{PAIR_BYTES as PLANES_PAIR_BYTES, Planes};
-use crate::simd::{Row, TAPS, TAPS_3X3};
+use crate::simd::{Row, TAPS_3X3};
 
 /// The sums of two columns: `upper` and r1 hold the upper two lines of the first and the second, `third` the third
 /// line of both. Leaves the next column's upper lines in `free`, the one's after it in r1, and the third line of
@@ -391,23 +392,16 @@ unsafe extern "C" fn convolve_groups(groups: &mut Groups) {
 /// As [`portable::dot_pixels`](crate::simd::portable::dot_pixels), to the bit: four channels at once.
 #[inline]
 pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
-    let taps = pixels.len().min(TAPS);
-    let shortest = pixels.iter().fold(usize::MAX, |shortest, pixel| shortest.min(pixel.len()));
-    // Whole groups of channels, of which every pixel, weight and sum is there.
-    let groups = (shortest / 4).min(sums.len() / 4).min(weights.len() / taps.wrapping_mul(4).max(1));
-    if taps != pixels.len() || taps == 0 {
+    let Some(groups) = PixelGroups::of(pixels, weights, sums) else {
         return crate::simd::portable::dot_pixels(pixels, weights, sums);
-    }
-    let mut starts = [core::ptr::null::<i8>(); TAPS];
-    for (start, pixel) in starts.iter_mut().zip(pixels) {
-        *start = pixel.as_ptr();
-    }
+    };
+    let PixelGroups { count, taps, starts } = groups;
     let mut filter = weights.as_ptr();
     let (whole, _) = sums.as_chunks_mut::<4>();
-    for (group, [sum0, sum1, sum2, sum3]) in whole.iter_mut().take(groups).enumerate() {
+    for (group, [sum0, sum1, sum2, sum3]) in whole.iter_mut().take(count).enumerate() {
         // SAFETY: `starts` holds `taps` pointers, and the loop reads as many. Each points to at
-        // least 4 * groups values, of which it reads the four from 4 * group on. `filter` has
-        // moved on by 4 * taps in each group before, and `weights` holds 4 * taps * groups. LDR
+        // least 4 * count values, of which it reads the four from 4 * group on. `filter` has
+        // moved on by 4 * taps in each group before, and `weights` holds 4 * taps * count. LDR
         // reads at any alignment. It writes registers only.
         unsafe {
             asm!(
@@ -441,8 +435,5 @@ pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
             );
         }
     }
-    let done = groups.wrapping_mul(4);
-    if let (Some(sums @ [_, ..]), Some(weights)) = (sums.get_mut(done..), weights.get(done.wrapping_mul(taps)..)) {
-        crate::simd::portable::dot_pixels_from(groups, pixels, weights, sums);
-    }
+    groups.rest(pixels, weights, sums);
 }

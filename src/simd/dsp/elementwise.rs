@@ -5,6 +5,7 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::simd::Sum;
+use crate::simd::front::Addition;
 
 /// The sum of a value of the second input and one of the first, each the lowest byte of its operand, brought to one
 /// scale. The product is that of the value shifted by 20 bits; twice the value takes the doubled product's high half.
@@ -52,20 +53,7 @@ macro_rules! add_element {
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
     let length = output.len().min(first.len()).min(second.len());
     let done = length / 4 * 4;
-    let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
-    let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
-    let last = !i32::from(output_factor.shift);
-    let mut arguments = Words {
-        second_zero: second_zero.wrapping_neg().wrapping_shl(21),
-        multiplier: factor.multiplier,
-        half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
-        exponent,
-        first_zero: first_zero.wrapping_neg().wrapping_shl(19),
-        output_multiplier: output_factor.multiplier,
-        last,
-        constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
-        end: output.as_mut_ptr().wrapping_add(done),
-    };
+    let mut arguments = Addition::of(sum, output.as_mut_ptr().wrapping_add(done));
     if done != 0 {
         // SAFETY: the function reads `done` bytes, whole words and at least one, from either input and writes as many to
         // `output`, no more than they hold. LDR and STR work at any alignment.
@@ -86,32 +74,9 @@ pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
             *output = sum;
         }
     }
-    if range.clamp != [i8::MIN, i8::MAX] {
-        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
+    if sum.range.clamp != [i8::MIN, i8::MAX] {
+        clamp(output.get_mut(..length).unwrap_or(&mut []), sum.range.clamp);
     }
-}
-
-/// What [`add_words`] has to know.
-#[repr(C)]
-struct Words {
-    /// Minus the second input's zero point, shifted as its values are.
-    second_zero: i32,
-    /// The second input's factor: its mantissa,
-    multiplier: i32,
-    /// what rounds its shift,
-    half: i32,
-    /// and its shift to the right.
-    exponent: u32,
-    /// Minus the first input's zero point, shifted as its values are.
-    first_zero: i32,
-    /// What [`requantize`] takes for the output.
-    output_multiplier: i32,
-    /// Likewise.
-    last: i32,
-    /// Likewise.
-    constant: i32,
-    /// Behind the last word written.
-    end: *mut i8,
 }
 
 /// Adds words of four values. r1 and r2 read, r3 writes; r6 to r10 hold what brings inputs to one scale, then r6 to r8
@@ -120,7 +85,7 @@ struct Words {
 /// # Safety
 /// See [`add`].
 #[unsafe(naked)]
-unsafe extern "C" fn add_words(arguments: &Words, first: *const i8, second: *const i8, output: *mut i8) {
+unsafe extern "C" fn add_words(arguments: &Addition, first: *const i8, second: *const i8, output: *mut i8) {
     naked_asm!(
         core!(),
         "push {{r4-r11, lr}}",
@@ -151,10 +116,10 @@ unsafe extern "C" fn add_words(arguments: &Words, first: *const i8, second: *con
         "bne 2b",
         "add sp, sp, #{bytes}",
         "pop {{r4-r11, pc}}",
-        bytes = const size_of::<Words>(),
-        output_multiplier = const offset_of!(Words, output_multiplier),
-        last = const offset_of!(Words, last),
-        constant = const offset_of!(Words, constant),
-        end = const offset_of!(Words, end),
+        bytes = const size_of::<Addition>(),
+        output_multiplier = const offset_of!(Addition, output_multiplier),
+        last = const offset_of!(Addition, last),
+        constant = const offset_of!(Addition, constant),
+        end = const offset_of!(Addition, end),
     )
 }

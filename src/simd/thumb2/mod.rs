@@ -5,7 +5,8 @@ use core::mem::offset_of;
 
 use bytemuck::must_cast;
 
-use super::{QUAD, Sum, TAPS};
+use super::front::{Addition, PixelGroups};
+use super::{QUAD, Sum};
 
 /// Twice a sum becomes a result in r7: see [`Range::requantize_bounded`](crate::quantized::Range::requantize_bounded).
 /// r3 is the multiplier, r4 the last shift, r5 the constant.
@@ -55,51 +56,15 @@ macro_rules! add_element {
 #[inline(never)]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
     let length = output.len().min(first.len()).min(second.len());
-    let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
-    let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
-    let last = !i32::from(output_factor.shift);
-    let arguments = Addition {
-        second_zero: second_zero.wrapping_neg().wrapping_shl(21),
-        multiplier: factor.multiplier,
-        half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
-        exponent,
-        first_zero: first_zero.wrapping_neg().wrapping_shl(19),
-        output_multiplier: output_factor.multiplier,
-        last,
-        constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
-        end: output.as_mut_ptr().wrapping_add(length),
-    };
+    let arguments = Addition::of(sum, output.as_mut_ptr().wrapping_add(length));
     if length != 0 {
         // SAFETY: the function reads `length` (not 0) bytes from either input and writes as many to `output`, no more
         // than they hold.
         unsafe { add_elements(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
     }
-    if range.clamp != [i8::MIN, i8::MAX] {
-        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
+    if sum.range.clamp != [i8::MIN, i8::MAX] {
+        clamp(output.get_mut(..length).unwrap_or(&mut []), sum.range.clamp);
     }
-}
-
-/// What [`add_elements`] has to know.
-#[repr(C)]
-struct Addition {
-    /// Minus the second input's zero point, shifted as its values are.
-    second_zero: i32,
-    /// The second input's factor: its mantissa,
-    multiplier: i32,
-    /// what rounds its shift,
-    half: i32,
-    /// and its shift to the right.
-    exponent: u32,
-    /// Minus the first input's zero point, shifted as its values are.
-    first_zero: i32,
-    /// What [`requantize`] takes for the output.
-    output_multiplier: i32,
-    /// Likewise.
-    last: i32,
-    /// Likewise.
-    constant: i32,
-    /// Behind the last element written.
-    end: *mut i8,
 }
 
 /// Adds elements, two in a round, of which the first begins with the second when their number is odd.
@@ -193,23 +158,16 @@ pub fn dot_i8(weights: &[i8], values: &[i8], accumulator: i32) -> i32 {
 /// instructions.
 #[inline]
 pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
-    let taps = pixels.len().min(TAPS);
-    let shortest = pixels.iter().fold(usize::MAX, |shortest, pixel| shortest.min(pixel.len()));
-    // Whole groups of channels, of which every pixel, weight and sum is there.
-    let groups = (shortest / 4).min(sums.len() / 4).min(weights.len() / taps.wrapping_mul(4).max(1));
-    if taps != pixels.len() || taps == 0 {
+    let Some(groups) = PixelGroups::of(pixels, weights, sums) else {
         return super::portable::dot_pixels(pixels, weights, sums);
-    }
-    let mut starts = [core::ptr::null::<i8>(); TAPS];
-    for (start, pixel) in starts.iter_mut().zip(pixels) {
-        *start = pixel.as_ptr();
-    }
+    };
+    let PixelGroups { count, taps, starts } = groups;
     let mut filter = weights.as_ptr();
     let (whole, _) = sums.as_chunks_mut::<4>();
-    for (group, [sum0, sum1, sum2, sum3]) in whole.iter_mut().take(groups).enumerate() {
+    for (group, [sum0, sum1, sum2, sum3]) in whole.iter_mut().take(count).enumerate() {
         // SAFETY: `starts` holds `taps` (not 0) pointers, and the loop reads as many. Each points to at least 4 *
-        // groups values, of which it reads the four from 4 * group on. `filter` has moved on by 4 * taps in each group
-        // before, and `weights` holds 4 * taps * groups. It writes registers only.
+        // count values, of which it reads the four from 4 * group on. `filter` has moved on by 4 * taps in each group
+        // before, and `weights` holds 4 * taps * count. It writes registers only.
         unsafe {
             asm!(
                 "2:",
@@ -244,10 +202,7 @@ pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
             );
         }
     }
-    let done = groups.wrapping_mul(4);
-    if let (Some(sums @ [_, ..]), Some(weights)) = (sums.get_mut(done..), weights.get(done.wrapping_mul(taps)..)) {
-        super::portable::dot_pixels_from(groups, pixels, weights, sums);
-    }
+    groups.rest(pixels, weights, sums);
 }
 
 /// Brings every value into a range.
