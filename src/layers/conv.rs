@@ -11,8 +11,10 @@
 
 pub mod winograd;
 
+use core::ops::Range;
+
 use super::{Geometry, copy};
-use crate::quantized::{Channel, Range};
+use crate::quantized::{self, Channel};
 use crate::simd::{self, float};
 use crate::window::{Call, Window};
 
@@ -43,7 +45,7 @@ pub struct Int8<'a> {
     /// What a padded place holds: the input's zero point.
     pub padding: i8,
     /// The output's zero point and range.
-    pub range: Range,
+    pub range: quantized::Range,
 }
 
 /// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`].
@@ -123,11 +125,7 @@ pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
 /// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one horizontal run of
 /// taps where input pixels are not whole quads.
 pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
-    let gathered = if (geometry.channels as usize).is_multiple_of(simd::QUAD) || geometry.taps() == 1 {
-        0
-    } else {
-        run_elements(geometry)
-    };
+    let gathered = if (geometry.channels as usize).is_multiple_of(simd::QUAD) { 0 } else { run_elements(geometry) };
     column_elements(geometry) * simd::LANES * size_of::<i16>() + gathered
 }
 
@@ -160,7 +158,7 @@ const fn run_elements(geometry: &Geometry) -> usize {
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
-/// let (mut output, mut scratch) = ([0u8], [0u32; 8]);
+/// let (mut output, mut scratch) = ([0u8], [0u32; 9]);
 /// assert_eq!(size_of_val(&scratch), conv::int8_scratch_bytes(&layer.geometry));
 /// conv::int8(&layer, Call::on_lines(&[10, 20], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
 /// assert_eq!(output, [28]);
@@ -180,7 +178,7 @@ pub fn int8_literal(layer: &Int8<'_>, call: Call<'_>) {
 pub(super) fn each_tile(
     layer: &Int8<'_>,
     call: Call<'_>,
-    multiply: impl Fn(&mut [simd::Pair], &[i8], &[Channel], &Range, &mut [i8]),
+    multiply: impl Fn(&mut [simd::Pair], &[i8], &[Channel], &quantized::Range, &mut [i8]),
 ) {
     let geometry = &layer.geometry;
     let rows = call.rows;
@@ -188,8 +186,13 @@ pub(super) fn each_tile(
     let tile_bytes = column_elements(geometry).wrapping_mul(simd::LANES * size_of::<i16>());
     let (tile, gathered) = scratch.split_at_mut_checked(tile_bytes).unwrap_or_default();
     let tile: &mut [simd::Pair] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
-    let mut columns =
-        Columns { geometry, window, padding: layer.padding, gathered: bytemuck::must_cast_slice_mut(gathered) };
+    let mut columns = Columns {
+        geometry,
+        window,
+        inside: inside(geometry),
+        padding: layer.padding,
+        gathered: bytemuck::must_cast_slice_mut(gathered),
+    };
     let (width, outputs) = (usize::from(geometry.output_width), layer.channels.len().max(1));
     let (mut row, mut column) = (0usize, 0usize);
     for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
@@ -207,10 +210,24 @@ pub(super) fn each_tile(
     }
 }
 
+/// The output columns under whose horizontal taps input pixels lie one after the other, as do those that fill the run up:
+/// none is on padding.
+fn inside(geometry: &Geometry) -> Range<usize> {
+    let ([_, taps], [_, stride], [_, dilation]) = (geometry.kernel, geometry.stride, geometry.dilation);
+    if taps != 1 && dilation != 1 {
+        return 0..0;
+    }
+    let [width, left, stride] = [geometry.width.into(), geometry.left.into(), usize::from(stride).max(1)];
+    let pixels = run_elements(geometry).div_ceil(usize::from(geometry.channels).max(1));
+    left.div_ceil(stride)..left.wrapping_add(width).wrapping_add(stride).saturating_sub(pixels) / stride
+}
+
 /// The input under the windows of output pixels, in the weights' order.
 struct Columns<'a> {
     geometry: &'a Geometry,
     window: Window<'a, i8>,
+    /// See [`inside`].
+    inside: Range<usize>,
     padding: i8,
     /// Room for one run of horizontal taps, of layers whose input pixels are not whole quads.
     gathered: &'a mut [i8],
@@ -219,46 +236,60 @@ struct Columns<'a> {
 impl Columns<'_> {
     /// Widens the columns of some output pixels of the row `row` of the call into lanes of a tile, from `lane` on.
     #[inline]
-    fn widen(&mut self, row: usize, columns: core::ops::Range<usize>, lane: usize, tile: &mut [simd::Pair]) {
+    fn widen(&mut self, row: usize, columns: Range<usize>, lane: usize, mut tile: &mut [simd::Pair]) {
         let geometry = self.geometry;
-        let used = tile.get_mut(..tile.len() / (simd::WORD_ELEMENTS / 2)).unwrap_or(&mut []);
+        let ([vertical, _], [_, stride]) = (geometry.kernel, geometry.stride);
+        let [stride, channels, left] = [stride.into(), geometry.channels, geometry.left.into()].map(usize::from);
         let run_words = run_elements(geometry) / simd::WORD_ELEMENTS;
-        let tiles = used.chunks_exact_mut(run_words.wrapping_mul(simd::LANES).max(1));
-        for (tap, tile) in tiles.enumerate() {
-            let line = geometry.line(&self.window, row, tap);
-            for (lane, column) in (lane..).zip(columns.clone()) {
-                match geometry.run(line, column, run_elements(geometry)) {
-                    Some(run) => simd::widen(run, lane, tile),
-                    None => self.widen_taps(line, column, lane, tile),
+        for tap in 0..usize::from(vertical) {
+            let (run, rest) = tile.split_at_mut_checked(run_words.wrapping_mul(simd::LANES)).unwrap_or_default();
+            tile = rest;
+            let Some(line) = geometry.line(&self.window, row, tap) else {
+                simd::fill(self.padding, lane..lane.wrapping_add(columns.len()), run);
+                continue;
+            };
+            let (mut lane, mut column) = (lane, columns.start);
+            while column < columns.end {
+                let from = column.wrapping_mul(stride).wrapping_sub(left).wrapping_mul(channels);
+                let mut pixels = 1;
+                if self.inside.contains(&column) {
+                    pixels = self.inside.end.min(columns.end).wrapping_sub(column);
+                    let line = line.get(from..).unwrap_or(&[]);
+                    simd::widen(line, stride.wrapping_mul(channels), lane..lane.wrapping_add(pixels), run);
+                } else {
+                    self.widen_edge(line, from, lane, run);
                 }
+                column = column.wrapping_add(pixels);
+                lane = lane.wrapping_add(pixels);
             }
         }
     }
 
-    /// As [`widen`](Columns::widen), for one line and one column, tap by tap: some are on padding or apart.
+    /// As [`widen`](Columns::widen), for one line and one column, whose first tap is the value `from`, tap by tap: some are
+    /// on padding or apart. A place in front of the line is beyond its end too.
     #[inline(never)]
-    fn widen_taps(&mut self, line: Option<&[i8]>, column: usize, lane: usize, tile: &mut [simd::Pair]) {
-        let geometry = self.geometry;
-        let channels = usize::from(geometry.channels);
-        let [_, horizontal] = geometry.kernel.map(usize::from);
+    fn widen_edge(&mut self, line: &[i8], mut from: usize, lane: usize, tile: &mut [simd::Pair]) {
+        let [_, dilation] = self.geometry.dilation;
+        let channels = usize::from(self.geometry.channels);
+        let step = channels.wrapping_mul(dilation.into());
+        let lanes = lane..lane.wrapping_add(1);
         if self.gathered.is_empty() {
-            let tap_words = channels.next_multiple_of(simd::QUAD) / simd::WORD_ELEMENTS;
-            let tiles = tile.chunks_exact_mut(tap_words.wrapping_mul(simd::LANES).max(1));
-            for (tap, tile) in (0..horizontal).zip(tiles) {
-                match geometry.pixel(line, column, tap) {
-                    Some(pixel) => simd::widen(pixel, lane, tile),
-                    None => simd::fill(self.padding, lane, tile),
+            let tap_words = channels / simd::WORD_ELEMENTS;
+            for tile in tile.chunks_exact_mut(tap_words.wrapping_mul(simd::LANES).max(1)) {
+                match line.get(from..from.wrapping_add(channels)) {
+                    Some(pixel) => simd::widen(pixel, 0, lanes.clone(), tile),
+                    None => simd::fill(self.padding, lanes.clone(), tile),
                 }
+                from = from.wrapping_add(step);
             }
         } else {
-            let taps = self.gathered.chunks_exact_mut(channels.max(1));
-            for (tap, pixel) in (0..horizontal).zip(taps) {
-                match geometry.pixel(line, column, tap) {
-                    Some(input) => copy(pixel, input),
-                    None => pixel.fill(self.padding),
+            for pixel in self.gathered.chunks_mut(channels.max(1)) {
+                for (channel, value) in pixel.iter_mut().enumerate() {
+                    *value = line.get(from.wrapping_add(channel)).copied().unwrap_or(self.padding);
                 }
+                from = from.wrapping_add(step);
             }
-            simd::widen(self.gathered, lane, tile);
+            simd::widen(self.gathered, 0, lanes, tile);
         }
     }
 }

@@ -118,7 +118,7 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
-/// let (mut output, mut scratch) = ([0u8; 2], [0u32; 8]);
+/// let (mut output, mut scratch) = ([0u8; 2], [0u32; 9]);
 /// dense::positionwise_int8(&layer, Call::on_lines(&[4, 60], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
 /// assert_eq!(output, [1, 20]);
 /// ```

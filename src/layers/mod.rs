@@ -86,21 +86,6 @@ impl Geometry {
         line?.get(from..from.wrapping_add(channels))
     }
 
-    /// The input pixels under all horizontal taps of an output pixel, where they lie one after the other and
-    /// none of them on padding; `elements` where what follows them in the line is as long.
-    #[inline]
-    pub(crate) fn run<'a, T>(&self, line: Option<&'a [T]>, output_column: usize, elements: usize) -> Option<&'a [T]> {
-        let ([_, taps], [_, stride], [_, dilation]) = (self.kernel, self.stride, self.dilation);
-        if taps != 1 && dilation != 1 {
-            return None;
-        }
-        let place = output_column.wrapping_mul(usize::from(stride)).checked_sub(usize::from(self.left))?;
-        let channels = usize::from(self.channels);
-        let rest = line?.get(place.wrapping_mul(channels)..)?;
-        let run = channels.wrapping_mul(usize::from(taps));
-        rest.get(..elements.max(run)).or_else(|| rest.get(..run))
-    }
-
     /// Calls `run` for the input pixels `[pixel][channel]` that exist under the horizontal taps of an output pixel: once
     /// where the taps are neighbours, else tap by tap.
     #[inline]

@@ -2,14 +2,15 @@
 //! instruction.
 //!
 //! A tile holds bytes: each quad of a lane is one word, `[quad][lane][element]`, the elements in the order of
-//! [`PAIRS`](super::PAIRS), as [`portable::pack`](super::portable::pack) puts them there. A load that de-interleaves words
+//! [`PAIRS`](super::PAIRS), as [`portable::pack`] puts them there. A load that de-interleaves words
 //! then reads four quads of each lane at once, and one that de-interleaves bytes sixteen weights of each filter of a
 //! pair.
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
+use core::ops;
 
-use super::{FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS_3X3};
+use super::{FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS_3X3, portable};
 use crate::quantized::{Channel, Factor, Range, saturate};
 
 pub use super::portable::fill_packed as fill;
@@ -195,15 +196,17 @@ macro_rules! end {
     };
 }
 
-/// As [`portable::pack`](super::portable::pack), to the bit: eight quads in nine instructions.
+/// As [`portable::pack`], to the bit: eight quads in nine instructions.
 #[inline]
-pub fn widen(column: &[i8], lane: usize, tile: &mut [Pair]) {
-    let Some(lanes) = tile.get_mut(lane..) else { return };
-    let elements = column.len().min(lanes.len().div_ceil(LANES).wrapping_mul(QUAD));
-    if elements > 0 {
-        // SAFETY: the function reads `elements` bytes from `column`, no more than it holds, and writes every fourth word of
-        // `lanes`, the last of them number 4 * (quads - 1), where quads is at most (length + 3) / 4.
-        unsafe { pack_quads(column.as_ptr(), elements, lanes.as_mut_ptr()) };
+pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let quads = tile.len() / LANES;
+    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+        for (index, lane) in lanes.enumerate() {
+            let column = run.as_ptr().wrapping_add(index.wrapping_mul(step));
+            // SAFETY: the function reads `quads` words from the column on, which the run holds for each lane, and
+            // writes every fourth word from the lane's first on: as many as the tile has.
+            unsafe { pack_quads(column, quads.wrapping_mul(QUAD), tile.as_mut_ptr().wrapping_add(lane)) };
+        }
     }
 }
 

@@ -7,41 +7,58 @@
 //! pair]`, each the 16-bit number (low byte first) of the first filter's weight and 256 times the second's, so that one product
 //! adds to the sums of both; an odd last filter lies beside one of zeros.
 
+use core::ops;
+
 use super::{FILTERS, LANES, PAIRS, Pair, QUAD};
 use crate::quantized::{Channel, Factor, Range};
 
-/// Widens values into one lane of a tile; a last quad that is not full is filled up with zeros.
+/// Widens columns into lanes of a tile: each begins `step` values of `run` behind the one before it and has as many whole
+/// quads as the tile. Nothing is written where the run is too short for all of them, or there are no such lanes.
 ///
 /// ```
 /// use microception::simd::{Pair, portable::widen};
-/// let mut tile = [Pair([7, 7]); 16];
-/// widen(&[1, 2, 3, 4, -5], 1, &mut tile);
-/// assert_eq!([1, 5, 9, 13].map(|place| tile[place].0), [[1, 3], [2, 4], [-5, 0], [0, 0]]);
-/// assert_eq!([0, 2, 3, 4].map(|place| tile[place].0), [[7, 7]; 4]);
+/// let mut tile = [Pair([7, 7]); 8];
+/// widen(&[1, 2, 3, 4, 5, 6], 2, 1..3, &mut tile);
+/// assert_eq!([1, 5].map(|place| tile[place].0), [[1, 3], [2, 4]]);
+/// assert_eq!([2, 6].map(|place| tile[place].0), [[3, 5], [4, 6]]);
+/// assert_eq!([0, 3, 4, 7].map(|place| tile[place].0), [[7, 7]; 4]);
 /// ```
 #[inline]
-pub fn widen(column: &[i8], lane: usize, tile: &mut [Pair]) {
-    let mut places = tile.iter_mut().skip(lane).step_by(LANES);
-    for quad in column.chunks(QUAD) {
-        for (elements, place) in PAIRS.iter().zip(&mut places) {
-            *place = Pair(elements.map(|element| quad.get(element).copied().map_or(0, i16::from)));
+pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let quads = tile.len() / (2 * LANES);
+    if !columns_fit(run, step, quads, &lanes) {
+        return;
+    }
+    for (index, lane) in lanes.enumerate() {
+        let (column, _) = run.get(index.wrapping_mul(step)..).unwrap_or(&[]).as_chunks::<QUAD>();
+        let mut places = tile.iter_mut().skip(lane).step_by(LANES);
+        for quad in column.iter().take(quads) {
+            for (elements, place) in PAIRS.iter().zip(&mut places) {
+                *place = Pair(elements.map(|element| quad.get(element).copied().map_or(0, i16::from)));
+            }
         }
     }
 }
 
-/// Fills one lane of a tile with a value.
+/// Whether a run holds a column of so many quads for each of the lanes, and a tile has them; there is at least one.
+#[inline]
+pub(super) fn columns_fit(run: &[i8], step: usize, quads: usize, lanes: &ops::Range<usize>) -> bool {
+    let others = lanes.end.wrapping_sub(lanes.start).wrapping_sub(1);
+    let last = others.checked_mul(step).and_then(|last| run.len().checked_sub(last));
+    lanes.start < lanes.end && lanes.end <= LANES && last.is_some_and(|last| quads <= last / QUAD)
+}
+
+/// Fills lanes of a tile with a value.
 ///
 /// ```
 /// use microception::simd::{Pair, portable::fill};
 /// let mut tile = [Pair([7, 7]); 8];
-/// fill(-1, 3, &mut tile);
+/// fill(-1, 3..4, &mut tile);
 /// assert_eq!([2, 3, 4, 7].map(|place| tile[place].0), [[7, 7], [-1, -1], [7, 7], [-1, -1]]);
 /// ```
 #[inline]
-pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
-    for place in tile.iter_mut().skip(lane).step_by(LANES) {
-        *place = Pair([i16::from(value); 2]);
-    }
+pub fn fill(value: i8, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    fill_lanes(Pair([i16::from(value); 2]), lanes, tile);
 }
 
 /// As [`widen`], for a core that multiplies bytes: each quad of a lane is one word, the bytes in the order of [`PAIRS`],
@@ -49,24 +66,40 @@ pub fn fill(value: i8, lane: usize, tile: &mut [Pair]) {
 ///
 /// ```
 /// use microception::simd::{Pair, portable::pack};
-/// let mut tile = [Pair([7, 7]); 8];
-/// pack(&[1, 2, 3, 4, -5], 1, &mut tile);
-/// assert_eq!([1, 5].map(|place| bytemuck::cast::<_, [i8; 4]>(tile[place])), [[1, 3, 2, 4], [-5, 0, 0, 0]]);
-/// assert_eq!([0, 2, 3, 4].map(|place| tile[place].0), [[7, 7]; 4]);
+/// let mut tile = [Pair([7, 7]); 4];
+/// pack(&[1, 2, 3, 4, 5, 6], 2, 1..3, &mut tile);
+/// assert_eq!([1, 2].map(|place| bytemuck::cast::<_, [i8; 4]>(tile[place])), [[1, 3, 2, 4], [3, 5, 4, 6]]);
+/// assert_eq!([0, 3].map(|place| tile[place].0), [[7, 7]; 2]);
 /// ```
 #[inline]
-pub fn pack(column: &[i8], lane: usize, tile: &mut [Pair]) {
-    for (quad, place) in column.chunks(QUAD).zip(tile.iter_mut().skip(lane).step_by(LANES)) {
-        let bytes = PAIRS.map(|pair| pair.map(|element| quad.get(element).copied().unwrap_or(0).cast_unsigned()));
-        *place = Pair(bytes.map(i16::from_ne_bytes));
+pub fn pack(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let quads = tile.len() / LANES;
+    if !columns_fit(run, step, quads, &lanes) {
+        return;
+    }
+    for (index, lane) in lanes.enumerate() {
+        let (column, _) = run.get(index.wrapping_mul(step)..).unwrap_or(&[]).as_chunks::<QUAD>();
+        for (quad, place) in column.iter().take(quads).zip(tile.iter_mut().skip(lane).step_by(LANES)) {
+            let bytes = PAIRS.map(|pair| pair.map(|element| quad.get(element).copied().unwrap_or(0).cast_unsigned()));
+            *place = Pair(bytes.map(i16::from_ne_bytes));
+        }
     }
 }
 
 /// As [`fill`], for a tile that is [packed](pack).
 #[inline]
-pub fn fill_packed(value: i8, lane: usize, tile: &mut [Pair]) {
-    for place in tile.iter_mut().skip(lane).step_by(LANES) {
-        *place = Pair([i16::from_ne_bytes([value.cast_unsigned(); 2]); 2]);
+pub fn fill_packed(value: i8, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    fill_lanes(Pair([i16::from_ne_bytes([value.cast_unsigned(); 2]); 2]), lanes, tile);
+}
+
+/// Fills lanes of a tile with a word.
+#[inline]
+fn fill_lanes(word: Pair, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let (words, _) = tile.as_chunks_mut::<LANES>();
+    for words in words {
+        for place in words.get_mut(lanes.clone()).unwrap_or(&mut []) {
+            *place = word;
+        }
     }
 }
 
@@ -83,8 +116,7 @@ pub fn fill_packed(value: i8, lane: usize, tile: &mut [Pair]) {
 /// use microception::quantized::{Channel, Range};
 /// use microception::simd::{Pair, portable::{multiply_tile, widen}};
 /// let mut tile = [Pair::default(); 8];
-/// widen(&[1, 2, 3, 4], 0, &mut tile);
-/// widen(&[-1, 0, 0, 100], 1, &mut tile);
+/// widen(&[1, 2, 3, 4, -1, 0, 0, 100], 4, 0..2, &mut tile);
 /// // filters [1, 10, 100, -1] and [0, 0, 1, 0]; half of the sums
 /// let weights = [1, 0, 100, 1, 10, 0, -1, -1];
 /// let channels = [Channel::new(-1, i32::MAX, -1), Channel::new(4, i32::MAX, -1)];

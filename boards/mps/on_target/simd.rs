@@ -88,15 +88,16 @@ fn multiplies_as(seed: u32, is_bounded: bool, twin: MultiplyTile, multiply: Mult
         let quads = random.below(LONGEST / QUAD + 1);
         // what an earlier call left
         tile.fill(Pair([random.next() as i16; 2]));
+        let words = quads * QUAD / WORD_ELEMENTS * LANES;
         for lane in 0..LANES {
             let padded = random.below(8) == 0;
             random.fill(&mut column);
             if padded {
-                fill(column[0], lane, &mut tile[..quads * QUAD / WORD_ELEMENTS * LANES]);
-                portable::fill(column[0], lane, &mut twin_tile);
+                fill(column[0], lane..lane + 1, &mut tile[..words]);
+                portable::fill(column[0], lane..lane + 1, &mut twin_tile);
             } else {
-                widen(&column[..quads * QUAD], lane, &mut tile);
-                portable::widen(&column, lane, &mut twin_tile);
+                widen(&column, 0, lane..lane + 1, &mut tile[..words]);
+                portable::widen(&column, 0, lane..lane + 1, &mut twin_tile);
             }
         }
         let [tile, twin_tile] = [&mut tile, &mut twin_tile].map(|tile| &mut tile[..quads * 2 * LANES]);
@@ -136,18 +137,20 @@ on_target_tests! {
 
     fn widen_equals_its_twin() {
         let mut random = Random(2);
-        let mut column = [0; LONGEST];
+        let mut run = [0; 2 * LONGEST];
         for case in 0..CASES {
-            random.fill(&mut column);
-            let column = &column[random.below(4)..4 + random.below(LONGEST - 4)];
-            let lane = random.below(LANES);
-            // now and then too short for the column
-            let length = random.below(LONGEST / 2 * LANES + 1);
-            let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 2 * LANES]; 2];
-            widen(column, lane, &mut found[..length]);
+            random.fill(&mut run);
+            // from any alignment; now and then too short for the columns, or lanes that are none
+            let step = random.below(LONGEST / 2);
+            let run = &run[random.below(4)..4 + random.below(2 * LONGEST - 4)];
+            let first = random.below(LANES + 1);
+            let lanes = first..first + random.below(LANES + 2 - first);
+            let length = random.below(LONGEST / 4 * LANES + 1);
+            let [mut found, mut expected] = [[Pair([5; 2]); LONGEST / 4 * LANES]; 2];
+            widen(run, step, lanes.clone(), &mut found[..length]);
             let twin = if WORD_ELEMENTS == QUAD { portable::pack } else { portable::widen };
-            twin(column, lane, &mut expected[..length]);
-            assert!(found == expected, "case {case}: column of {}, lane {lane}, tile of {length}", column.len());
+            twin(run, step, lanes.clone(), &mut expected[..length]);
+            assert!(found == expected, "case {case}: run of {}, step {step}, lanes {lanes:?}, tile of {length}", run.len());
         }
     }
 

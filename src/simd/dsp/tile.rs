@@ -2,12 +2,13 @@
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
+use core::ops;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
-use crate::simd::{FILTERS, LANES, Pair, QUAD};
+use crate::simd::{FILTERS, LANES, Pair, portable};
 
-/// A quad becomes two pairs, stored at two distances from r2.
+/// A quad becomes two pairs, stored at two distances from r4.
 macro_rules! widen_quad {
     ($quad:literal, $first:literal, $second:literal) => {
         concat!(
@@ -19,79 +20,78 @@ macro_rules! widen_quad {
             ", ",
             $quad,
             ", ror #8\n",
-            "str r12, [r2, #",
+            "str r12, [r4, #",
             $first,
             "]\n",
             "str ",
             $quad,
-            ", [r2, #",
+            ", [r4, #",
             $second,
             "]",
         )
     };
 }
 
-/// As [`portable::widen`](crate::simd::portable::widen), to the bit: four quads in 22 instructions.
+/// As [`portable::widen`], to the bit: four quads in 22 instructions.
 #[inline]
-pub fn widen(column: &[i8], lane: usize, tile: &mut [Pair]) {
-    let Some(lanes) = tile.get_mut(lane..) else { return };
-    // Of the last quad only the second pair, behind those of the other lanes.
-    let quads = (column.len() / QUAD).min(lanes.len().wrapping_add(LANES - 1) / (2 * LANES));
-    if quads > 0 {
-        // SAFETY: the function reads `quads` words from `column`, no more than it holds, and writes every fourth pair
-        // of `lanes`, the last of them number 8 * quads - 4: quads is at most (length + 3) / 8.
-        unsafe { widen_quads(column.as_ptr(), quads, lanes.as_mut_ptr()) };
-    }
-    if column.len() != quads.wrapping_mul(QUAD) {
-        widen_rest(column, quads, lane, tile);
+pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let quads = tile.len() / (2 * LANES);
+    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+        let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
+        // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
+        // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
+        unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
     }
 }
 
-/// The elements behind whole quads.
-#[inline(never)]
-fn widen_rest(column: &[i8], quads: usize, lane: usize, tile: &mut [Pair]) {
-    let (done, pairs) = (quads.wrapping_mul(QUAD), quads.wrapping_mul(2 * LANES));
-    crate::simd::portable::widen(column.get(done..).unwrap_or(&[]), lane, tile.get_mut(pairs..).unwrap_or(&mut []));
-}
-
-/// Widens `quads` (at least one) words into every fourth pair. LDR works at any alignment.
+/// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
+/// lane's, up to `end` (not `lane`). LDR works at any alignment.
 ///
 /// # Safety
 /// See [`widen`].
 #[unsafe(naked)]
-unsafe extern "C" fn widen_quads(column: *const i8, quads: usize, lanes: *mut Pair) {
+unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, quads: usize, end: *mut Pair) {
     naked_asm!(
         core!(),
-        "push {{r4-r6, lr}}",
-        "subs r1, r1, #4",
-        "blo 3f",
+        "push {{r4-r10, lr}}",
+        "mov lr, r3",
+        "ldr r10, [sp, #32]",
         "2:",
-        "ldr r3, [r0], #4",
-        "ldr r4, [r0], #4",
-        "ldr r5, [r0], #4",
-        "ldr r6, [r0], #4",
-        "subs r1, r1, #4",
-        widen_quad!("r3", "0", "16"),
-        widen_quad!("r4", "32", "48"),
-        widen_quad!("r5", "64", "80"),
-        widen_quad!("r6", "96", "112"),
-        "add r2, r2, #128",
-        "bhs 2b",
+        "mov r8, r0",
+        "mov r4, r2",
+        "add r0, r0, r1",
+        "add r2, r2, #4",
+        "subs r9, lr, #4",
+        "blo 4f",
         "3:",
-        "adds r1, r1, #4",
-        "beq 5f",
-        "4:",
-        "ldr r3, [r0], #4",
-        "subs r1, r1, #1",
+        "ldr r3, [r8], #4",
+        "ldr r5, [r8], #4",
+        "ldr r6, [r8], #4",
+        "ldr r7, [r8], #4",
+        "subs r9, r9, #4",
         widen_quad!("r3", "0", "16"),
-        "add r2, r2, #32",
-        "bne 4b",
+        widen_quad!("r5", "32", "48"),
+        widen_quad!("r6", "64", "80"),
+        widen_quad!("r7", "96", "112"),
+        "add r4, r4, #128",
+        "bhs 3b",
+        "4:",
+        "adds r9, r9, #4",
+        "beq 6f",
         "5:",
-        "pop {{r4-r6, pc}}",
+        "ldr r3, [r8], #4",
+        "subs r9, r9, #1",
+        widen_quad!("r3", "0", "16"),
+        "add r4, r4, #32",
+        "bne 5b",
+        "6:",
+        "cmp r2, r10",
+        "bne 2b",
+        "pop {{r4-r10, pc}}",
     )
 }
 
-/// As [`portable::multiply_tile`](crate::simd::portable::multiply_tile), to the bit: sixteen products in
+/// As [`portable::multiply_tile`], to the bit: sixteen products in
 /// thirteen instructions, a result in nine.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {

@@ -8,12 +8,13 @@
 
 use core::arch::naked_asm;
 use core::mem::offset_of;
+use core::ops;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
-use crate::simd::{FILTERS, LANES, Pair, QUAD, portable};
+use crate::simd::{FILTERS, LANES, Pair, portable};
 
-/// A quad becomes two pairs, stored at two distances from r2.
+/// A quad becomes two pairs, stored at two distances from r6.
 macro_rules! widen_quad {
     ($quad:literal, $first:literal, $second:literal) => {
         concat!(
@@ -23,8 +24,8 @@ macro_rules! widen_quad {
             concat!("sxtb lr, ", $quad, ", ror #8\n"),
             concat!("asr ", $quad, ", ", $quad, ", #24\n"),
             concat!("bfi lr, ", $quad, ", #16, #16\n"),
-            concat!("str r12, [r2, #", $first, "]\n"),
-            concat!("str lr, [r2, #", $second, "]\n"),
+            concat!("str r12, [r6, #", $first, "]\n"),
+            concat!("str lr, [r6, #", $second, "]\n"),
         )
     };
 }
@@ -44,59 +45,56 @@ macro_rules! add_products {
     };
 }
 
-/// As [`portable::widen`](crate::simd::portable::widen), to the bit.
+/// As [`portable::widen`], to the bit.
 #[inline]
-pub fn widen(column: &[i8], lane: usize, tile: &mut [Pair]) {
-    let Some(lanes) = tile.get_mut(lane..) else { return };
-    // Of the last quad only the second pair, behind those of the other lanes.
-    let quads = (column.len() / QUAD).min(lanes.len().wrapping_add(LANES - 1) / (2 * LANES));
-    if quads > 0 {
-        // SAFETY: the function reads `quads` words from `column`, no more than it holds, and writes every fourth pair
-        // of `lanes`, the last of them number 8 * quads - 4: quads is at most (length + 3) / 8.
-        unsafe { widen_quads(column.as_ptr(), quads, lanes.as_mut_ptr()) };
-    }
-    if column.len() != quads.wrapping_mul(QUAD) {
-        widen_rest(column, quads, lane, tile);
+pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
+    let quads = tile.len() / (2 * LANES);
+    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+        let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
+        // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
+        // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
+        unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
     }
 }
 
-/// The elements behind whole quads.
-#[inline(never)]
-fn widen_rest(column: &[i8], quads: usize, lane: usize, tile: &mut [Pair]) {
-    let (done, pairs) = (quads.wrapping_mul(QUAD), quads.wrapping_mul(2 * LANES));
-    portable::widen(column.get(done..).unwrap_or(&[]), lane, tile.get_mut(pairs..).unwrap_or(&mut []));
-}
-
-/// Widens `quads` (at least one) words into every fourth pair. LDR works at any alignment.
+/// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
+/// lane's, up to `end` (not `lane`). LDR works at any alignment.
 ///
 /// # Safety
 /// See [`widen`].
 #[unsafe(naked)]
-unsafe extern "C" fn widen_quads(column: *const i8, quads: usize, lanes: *mut Pair) {
+unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, quads: usize, end: *mut Pair) {
     naked_asm!(
-        "push {{r4, lr}}",
-        "tst r1, #1",
-        "beq 2f",
-        "ldr r3, [r0], #4",
-        widen_quad!("r3", "0", "16"),
-        "add r2, r2, #32",
+        "push {{r4-r9, lr}}",
+        "ldr r9, [sp, #28]",
         "2:",
-        "lsrs r1, r1, #1",
-        "beq 4f",
+        "mov r5, r0",
+        "mov r6, r2",
+        "add r0, r0, r1",
+        "add r2, r2, #4",
+        "lsrs r4, r3, #1",
+        "bcc 3f",
+        "ldr r7, [r5], #4",
+        widen_quad!("r7", "0", "16"),
+        "add r6, r6, #32",
         "3:",
-        "ldr r3, [r0], #4",
-        "ldr r4, [r0], #4",
-        "subs r1, r1, #1",
-        widen_quad!("r3", "0", "16"),
-        widen_quad!("r4", "32", "48"),
-        "add r2, r2, #64",
-        "bne 3b",
+        "cbz r4, 5f",
         "4:",
-        "pop {{r4, pc}}",
+        "ldr r7, [r5], #4",
+        "ldr r8, [r5], #4",
+        "subs r4, r4, #1",
+        widen_quad!("r7", "0", "16"),
+        widen_quad!("r8", "32", "48"),
+        "add r6, r6, #64",
+        "bne 4b",
+        "5:",
+        "cmp r2, r9",
+        "bne 2b",
+        "pop {{r4-r9, pc}}",
     )
 }
 
-/// As [`portable::multiply_tile`](crate::simd::portable::multiply_tile), to the bit.
+/// As [`portable::multiply_tile`], to the bit.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     let stride = channels.len();
