@@ -675,10 +675,14 @@ fn vanishes(Factor { multiplier, shift }: Factor, largest: i64) -> bool {
     multiplier == 0 || shift < 0 && product < 1 << (-i32::from(shift) - 1)
 }
 
+/// Filters that a core multiplies at once, at most: two by two, and two pairs on those with DSP instructions.
+const GROUP: usize = 2 * simd::FILTERS;
+
 /// Filters of `length` elements each, a line of the window having `run` of them, as [`simd::multiply_tile`] reads
-/// them: two by two in one 16-bit number, filled up with zeros to whole quads of each line and whole pairs of filters.
+/// them: two by two in one 16-bit number, filled up with zeros to whole quads of each line and whole groups of filters.
 fn interleaved(weights: &[i8], length: usize, run: usize) -> Vec<i8> {
-    let filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();
+    let mut filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();
+    filters.resize(filters.len().next_multiple_of(GROUP), &[]);
     let mut interleaved = Vec::with_capacity(weights.len());
     for pair in filters.chunks(simd::FILTERS) {
         for line in (0..length).step_by(run.max(1)) {
@@ -772,6 +776,9 @@ mod tests {
         let first = [1, 7, 3, 9, -2, 7, 0, 0, 4, 10, 6, 12, 5, 11, 0, 0];
         let second = [13, 0, 15, 0, 14, 0, 0, 0, 16, 0, 18, 0, 17, 0, 0, 0];
         assert_eq!(interleaved(&weights, 6, 3), [first, second].concat());
+        // A pair of zeros makes a group of a fifth filter alone.
+        let fifth = interleaved(&[1, 1, 1, 1, 9], 1, 1);
+        assert_eq!(fifth[16..], [[9, 0, 0, 0, 0, 0, 0, 0], [0; 8]].concat());
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,
     /// Each channel's column `[vertical][horizontal][input channel]`, of each vertical tap filled up with zeros to a
-    /// multiple of [`simd::QUAD`], the columns of two channels interleaved as [`simd::portable`] has it.
+    /// multiple of [`simd::QUAD`], the columns of two channels interleaved as [`simd::portable`] has it, in this core's order ([`simd::arrange`]).
     pub weights: &'a [i8],
     /// Per output channel.
     pub channels: &'a [Channel],
@@ -127,6 +127,11 @@ pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
 pub const fn int8_scratch_bytes(geometry: &Geometry) -> usize {
     let gathered = if (geometry.channels as usize).is_multiple_of(simd::QUAD) { 0 } else { run_elements(geometry) };
     column_elements(geometry) * simd::LANES * size_of::<i16>() + gathered
+}
+
+/// Bytes of the interleaved weights of a pair of filters, for [`simd::arrange`].
+pub const fn pair_bytes(geometry: &Geometry) -> usize {
+    column_elements(geometry) * simd::FILTERS
 }
 
 /// Elements of an int8 column: of each vertical tap whole quads.

@@ -74,6 +74,38 @@ pub const LANES: usize = 4;
 /// Filters that are multiplied with a tile at once: their weights are interleaved.
 pub const FILTERS: usize = 2;
 
+/// Pairs of filters whose weights take turns word by word, on this core: see [`arrange`].
+pub const STREAMS: usize = if cfg!(all(microception_dsp, not(microception_helium))) { 2 } else { 1 };
+
+/// Brings interleaved weights from the order of a generated module, which has one pair of filters behind the other, into
+/// that of this core, where the words of [`STREAMS`] pairs take turns. `pair_bytes` are those of a pair of filters; pairs
+/// that are no whole group stay where they are.
+///
+/// ```
+/// use microception::simd::{STREAMS, arrange};
+/// // three pairs of filters, two words each
+/// let arranged = arrange(*b"aaaaAAAAbbbbBBBBccccCCCC", 8);
+/// let expected = [b"aaaaAAAAbbbbBBBBccccCCCC", b"aaaabbbbAAAABBBBccccCCCC"];
+/// assert_eq!(&arranged, expected[STREAMS - 1]);
+/// ```
+pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8; N] {
+    let mut arranged = weights;
+    let group_words = pair_bytes / 4 * STREAMS;
+    if group_words == 0 {
+        return arranged;
+    }
+    let (words, _) = weights.as_chunks::<4>();
+    let (places, _) = arranged.as_chunks_mut::<4>();
+    let end = words.len() / group_words * group_words;
+    let mut place = 0;
+    while place < end {
+        let (group, word) = (place / group_words * group_words, place % group_words);
+        places[place] = words[group + word % STREAMS * (group_words / STREAMS) + word / STREAMS];
+        place += 1;
+    }
+    arranged
+}
+
 /// Sums of a convolution stay below it, so that 256 times a sum is an i32.
 pub const LARGEST_SUM: i64 = 1 << 23;
 

@@ -5,11 +5,11 @@
 //!
 //! *Interleaved weights* hold the filters two by two: `[filter / 2][quad][pair][element of the
 //! pair]`, each the 16-bit number (low byte first) of the first filter's weight and 256 times the second's, so that one product
-//! adds to the sums of both; an odd last filter lies beside one of zeros.
+//! adds to the sums of both; an odd last filter lies beside one of zeros. They lie as [`arrange`](super::arrange) puts them.
 
 use core::ops;
 
-use super::{FILTERS, LANES, PAIRS, Pair, QUAD};
+use super::{FILTERS, LANES, PAIRS, Pair, QUAD, STREAMS};
 use crate::quantized::{Channel, Factor, Range};
 
 /// Widens columns into lanes of a tile: each begins `step` values of `run` behind the one before it and has as many whole
@@ -106,7 +106,7 @@ fn fill_lanes(word: Pair, lanes: ops::Range<usize>, tile: &mut [Pair]) {
 /// Multiplies the columns of a tile with all filters and stores the requantized sums as pixels
 /// `[pixel][channel]`: as many of the lanes as `output` has room for.
 ///
-/// `weights` are interleaved, filters of as many quads as the tile. No weight is -128, and every channel's factor must be
+/// `weights` are interleaved and [arranged](super::arrange), filters of as many quads as the tile, and of whole groups. No weight is -128, and every channel's factor must be
 /// [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay below [`LARGEST_SUM`](super::LARGEST_SUM):
 /// other results are unspecified, as with a second filter's weight of 128 (a byte of 127 beside a negative weight of the
 /// first). Nothing is written where weights are missing. What the tile holds afterwards is unspecified: a form may bring
@@ -159,21 +159,24 @@ fn multiply_filters<const BOTH: bool>(
     requantize: impl Fn(i32, &Channel) -> i8,
 ) {
     let (pairs, _) = tile.as_chunks::<LANES>();
-    let pair_weights = pairs.len().wrapping_mul(2 * FILTERS);
-    if weights.len() < pair_weights.wrapping_mul(channels.len().div_ceil(FILTERS)) {
+    let pair_words = pairs.len();
+    let (weights, _) = weights.as_chunks::<{ 2 * FILTERS }>();
+    let groups = channels.len().div_ceil(FILTERS * STREAMS);
+    if pairs.is_empty() || weights.len() < pair_words.wrapping_mul(groups.wrapping_mul(STREAMS)) {
         return;
     }
-    for (index, weights) in weights.chunks_exact(pair_weights.max(1)).enumerate() {
-        let place = index.wrapping_mul(FILTERS);
-        let Some(these @ [_, ..]) = channels.get(place..) else { break };
-        let (weights, _) = weights.as_chunks::<{ 2 * FILTERS }>();
+    for (index, place) in (0..channels.len()).step_by(FILTERS).enumerate() {
+        let these = channels.get(place..).unwrap_or(&[]);
+        // The words of pairs of filters in a group take turns.
+        let first_word = (index / STREAMS * STREAMS).wrapping_mul(pair_words).wrapping_add(index % STREAMS);
+        let weights = weights.iter().skip(first_word).step_by(STREAMS);
         let biases = [these.first(), these.get(1)].map(|channel| channel.map_or(0, |channel| channel.bias));
         let [first, second] = biases;
         // Lane by lane and by pattern: at the optimizer's level for size loops stay loops, and an index could panic.
         let [mut a0, mut a1, mut a2, mut a3] = [first; LANES];
         let [mut b0, mut b1, mut b2, mut b3] =
             [if BOTH { first.wrapping_add(second.wrapping_shl(8)) } else { second }; LANES];
-        for (&[first_low, second_low, first_high, second_high], lanes) in weights.iter().zip(pairs) {
+        for (&[first_low, second_low, first_high, second_high], lanes) in weights.zip(pairs) {
             let second = [both::<BOTH>(first_low, second_low), both::<BOTH>(first_high, second_high)];
             let first = [i32::from(first_low), i32::from(first_high)];
             let &[lane0, lane1, lane2, lane3] = lanes;

@@ -4,8 +4,8 @@
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3, dot_i8,
-    dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed,
+    FILTERS, LANES, Pair, QUAD, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3,
+    dot_i8, dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed,
     portable, transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
@@ -107,7 +107,7 @@ fn multiplies_as(seed: u32, is_bounded: bool, twin: MultiplyTile, multiply: Mult
         }
         // now and then fewer weights than the channels need
         let channels = &channels[..random.below(MOST_CHANNELS + 1)];
-        let needed = channels.len().next_multiple_of(FILTERS) * quads * QUAD;
+        let needed = channels.len().next_multiple_of(FILTERS * STREAMS) * quads * QUAD;
         let weights = &weights[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
         let range = random.range();
         let pixels = random.below(LANES + 1);

@@ -4,8 +4,8 @@ mod elementwise;
 
 use std::fmt::Write;
 
-use microception::layers::Geometry;
 use microception::layers::pad::Pad;
+use microception::layers::{Geometry, conv};
 use microception::quantized::{Channel, Factor, Range};
 
 use super::literal::{byte_string, float, list};
@@ -30,8 +30,8 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
             format!("input::rescale(&{name}, call)")
         }
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
-        Kernel::ConvInt8(layer) if layer.bounded => module.window_int8_of_bytes("conv", "conv::int8", layer),
-        Kernel::ConvInt8(layer) => module.window_int8_of_bytes("conv", "conv::int8_literal", layer),
+        Kernel::ConvInt8(layer) if layer.bounded => module.convolution("conv::int8", layer),
+        Kernel::ConvInt8(layer) => module.convolution("conv::int8_literal", layer),
         Kernel::WinogradConvInt8(layer) => {
             let words = bytemuck::cast_slice::<_, u32>(&layer.weights);
             let weights = module.words("WEIGHTS", words);
@@ -40,7 +40,7 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
         Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
         Kernel::DepthwiseInt8(layer) => module.window_int8_of_bytes("depthwise", "depthwise::int8", layer),
         Kernel::Depthwise3x3Int8(layer) => module.window_int8_of_bytes("depthwise", "depthwise::int8_3x3", layer),
-        Kernel::PositionwiseDenseInt8(layer) => module.window_int8_of_bytes("conv", "dense::positionwise_int8", layer),
+        Kernel::PositionwiseDenseInt8(layer) => module.convolution("dense::positionwise_int8", layer),
         Kernel::DenseF32 { inputs, weights, bias, clamp } => {
             let weights = module.floats("WEIGHTS", weights);
             let bias = module.floats("BIAS", bias);
@@ -142,9 +142,15 @@ impl Writer<'_> {
 
     /// A static of aligned bytes; returns its name.
     fn bytes(&mut self, suffix: &str, values: &[i8]) -> String {
+        self.aligned(suffix, values, |bytes| bytes)
+    }
+
+    /// As [`bytes`](Writer::bytes), the array being what `of` makes of theirs.
+    fn aligned(&mut self, suffix: &str, values: &[i8], of: impl FnOnce(String) -> String) -> String {
         let name = format!("{}_{suffix}", self.name);
         let bytes = byte_string(values.iter().map(|&value| value.cast_unsigned()));
-        self.array(&name, &format!("Aligned<[u8; {}]>", values.len()), &format!("Aligned(*{bytes})"));
+        let value = format!("Aligned({})", of(format!("*{bytes}")));
+        self.array(&name, &format!("Aligned<[u8; {}]>", values.len()), &value);
         name
     }
 
@@ -181,6 +187,15 @@ impl Writer<'_> {
         );
         self.layer(&format!("{module}::F32<'_>"), &fields);
         format!("{module}::f32(&{}, call)", self.name)
+    }
+
+    /// Interleaved weights are brought into the order of the core that the module is compiled for.
+    fn convolution(&mut self, function: &str, layer: &WindowInt8) -> String {
+        let pair_bytes = conv::pair_bytes(&layer.geometry);
+        let weights = self.aligned("WEIGHTS", &layer.weights, |bytes| {
+            format!("::microception::simd::arrange({bytes}, {pair_bytes})")
+        });
+        self.window_int8("conv", function, layer, &format!("must_cast_slice(&{weights}.0)"))
     }
 
     fn window_int8_of_bytes(&mut self, module: &str, function: &str, layer: &WindowInt8) -> String {

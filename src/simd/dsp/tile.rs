@@ -1,12 +1,14 @@
 //! Tiles of columns, multiplied with pairs of filters.
 
 use core::arch::naked_asm;
+use core::array::from_fn;
 use core::mem::offset_of;
 use core::ops;
+use core::ptr::null_mut;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
-use crate::simd::{FILTERS, LANES, Pair, portable};
+use crate::simd::{FILTERS, LANES, Pair, STREAMS, portable};
 
 /// A quad becomes two pairs, stored at two distances from r4.
 macro_rules! widen_quad {
@@ -28,6 +30,26 @@ macro_rules! widen_quad {
             ", [r4, #",
             $second,
             "]",
+        )
+    };
+}
+
+/// The results of one filter of a group, whose channels r0 points to, in both lanes.
+macro_rules! results {
+    ($first:literal, $second:literal, $filter:literal, $doubled:literal) => {
+        concat!(
+            "ldr r2, [r0, #",
+            $filter,
+            " * {channel_bytes} + {multiplier}]\n",
+            "ldrsb r3, [r0, #",
+            $filter,
+            " * {channel_bytes} + {shift}]\n",
+            "ldr r12, [sp, #{constant}]\n",
+            "mvn r3, r3\n",
+            "lsl r12, r12, r3\n",
+            requantize!($first, "r2", "r3", "r12", "lr", $doubled),
+            "\n",
+            requantize!($second, "r2", "r3", "r12", "lr", $doubled),
         )
     };
 }
@@ -92,48 +114,51 @@ unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, q
 }
 
 /// As [`portable::multiply_tile`], to the bit: sixteen products in
-/// thirteen instructions, a result in nine.
+/// fourteen instructions, a result in eleven.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     let stride = channels.len();
     let pairs = tile.len() / LANES;
     let pixels = output.len().checked_div(stride).unwrap_or(0).min(LANES);
-    let filter_bytes = pairs.wrapping_mul(2 * FILTERS);
-    if weights.len() < filter_bytes.wrapping_mul(stride.div_ceil(FILTERS)) || pairs == 0 || pixels == 0 {
+    let group_bytes = pairs.wrapping_mul(2 * GROUP);
+    if weights.len() < group_bytes.wrapping_mul(stride.div_ceil(GROUP)) || pairs == 0 || pixels == 0 {
         return;
     }
-    // Pairs that the first round of the unrolled loop leaves out.
-    let skipped = pairs.next_multiple_of(UNROLLED).wrapping_sub(pairs);
+    // Pairs that the first round of the unrolled loop leaves out. The first pair is not in the loop.
+    let skipped = UNROLLED.wrapping_sub(pairs.wrapping_sub(1) % UNROLLED);
+    let whole = stride / GROUP * GROUP;
     let start = output.as_mut_ptr();
-    let last = stride / FILTERS * FILTERS;
     let mut arguments = Tile {
-        // A lane that has no pixel writes before the first lane does, to the same place.
-        lanes: [0, 1, 2, 3].map(|lane| start.wrapping_add(if lane < pixels { lane.wrapping_mul(stride) } else { 0 })),
+        // A lane that has no pixel writes before the one on its left does, to the same place.
+        lanes: [0, 1, 2, 3]
+            .map(|lane| if lane < pixels { lane } else { lane & 2 })
+            .map(|lane| if lane < pixels { start.wrapping_add(lane.wrapping_mul(stride)) } else { null_mut() }),
         tile: tile.as_ptr(),
         end: tile.as_ptr().wrapping_add(pairs.wrapping_mul(LANES)),
         skipped: skipped.wrapping_mul(PAIR_BYTES),
-        last_channels: channels.as_ptr().wrapping_add(last),
         channels: channels.as_ptr(),
+        last_channels: channels.as_ptr().wrapping_add(whole),
         constant: range.zero_point.wrapping_mul(2).wrapping_add(1),
     };
-    if last != 0 {
-        // SAFETY: the tile has `pairs` (not 0) times LANES pairs, and the loop reads them up to `end`. It reads as
-        // often `filter_bytes` weights as there are pairs of filters, and `last` (a multiple of FILTERS, not 0)
-        // channels: `weights` and `channels` hold them. It writes `last` bytes, at most `stride`, from the start of
-        // each lane's pixel on: `output` has room for `pixels` pixels, and the other lanes write to the first.
-        unsafe { multiply_filter_pairs(&arguments, weights.as_ptr()) };
+    if whole != 0 {
+        // SAFETY: the tile has `pairs` (not 0) times LANES pairs, and the loop reads two of each four up to `end`, once or
+        // twice. It reads as often `group_bytes` weights as there are groups of filters, and `whole` (a multiple of GROUP,
+        // not 0) channels: `weights` and `channels` hold them. It writes `whole` bytes, at most `stride`, from the start of
+        // each lane's pixel on: `output` has room for `pixels` (not 0) pixels, and the other lanes write to those.
+        unsafe { multiply_filters(&arguments, weights.as_ptr()) };
     }
-    if let (Some(&channel), Some(weights)) = (channels.get(last), weights.get(last.wrapping_mul(pairs * 2)..)) {
-        // The last filter is alone: the one of zeros beside it makes a channel of its own.
-        let channels = [channel; FILTERS];
-        let mut buffer = [[0i8; FILTERS]; LANES];
-        arguments.lanes = buffer.each_mut().map(|pixel| pixel.as_mut_ptr());
+    let (rest, weights) = (channels.get(whole..), weights.get(whole.wrapping_mul(pairs * 2)..));
+    if let (Some(rest @ [channel, ..]), Some(weights)) = (rest, weights) {
+        // The last filters are less than a group: those of zeros beside them have any channel.
+        let channels: [Channel; GROUP] = from_fn(|index| *rest.get(index).unwrap_or(channel));
+        let mut results = [[0i8; GROUP]; LANES];
+        arguments.lanes = results.each_mut().map(|pixel| pixel.as_mut_ptr());
         arguments.channels = channels.as_ptr();
-        arguments.last_channels = channels.as_ptr().wrapping_add(FILTERS);
-        // SAFETY: as above, with one pair of filters, two channels, and room for two bytes per lane.
-        unsafe { multiply_filter_pairs(&arguments, weights.as_ptr()) };
-        for (pixel, [result, _]) in output.chunks_exact_mut(stride.max(1)).zip(buffer) {
-            if let Some(place) = pixel.get_mut(last) {
+        arguments.last_channels = channels.as_ptr().wrapping_add(GROUP);
+        // SAFETY: as above, with one group of filters, its channels, and room for its bytes per lane.
+        unsafe { multiply_filters(&arguments, weights.as_ptr()) };
+        for (pixel, results) in output.chunks_exact_mut(stride.max(1)).zip(results) {
+            for (place, result) in pixel.iter_mut().skip(whole).zip(results) {
                 *place = result;
             }
         }
@@ -143,10 +168,10 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
     }
 }
 
-/// What [`multiply_filter_pairs`] works on, beside the weights.
+/// What [`multiply_filters`] works on, beside the weights.
 #[repr(C)]
 struct Tile {
-    /// Where each lane's next channels are written.
+    /// Where each lane's next channels are written; the third is null where only two lanes count.
     lanes: [*mut i8; LANES],
     /// The tile's elements.
     tile: *const Pair,
@@ -154,119 +179,137 @@ struct Tile {
     end: *const Pair,
     /// Bytes of code that the first round leaves out.
     skipped: usize,
-    /// Behind the last filter's channel.
-    last_channels: *const Channel,
     /// The first filter's channel.
     channels: *const Channel,
+    /// Behind the last filter's channel.
+    last_channels: *const Channel,
     /// Twice the zero point, and one.
     constant: i32,
 }
+
+/// Filters that are multiplied at once.
+const GROUP: usize = FILTERS * STREAMS;
 
 /// Pairs of elements in one round of the loop over a tile.
 const UNROLLED: usize = 16;
 
 /// Bytes of code for one pair of elements.
-const PAIR_BYTES: usize = 52;
+const PAIR_BYTES: usize = 56;
 
-/// Bytes of [`Tile`], kept on the stack.
+/// Bytes of [`Tile`], kept on the stack; behind it the first weight and the first channel.
 const TILE_BYTES: usize = size_of::<Tile>();
 
-/// Multiplies a tile of four columns with pairs of filters.
+/// Multiplies two lanes of a tile with groups of four filters.
 ///
-/// All fourteen registers are at work in the loop: r4 to r7 are the sums of the first filter, r8 to
-/// r11 those of both, the second's times 256; r0 reads the tile, r1 the weights.
+/// All fourteen registers are at work in the loop: r4 to r7 are the sums of the first lane, r8 to r11 those of the
+/// second: of the first filter, of the first and 256 times the second, and likewise of the others. r0 reads the tile,
+/// r1 the weights. Four loads in a row take five cycles: four filters by two lanes need them in a row, two by four would
+/// need five in two rows.
 ///
 /// # Safety
 /// What `arguments` and the weights point to must be there: see [`multiply_tile`].
 #[unsafe(naked)]
-unsafe extern "C" fn multiply_filter_pairs(arguments: &Tile, weights: *const i8) {
+unsafe extern "C" fn multiply_filters(arguments: &Tile, weights: *const i8) {
     naked_asm!(
         core!(),
         "push {{r4-r11, lr}}",
         "ldm r0, {{r2-r11}}",
-        "sub sp, sp, #{tile_bytes}",
+        "sub sp, sp, #{tile_bytes} + 8",
         // Where the first round begins, as an address in Thumb code.
         "adr.w r12, 4f",
         "add r8, r8, r12",
         "orr r8, r8, #1",
         "stm sp, {{r2-r11}}",
-        "mov r0, r10",
+        "mov r0, r9",
+        "strd r1, r0, [sp, #{tile_bytes}]",
+        // The next filters: biases, and the first pair.
         "3:",
         "ldr r4, [r0, #{bias}]",
-        "ldr r8, [r0, #{channel_bytes} + {bias}]",
+        "ldr r5, [r0, #{channel_bytes} + {bias}]",
+        "ldr r6, [r0, #2 * {channel_bytes} + {bias}]",
+        "ldr r7, [r0, #3 * {channel_bytes} + {bias}]",
         "ldr r0, [sp, #{tile}]",
-        "mov r5, r4",
-        "mov r6, r4",
-        "mov r7, r4",
-        "add r8, r4, r8, lsl #8",
-        "mov r9, r8",
-        "mov r10, r8",
-        "mov r11, r8",
+        "ldr r2, [r1], #4",
+        "ldr r3, [r1], #4",
+        "ldr lr, [r0, #4]",
+        "ldr r12, [r0], #16",
+        "add r5, r4, r5, lsl #8",
+        "add r7, r6, r7, lsl #8",
+        "smlad r9, r2, lr, r5",
+        "smlad r5, r2, r12, r5",
+        "sxtb16 r2, r2",
+        "smlad r11, r3, lr, r7",
+        "smlad r7, r3, r12, r7",
+        "sxtb16 r3, r3",
+        "smlad r8, r2, lr, r4",
+        "smlad r4, r2, r12, r4",
+        "smlad r10, r3, lr, r6",
+        "smlad r6, r3, r12, r6",
         "ldr pc, [sp, #{skipped}]",
         ".p2align 2",
         "4:",
         ".rept {unrolled}",
         "ldr.w r2, [r1], #4",
-        "ldr.w r12, [r0], #4",
-        "ldr.w lr, [r0], #4",
-        "sxtb16 r3, r2",
-        "smlad r4, r3, r12, r4",
-        "smlad r8, r2, r12, r8",
-        "smlad r5, r3, lr, r5",
+        "ldr.w r3, [r1], #4",
+        "ldr.w lr, [r0, #4]",
+        "ldr.w r12, [r0], #16",
+        "smlad r5, r2, r12, r5",
         "smlad r9, r2, lr, r9",
-        "ldrd r12, lr, [r0], #8",
+        "sxtb16 r2, r2",
+        "smlad r7, r3, r12, r7",
+        "smlad r11, r3, lr, r11",
+        "sxtb16 r3, r3",
+        "smlad r4, r2, r12, r4",
+        "smlad r8, r2, lr, r8",
         "smlad r6, r3, r12, r6",
-        "smlad r10, r2, r12, r10",
-        "smlad r7, r3, lr, r7",
-        "smlad r11, r2, lr, r11",
+        "smlad r10, r3, lr, r10",
         ".endr",
         "ldr r2, [sp, #{end}]",
         "cmp r0, r2",
         "bne.w 4b",
-        // 256 times the second filter's sums.
-        "sub r8, r8, r4",
-        "sub r9, r9, r5",
-        "sub r10, r10, r6",
-        "sub r11, r11, r7",
-        // The first filter's results.
         "ldr r0, [sp, #{channels}]",
-        "ldr r12, [sp, #{constant}]",
-        "ldr r2, [r0, #{multiplier}]",
-        "ldrsb r3, [r0, #{shift}]",
-        "mvn r3, r3",
-        "lsl r12, r12, r3",
-        requantize!("r4", "r2", "r3", "r12", "lr"),
-        requantize!("r5", "r2", "r3", "r12", "lr"),
-        requantize!("r6", "r2", "r3", "r12", "lr"),
-        requantize!("r7", "r2", "r3", "r12", "lr"),
-        // The second filter's.
-        "ldr r12, [sp, #{constant}]",
-        "ldr r2, [r0, #{channel_bytes} + {multiplier}]",
-        "ldrsb r3, [r0, #{channel_bytes} + {shift}]",
-        "add r0, r0, #2 * {channel_bytes}",
-        "mvn r3, r3",
-        "lsl r12, r12, r3",
-        requantize!("r8", "r2", "r3", "r12", "lr", "asr #7"),
-        requantize!("r9", "r2", "r3", "r12", "lr", "asr #7"),
-        requantize!("r10", "r2", "r3", "r12", "lr", "asr #7"),
-        requantize!("r11", "r2", "r3", "r12", "lr", "asr #7"),
-        "bfi r4, r8, #8, #8",
-        "bfi r5, r9, #8, #8",
-        "bfi r6, r10, #8, #8",
-        "bfi r7, r11, #8, #8",
-        "ldm sp, {{r8-r11}}",
-        "strh r7, [r11], #2",
-        "strh r6, [r10], #2",
-        "strh r5, [r9], #2",
-        "strh r4, [r8], #2",
+        // 256 times the sums of every other filter.
+        "sub r5, r5, r4",
+        "sub r7, r7, r6",
+        "sub r9, r9, r8",
+        "sub r11, r11, r10",
+        results!("r4", "r8", "0", "lsl #1"),
+        results!("r5", "r9", "1", "asr #7"),
+        results!("r6", "r10", "2", "lsl #1"),
+        results!("r7", "r11", "3", "asr #7"),
+        "bfi r4, r5, #8, #8",
+        "bfi r8, r9, #8, #8",
+        "bfi r4, r6, #16, #8",
+        "bfi r8, r10, #16, #8",
+        "bfi r4, r7, #24, #8",
+        "bfi r8, r11, #24, #8",
+        "ldrd r2, r3, [sp, #{lanes}]",
+        "add r0, r0, #4 * {channel_bytes}",
+        "str r8, [r3], #4",
+        "str r4, [r2], #4",
         "str r0, [sp, #{channels}]",
-        "ldr r2, [sp, #{last_channels}]",
-        "stm sp, {{r8-r11}}",
-        "cmp r0, r2",
+        "ldr r12, [sp, #{last_channels}]",
+        "strd r2, r3, [sp, #{lanes}]",
+        "cmp r0, r12",
         "bne.w 3b",
-        "add sp, sp, #{tile_bytes}",
+        // The other two lanes.
+        "ldrd r2, r3, [sp, #{lanes} + 8]",
+        "cbz r2, 5f",
+        "strd r2, r3, [sp, #{lanes}]",
+        "ldrd r4, r5, [sp, #{tile}]",
+        "mov r2, #0",
+        "add r4, r4, #8",
+        "add r5, r5, #8",
+        "strd r4, r5, [sp, #{tile}]",
+        "str r2, [sp, #{lanes} + 8]",
+        "ldrd r1, r0, [sp, #{tile_bytes}]",
+        "str r0, [sp, #{channels}]",
+        "b.w 3b",
+        "5:",
+        "add sp, sp, #{tile_bytes} + 8",
         "pop {{r4-r11, pc}}",
         tile_bytes = const TILE_BYTES,
+        lanes = const offset_of!(Tile, lanes),
         channels = const offset_of!(Tile, channels),
         constant = const offset_of!(Tile, constant),
         tile = const offset_of!(Tile, tile),
