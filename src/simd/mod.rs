@@ -99,8 +99,11 @@ pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8
     let end = words.len() / group_words * group_words;
     let mut place = 0;
     while place < end {
-        let (group, word) = (place / group_words * group_words, place % group_words);
-        places[place] = words[group + word % STREAMS * (group_words / STREAMS) + word / STREAMS];
+        let group = place / group_words * group_words;
+        // The word's place in its own pair, and the pair's in the group.
+        let word = (place - group) / STREAMS;
+        let pair = place - group - word * STREAMS;
+        places[place] = words[group + pair * (group_words / STREAMS) + word];
         place += 1;
     }
     arranged

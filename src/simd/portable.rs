@@ -168,7 +168,8 @@ fn multiply_filters<const BOTH: bool>(
     for (index, place) in (0..channels.len()).step_by(FILTERS).enumerate() {
         let these = channels.get(place..).unwrap_or(&[]);
         // The words of pairs of filters in a group take turns.
-        let first_word = (index / STREAMS * STREAMS).wrapping_mul(pair_words).wrapping_add(index % STREAMS);
+        let group = index / STREAMS * STREAMS;
+        let first_word = group.wrapping_mul(pair_words).wrapping_add(index.wrapping_sub(group));
         let weights = weights.iter().skip(first_word).step_by(STREAMS);
         let biases = [these.first(), these.get(1)].map(|channel| channel.map_or(0, |channel| channel.bias));
         let [first, second] = biases;
