@@ -244,7 +244,8 @@ impl Columns<'_> {
     fn widen(&mut self, row: usize, columns: Range<usize>, lane: usize, mut tile: &mut [simd::Pair]) {
         let geometry = self.geometry;
         let ([vertical, _], [_, stride]) = (geometry.kernel, geometry.stride);
-        let [stride, channels, left] = [stride.into(), geometry.channels, geometry.left.into()].map(usize::from);
+        let step = usize::from(geometry.channels).wrapping_mul(stride.into());
+        let left = usize::from(geometry.channels).wrapping_mul(geometry.left.into());
         let run_words = run_elements(geometry) / simd::WORD_ELEMENTS;
         for tap in 0..usize::from(vertical) {
             let (run, rest) = tile.split_at_mut_checked(run_words.wrapping_mul(simd::LANES)).unwrap_or_default();
@@ -255,12 +256,12 @@ impl Columns<'_> {
             };
             let (mut lane, mut column) = (lane, columns.start);
             while column < columns.end {
-                let from = column.wrapping_mul(stride).wrapping_sub(left).wrapping_mul(channels);
+                let from = column.wrapping_mul(step).wrapping_sub(left);
                 let mut pixels = 1;
                 if self.inside.contains(&column) {
                     pixels = self.inside.end.min(columns.end).wrapping_sub(column);
                     let line = line.get(from..).unwrap_or(&[]);
-                    simd::widen(line, stride.wrapping_mul(channels), lane..lane.wrapping_add(pixels), run);
+                    simd::widen(line, step, lane..lane.wrapping_add(pixels), run);
                 } else {
                     self.widen_edge(line, from, lane, run);
                 }
@@ -288,9 +289,10 @@ impl Columns<'_> {
                 from = from.wrapping_add(step);
             }
         } else {
-            for pixel in self.gathered.chunks_mut(channels.max(1)) {
-                for (channel, value) in pixel.iter_mut().enumerate() {
-                    *value = line.get(from.wrapping_add(channel)).copied().unwrap_or(self.padding);
+            let neighbours = if dilation == 1 { self.gathered.len() } else { channels };
+            for pixels in self.gathered.chunks_mut(neighbours.max(1)) {
+                for (place, value) in pixels.iter_mut().enumerate() {
+                    *value = line.get(from.wrapping_add(place)).copied().unwrap_or(self.padding);
                 }
                 from = from.wrapping_add(step);
             }
