@@ -13,6 +13,7 @@
 //! - [`window`]: what a kernel sees of the arena: the lines that exist, and one slice to write.
 //! - [`layers`]: one operator a file, f32 and int8 side by side.
 //! - [`functions`]: activations of one number in f32.
+//! - [`filter`]: classic kernels over a picture's rows, in front of a network or by themselves.
 //! - [`quantized`]: fixed-point arithmetic as the TensorFlow Lite 8-bit specification has it.
 //! - [`simd`]: the inner loops; a portable form of each, and the instructions that replace it.
 //! - [`top`]: the best classes of an output, with their labels.
@@ -77,6 +78,7 @@
 #![forbid(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod executor;
+pub mod filter;
 pub mod functions;
 pub mod layers;
 pub mod model;

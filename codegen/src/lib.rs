@@ -13,6 +13,7 @@
 //! - [`device`]: builds a board's firmware, runs it in an emulator, talks to it.
 //! - [`data`]: frames from NumPy's files and pictures, and what a model answers.
 //! - [`convert`]: the whole path as one call, for the command and for a `build.rs`.
+//! - [`filter`]: whole pictures through the runtime's classic kernels.
 //! - [`error`]: what can be wrong with a model or with data.
 
 pub mod convert;
@@ -21,6 +22,7 @@ pub mod data;
 pub mod device;
 pub mod emit;
 pub mod error;
+pub mod filter;
 pub mod graph;
 pub mod host;
 pub mod lower;

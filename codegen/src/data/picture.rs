@@ -1,14 +1,16 @@
-//! Pictures: PNG, JPEG and BMP files become frames of a model.
+//! Pictures: PNG, JPEG and BMP files become frames of a model, or just pictures.
 
 use std::io::Cursor;
 use std::path::Path;
 
+use image::codecs::png::PngEncoder;
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{ColorType, DynamicImage, ImageDecoder, ImageEncoder, ImageReader, Limits};
 
 use crate::data::array::{Numbers, load};
 use crate::data::input::Input;
+use crate::data::write::whole;
 use crate::error::Error;
 
 /// Endings of the pictures in a folder. What a file holds is then told by its content.
@@ -53,14 +55,55 @@ pub fn frame(path: &Path, input: &Input, fit: Fit) -> Result<Vec<u8>, Error> {
         .map_err(|reason| Error::file(path, reason))
 }
 
-fn decode(bytes: Vec<u8>, input: &Input, fit: Fit) -> Result<Vec<u8>, String> {
-    let &[height, width, channels] = input.shape.0.as_slice() else {
-        return Err(format!("is a picture, and the model takes {}", input.shape));
-    };
-    if !matches!(channels, 1 | 3 | 4) {
-        return Err(format!("is a picture, and the model takes {channels} channels; pictures have 1, 3 or 4"));
+/// A picture as it lies in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Rows.
+    pub height: usize,
+    /// Pixels of a row.
+    pub width: usize,
+    /// 3 of a coloured picture, red, green and blue; 1 of a grey one.
+    pub channels: usize,
+    /// `[row][column][channel]`.
+    pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// Reads the picture at `path`, turned upright as its camera says. Opacity is left out.
+    ///
+    /// # Errors
+    /// When the file is no picture, or damaged.
+    pub fn read(path: &Path) -> Result<Picture, Error> {
+        let (decoder, orientation) = decoder(load(path)?).map_err(|reason| Error::file(path, reason))?;
+        let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| Error::file(path, damaged(&error)))?;
+        picture.apply_orientation(orientation);
+        let [height, width] = [picture.height() as usize, picture.width() as usize];
+        let grey = matches!(picture.color(), ColorType::L8 | ColorType::La8 | ColorType::L16 | ColorType::La16);
+        let (channels, pixels) =
+            if grey { (1, picture.to_luma8().into_raw()) } else { (3, picture.to_rgb8().into_raw()) };
+        Ok(Picture { height, width, channels, pixels })
     }
-    let damaged = |error: image::ImageError| format!("cannot be decoded: {error}");
+
+    /// Writes it to `path`, as PNG.
+    ///
+    /// # Errors
+    /// When the file can't be written, or the picture is none: it has no pixels, or two channels.
+    pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        let color = if self.channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
+        PngEncoder::new(&mut bytes)
+            .write_image(&self.pixels, self.width as u32, self.height as u32, color.into())
+            .map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
+        whole(path, &bytes)
+    }
+}
+
+fn damaged(error: &image::ImageError) -> String {
+    format!("cannot be decoded: {error}")
+}
+
+/// What decodes the picture, and how the camera was held.
+fn decoder(bytes: Vec<u8>) -> Result<(impl ImageDecoder, Orientation), String> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| format!("cannot be decoded: {error}"))?;
@@ -72,13 +115,24 @@ fn decode(bytes: Vec<u8>, input: &Input, fit: Fit) -> Result<Vec<u8>, String> {
     limits.max_image_height = Some(LARGEST_EXTENT);
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let mut decoder = reader.into_decoder().map_err(|error| damaged(&error))?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((decoder, orientation))
+}
+
+fn decode(bytes: Vec<u8>, input: &Input, fit: Fit) -> Result<Vec<u8>, String> {
+    let &[height, width, channels] = input.shape.0.as_slice() else {
+        return Err(format!("is a picture, and the model takes {}", input.shape));
+    };
+    if !matches!(channels, 1 | 3 | 4) {
+        return Err(format!("is a picture, and the model takes {channels} channels; pictures have 1, 3 or 4"));
+    }
+    let (decoder, orientation) = decoder(bytes)?;
     let (found_width, found_height) = decoder.dimensions();
     if fit == Fit::Exact && (found_width as usize, found_height as usize) != (width, height) {
         return Err(format!("is a picture of {found_width}x{found_height}, the model takes {width}x{height}"));
     }
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(&error))?;
     if fit == Fit::Resize {
         // Training pipelines leave the camera's note of what is up unread, so a picture of the model's own
         // size is taken as it lies; a photograph is looked at by a person, who expects it upright.
