@@ -421,6 +421,31 @@ pub enum Operator {
         shift: Vec<f32>,
     },
     /// Passes its input on: a layer that only works in training (dropout, augmentation).
+    ///
+    /// Dropout sets a part `rate` of its input to zero in training and multiplies the rest by `1 / (1 - rate)`. On average every
+    /// number stays what it is, so that after training there is nothing to drop and nothing to scale:
+    ///
+    /// ```
+    /// let rate = 0.75; // of four numbers three become zero
+    /// let scale = 1.0 / (1.0 - rate);
+    /// assert_eq!(scale, 4.0);
+    ///
+    /// let input = [4.0, 5.0, 4.0, 4.0];
+    /// let kept = |one: usize| (0..4).map(move |index| if index == one { input[index] * scale } else { 0.0 });
+    /// assert_eq!(kept(1).collect::<Vec<_>>(), [0.0, 20.0, 0.0, 0.0]);
+    /// let average: Vec<f64> = (0..4).map(|index| (0..4).filter_map(|one| kept(one).nth(index)).sum::<f64>() / 4.0).collect();
+    /// assert_eq!(average, input);
+    ///
+    /// // a model with Dropout, SpatialDropout2D, GaussianDropout and GaussianNoise among its layers
+    /// use microception_codegen::graph::{Graph, Operator};
+    /// use microception_codegen::{passes, read};
+    /// let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/keras/dropouts.keras");
+    /// let graph = read::read(file.as_ref())?;
+    /// let dropped = |graph: &Graph| graph.layers.iter().filter(|layer| layer.operator == Operator::Identity).count();
+    /// assert_eq!(dropped(&graph), 5);
+    /// assert_eq!(dropped(&passes::run(graph)?), 0);
+    /// # Ok::<(), microception_codegen::error::Error>(())
+    /// ```
     Identity,
 }
 

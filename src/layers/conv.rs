@@ -52,18 +52,61 @@ pub struct Int8<'a> {
 ///
 /// The pixels of all rows form one run, of which [`simd::LANES`] at a time are multiplied with four filters.
 ///
-/// The course's example, kernel [[1, 0], [0, 1]] over the first two rows of its matrix:
+/// The course's example: the kernel [[1, 0], [0, 1]] over its matrix, which adds up a number and the one below to its
+/// right. The result begins 6, 8.
 ///
 /// ```
 /// use microception::layers::{Geometry, conv};
 /// use microception::window::Call;
+/// let matrix: [[f32; 4]; 4] = [
+///     [4.0, 5.0, 4.0, 4.0],
+///     [4.0, 2.0, 3.0, 5.0],
+///     [5.0, 5.0, 4.0, 4.0],
+///     [7.0, 7.0, 5.0, 5.0],
+/// ];
+/// // one filter, and three of zeros that fill up the four
+/// let weights = [
+///     1.0, 0.0, 0.0, 0.0,   0.0, 0.0, 0.0, 0.0,
+///     0.0, 0.0, 0.0, 0.0,   1.0, 0.0, 0.0, 0.0,
+/// ];
 /// let geometry = Geometry { width: 4, channels: 1, output_width: 3, kernel: [2, 2], stride: [1, 1], dilation: [1, 1], left: 0 };
-/// let layer = conv::F32 { geometry, weights: &[1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], bias: &[0.0], clamp: [f32::MIN, f32::MAX] };
-/// let lines: [f32; 8] = [4.0, 5.0, 4.0, 4.0, 4.0, 2.0, 3.0, 5.0];
-/// let (mut output, mut scratch) = ([0.0f32; 3], [0.0f32; 16]);
-/// let [output_bytes, scratch] = [&mut output[..], &mut scratch[..]].map(|slice| bytemuck::cast_slice_mut(slice));
-/// conv::f32(&layer, Call::on_lines(bytemuck::cast_slice(&lines), 2, 0, output_bytes, scratch, 1));
-/// assert_eq!(output, [6.0, 8.0, 9.0]);
+/// let layer = conv::F32 { geometry, weights: &weights, bias: &[0.0], clamp: [f32::MIN, f32::MAX] };
+/// let (mut output, mut scratch) = ([[0.0f32; 3]; 3], [0.0f32; 16]);
+/// let call = Call::on_lines(
+///     bytemuck::cast_slice(&matrix), 4, 0,
+///     bytemuck::cast_slice_mut(&mut output), bytemuck::cast_slice_mut(&mut scratch), 3,
+/// );
+/// conv::f32(&layer, call);
+/// assert_eq!(output, [
+///     [ 6.0,  8.0, 9.0],
+///     [ 9.0,  6.0, 7.0],
+///     [12.0, 10.0, 9.0],
+/// ]);
+/// ```
+///
+/// With padding "same" zeros lie around the matrix and the result is as large as it is. What is above and to the left of
+/// it is said by the first line's place (-1) and by `left`:
+///
+/// ```
+/// # use microception::layers::{Geometry, conv};
+/// # use microception::window::Call;
+/// # let matrix: [[f32; 4]; 4] = [[4.0, 5.0, 4.0, 4.0], [4.0, 2.0, 3.0, 5.0], [5.0, 5.0, 4.0, 4.0], [7.0, 7.0, 5.0, 5.0]];
+/// let mut weights = [[0.0; 4]; 9]; // nine taps of the first filter: each adds
+/// weights.iter_mut().for_each(|taps| taps[0] = 1.0);
+/// let geometry = Geometry { width: 4, channels: 1, output_width: 4, kernel: [3, 3], stride: [1, 1], dilation: [1, 1], left: 1 };
+/// let layer = conv::F32 { geometry, weights: weights.as_flattened(), bias: &[0.0], clamp: [f32::MIN, f32::MAX] };
+/// let (mut output, mut scratch) = ([[0.0f32; 4]; 4], [0.0f32; 36]);
+/// let call = Call::on_lines(
+///     bytemuck::cast_slice(&matrix), 4, -1,
+///     bytemuck::cast_slice_mut(&mut output), bytemuck::cast_slice_mut(&mut scratch), 4,
+/// );
+/// conv::f32(&layer, call);
+/// assert_eq!(output, [
+///     [15.0, 22.0, 23.0, 16.0], // 4 + 5 + 4 + 2 = 15
+///     [25.0, 36.0, 36.0, 24.0],
+///     [30.0, 42.0, 40.0, 26.0],
+///     [24.0, 33.0, 30.0, 18.0],
+/// ]);
 /// ```
 pub fn f32(layer: &F32<'_>, call: Call<'_>) {
     let geometry = &layer.geometry;

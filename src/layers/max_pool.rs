@@ -1,6 +1,8 @@
-//! The largest value of each channel in a window. Padded places do not take part (the course's
-//! slides fill them with zeros; Keras and TensorFlow Lite ignore them, and so do we). int8 and
-//! f32 alike: input and output have one scale.
+//! The largest value of each channel in a window. int8 and f32 alike: input and output have one scale.
+//!
+//! The course says of padding "same" that zeros are filled in. Keras and TensorFlow Lite fill in nothing: padded places do
+//! not take part, and neither do they here. Where all values of a window are negative that is another result: see
+//! [`f32`](f32()).
 
 use super::Geometry;
 use crate::simd;
@@ -18,23 +20,54 @@ pub struct MaxPool {
 /// A call with a second input goes on with the row that the output holds, which an earlier call began
 /// with the lines above: rows can be taken one at a time, as they come.
 ///
-/// The course's example:
+/// The course's example, with pool size 2 and its default stride, the same: 7 is the largest of [[4, 7], [4, 2]].
 ///
 /// ```
 /// use microception::layers::{Geometry, max_pool};
 /// use microception::window::Call;
-/// let geometry = Geometry { width: 2, channels: 1, output_width: 1, kernel: [2, 2], stride: [2, 2], dilation: [1, 1], left: 0 };
-/// let mut output = [0u8];
-/// let lines: [u8; 8] = [4, 7, 0, 0, 4, 2, 0, 0];
-/// let layer = max_pool::MaxPool { geometry: Geometry { width: 4, ..geometry } };
-/// max_pool::int8(&layer, Call::on_lines(&lines, 2, 0, &mut output, &mut [], 1));
-/// assert_eq!(output, [7]);
+/// let matrix: [[i8; 4]; 4] = [
+///     [4, 7, 4, 4],
+///     [4, 2, 3, 5],
+///     [5, 5, 4, 4],
+///     [7, 7, 5, 5],
+/// ];
+/// let geometry = Geometry { width: 4, channels: 1, output_width: 2, kernel: [2, 2], stride: [2, 2], dilation: [1, 1], left: 0 };
+/// let mut output = [[0i8; 2]; 2];
+/// let lines = bytemuck::cast_slice(&matrix);
+/// let call = Call::on_lines(lines, 4, 0, bytemuck::cast_slice_mut(&mut output), &mut [], 2);
+/// max_pool::int8(&max_pool::MaxPool { geometry }, call);
+/// assert_eq!(output, [
+///     [7, 5],
+///     [7, 5],
+/// ]);
 /// ```
 pub fn int8(layer: &MaxPool, call: Call<'_>) {
     pool(layer, call, i8::MIN, simd::maximum);
 }
 
 /// As [`int8`], in f32.
+///
+/// What `keras.layers.MaxPooling2D(3, strides=2, padding="same")` makes of negative numbers, which zeros around them would
+/// turn into zeros:
+///
+/// ```
+/// use microception::layers::{Geometry, max_pool};
+/// use microception::window::Call;
+/// let matrix: [[f32; 3]; 3] = [
+///     [-4.0, -5.0, -4.0],
+///     [-4.0, -2.0, -3.0],
+///     [-5.0, -6.0, -7.0],
+/// ];
+/// let geometry = Geometry { width: 3, channels: 1, output_width: 2, kernel: [3, 3], stride: [2, 2], dilation: [1, 1], left: 1 };
+/// let mut output = [[0.0f32; 2]; 2];
+/// let lines = bytemuck::cast_slice(&matrix);
+/// let call = Call::on_lines(lines, 3, -1, bytemuck::cast_slice_mut(&mut output), &mut [], 2);
+/// max_pool::f32(&max_pool::MaxPool { geometry }, call);
+/// assert_eq!(output, [
+///     [-2.0, -2.0],
+///     [-2.0, -2.0],
+/// ]);
+/// ```
 pub fn f32(layer: &MaxPool, call: Call<'_>) {
     pool(layer, call, f32::NEG_INFINITY, simd::maximum_f32);
 }

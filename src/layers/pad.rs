@@ -23,6 +23,33 @@ pub struct Pad<T> {
 
 /// Makes rows `[column][channel]`. Scratch: none.
 ///
+/// The course's example, zeros around its matrix:
+///
+/// ```
+/// use microception::layers::pad;
+/// use microception::window::Call;
+/// let matrix: [[i8; 4]; 4] = [
+///     [4, 5, 4, 4],
+///     [4, 2, 3, 5],
+///     [5, 5, 4, 4],
+///     [7, 7, 5, 5],
+/// ];
+/// let layer = pad::Pad { width: 4, channels: 1, columns: [1, 1], around: [0, 0], value: 0i8 };
+/// let mut output = [[0i8; 6]; 6];
+/// let lines = bytemuck::cast_slice(&matrix);
+/// pad::pad(&layer, Call::on_lines(lines, 4, -1, bytemuck::cast_slice_mut(&mut output), &mut [], 6));
+/// assert_eq!(output, [
+///     [0, 0, 0, 0, 0, 0],
+///     [0, 4, 5, 4, 4, 0],
+///     [0, 4, 2, 3, 5, 0],
+///     [0, 5, 5, 4, 4, 0],
+///     [0, 7, 7, 5, 5, 0],
+///     [0, 0, 0, 0, 0, 0],
+/// ]);
+/// ```
+///
+/// In an int8 tensor the value that stands for zero is its zero point. Rows above and below, columns on one side:
+///
 /// ```
 /// use microception::layers::pad;
 /// use microception::window::Call;
