@@ -1,0 +1,127 @@
+//! Where on a tensor an operator looks: windows and their padding, axes, the nearest places.
+
+use super::Shape;
+
+/// How the border of an image is treated by a layer with a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Padding {
+    /// The window stays inside; the output shrinks.
+    Valid,
+    /// As many places around the input as the output needs to have `ceil(input / stride)`
+    /// places; an odd one goes after the input (below, to the right), as in Keras.
+    Same,
+    /// As many places as are said, whatever the input. Every pair is `[vertical, horizontal]`.
+    Explicit {
+        /// Above and to the left.
+        before: [usize; 2],
+        /// Below and to the right.
+        after: [usize; 2],
+    },
+}
+
+/// A window that slides over rows and columns. Every pair is `[vertical, horizontal]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// Taps.
+    pub size: [usize; 2],
+    /// Places between two outputs.
+    pub stride: [usize; 2],
+    /// Places between two taps; 1 is a dense window.
+    pub dilation: [usize; 2],
+    /// Border treatment.
+    pub padding: Padding,
+}
+
+impl Window {
+    /// A window of one place, as of a pointwise convolution.
+    pub const POINT: Window = Window { size: [1, 1], stride: [1, 1], dilation: [1, 1], padding: Padding::Valid };
+
+    /// Whether it is one place with padding around: a convolution reads it where it lies, and can't.
+    pub fn pads_a_point(&self) -> bool {
+        self.size == [1, 1]
+            && matches!(self.padding, Padding::Explicit { before, after } if [before, after] != [[0; 2]; 2])
+    }
+
+    /// Places from the first tap to the last, both included, along `axis` (0 vertical).
+    pub fn reach(&self, axis: usize) -> usize {
+        (self.size[axis] - 1) * self.dilation[axis] + 1
+    }
+
+    /// Outputs along `axis` for an input of `extent` places; 0 when the window does not fit.
+    pub fn outputs(&self, axis: usize, extent: usize) -> usize {
+        let inside = |extent: usize| (extent + self.stride[axis]).saturating_sub(self.reach(axis)) / self.stride[axis];
+        match self.padding {
+            Padding::Valid => inside(extent),
+            Padding::Same => extent.div_ceil(self.stride[axis]),
+            Padding::Explicit { before, after } => inside(extent + before[axis] + after[axis]),
+        }
+    }
+
+    /// Padded places before the first along `axis` for an input of `extent` places.
+    pub fn before(&self, axis: usize, extent: usize) -> usize {
+        match self.padding {
+            Padding::Valid => 0,
+            Padding::Same => {
+                let outputs = self.outputs(axis, extent);
+                ((outputs.max(1) - 1) * self.stride[axis] + self.reach(axis)).saturating_sub(extent) / 2
+            }
+            Padding::Explicit { before, .. } => before[axis],
+        }
+    }
+}
+
+/// An axis of a shape. A time series has no columns, a flat tensor channels alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Axis {
+    /// The first of several.
+    Rows,
+    /// The second of three.
+    Columns,
+    /// The last.
+    Channels,
+}
+
+impl Axis {
+    /// Its place among the extents of a shape, where the shape has it.
+    pub fn place(self, shape: &Shape) -> Option<usize> {
+        let axes = shape.0.len();
+        match self {
+            Axis::Rows => (axes > 1).then_some(0),
+            Axis::Columns => (axes > 2).then_some(1),
+            Axis::Channels => axes.checked_sub(1),
+        }
+    }
+}
+
+/// Which place of an axis is nearest when the axis is resized, in the three ways of TensorFlow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Nearest {
+    /// First and last places of both lie on each other.
+    pub align_corners: bool,
+    /// A place stands in the middle of its value.
+    pub half_pixel_centers: bool,
+}
+
+impl Nearest {
+    /// The input place, of `inputs`, that output place `place`, of `outputs`, is a copy of: as
+    /// RESIZE_NEAREST_NEIGHBOR of LiteRT's reference kernels computes it, in f32.
+    ///
+    /// ```
+    /// use microception_codegen::graph::Nearest;
+    /// let nearest = Nearest { align_corners: false, half_pixel_centers: true };
+    /// assert_eq!((0..6).map(|place| nearest.source(place, 6, 3)).collect::<Vec<_>>(), [0, 0, 1, 1, 2, 2]);
+    /// ```
+    pub fn source(self, place: usize, outputs: usize, inputs: usize) -> usize {
+        let last = inputs.saturating_sub(1);
+        let scale = if self.align_corners && outputs > 1 {
+            last as f32 / (outputs - 1) as f32
+        } else {
+            inputs as f32 / outputs as f32
+        };
+        let offset = if self.half_pixel_centers { 0.5 } else { 0.0 };
+        let near = (place as f32 + offset) * scale;
+        let near = if self.align_corners { near.round() } else { near.floor() };
+        // Never negative, never a NaN.
+        (near as usize).min(last)
+    }
+}

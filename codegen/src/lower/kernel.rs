@@ -1,0 +1,336 @@
+//! The runtime's kernels with their numbers owned, and which of them a layer runs.
+
+use microception::layers::Geometry;
+use microception::layers::concatenate::Parts;
+use microception::layers::conv::winograd;
+use microception::layers::input::Rescale;
+use microception::layers::pad::Pad;
+use microception::layers::{depthwise, global_average_pool, softmax};
+use microception::quantized::{Channel, Range};
+use microception::simd;
+
+use super::factor::{divided, factor};
+use super::packed::{channel_by_channel, grouped, interleaved, side_by_side};
+use super::{Lowering, Pairwise, transform};
+use crate::error::Error;
+use crate::graph::{Element, Function, Operator, Weights, Window};
+
+/// Trained numbers and description of a layer with a window, in f32.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowF32 {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// In the order of the runtime's kernel.
+    pub weights: Vec<f32>,
+    /// Per output channel.
+    pub bias: Vec<f32>,
+    /// The range that the fused activation leaves.
+    pub clamp: [f32; 2],
+}
+
+/// Trained numbers and description of a layer with a window, in int8.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WindowInt8<Weight = i8> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// In the order of the runtime's kernel.
+    pub weights: Vec<Weight>,
+    /// Per output channel.
+    pub channels: Vec<Channel>,
+    /// What a padded place holds.
+    pub padding: i8,
+    /// The output's zero point and range.
+    pub range: Range,
+    /// No sum is larger, nor smaller than its negative.
+    pub largest_sum: i64,
+    /// Whether every channel's factor is [bounded](Factor::is_bounded) for the largest sum that its weights
+    /// and bias can make.
+    pub bounded: bool,
+}
+
+/// One layer as the runtime runs it. The variants are named after the runtime's functions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kernel {
+    /// [`microception::layers::input::copy`]
+    InputCopy,
+    /// [`microception::layers::input::centre`]
+    InputCentre,
+    /// [`microception::layers::input::lookup`]
+    InputLookup(Box<[i8; 256]>),
+    /// [`microception::layers::input::rescale`]
+    InputRescale(Rescale),
+    /// [`microception::layers::conv::f32`]
+    ConvF32(WindowF32),
+    /// [`microception::layers::conv::int8`], or `int8_literal`
+    ConvInt8(WindowInt8),
+    /// [`microception::layers::conv::winograd::int8`]
+    WinogradConvInt8(WindowInt8<simd::Pair>),
+    /// [`microception::layers::depthwise::f32`]
+    DepthwiseF32(WindowF32),
+    /// [`microception::layers::depthwise::int8`]
+    DepthwiseInt8(WindowInt8),
+    /// [`microception::layers::depthwise::int8_3x3`]
+    Depthwise3x3Int8(WindowInt8),
+    /// [`microception::layers::dense::f32`]
+    DenseF32 {
+        /// Inputs in all.
+        inputs: u32,
+        /// `[output][input]`.
+        weights: Vec<f32>,
+        /// Per output.
+        bias: Vec<f32>,
+        /// The range that the fused activation leaves.
+        clamp: [f32; 2],
+    },
+    /// [`microception::layers::dense::int8`]
+    DenseInt8 {
+        /// Inputs in all.
+        inputs: u32,
+        /// `[output][input]`.
+        weights: Vec<i8>,
+        /// Per output.
+        channels: Vec<Channel>,
+        /// The output's zero point and range.
+        range: Range,
+    },
+    /// [`microception::layers::dense::positionwise_int8`]
+    PositionwiseDenseInt8(WindowInt8),
+    /// [`microception::layers::max_pool::f32`]
+    MaxPoolF32(Geometry),
+    /// [`microception::layers::max_pool::int8`]
+    MaxPoolInt8(Geometry),
+    /// [`microception::layers::average_pool::f32`]
+    AveragePoolF32(Geometry),
+    /// [`microception::layers::average_pool::int8`]
+    AveragePoolInt8(Geometry),
+    /// [`microception::layers::global_average_pool::f32`]
+    GlobalAveragePoolF32(global_average_pool::F32),
+    /// [`microception::layers::global_average_pool::int8`]
+    GlobalAveragePoolInt8(global_average_pool::Int8),
+    /// [`microception::layers::global_max_pool::f32`]
+    GlobalMaxPoolF32,
+    /// [`microception::layers::global_max_pool::int8`]
+    GlobalMaxPoolInt8,
+    /// [`microception::layers::pad::pad`]
+    PadF32(Pad<f32>),
+    /// [`microception::layers::pad::pad`]
+    PadInt8(Pad<i8>),
+    /// [`microception::layers::concatenate::within_rows`]
+    ConcatenateWithinRows(Parts),
+    /// [`microception::layers::concatenate::rows`]
+    ConcatenateRows,
+    /// [`microception::layers::reshape::reshape`]
+    Reshape,
+    /// [`microception::layers::resize_nearest::resize_nearest`]
+    ResizeNearest {
+        /// Bytes of a pixel.
+        pixel_bytes: u32,
+        /// Per output column: the input column.
+        columns: Vec<u16>,
+    },
+    /// [`microception::layers::pairwise::same`] or [`microception::layers::pairwise::broadcast`]
+    Pairwise(Pairwise),
+    /// [`microception::layers::activation::f32`] of the function in [`microception::functions`]
+    ActivationF32(Function),
+    /// [`microception::layers::activation::int8`]
+    ActivationInt8(Box<[i8; 256]>),
+    /// [`microception::layers::softmax::f32`]
+    SoftmaxF32(softmax::F32),
+    /// [`microception::layers::softmax::int8`]
+    SoftmaxInt8(softmax::Int8),
+    /// [`microception::layers::flatten::flatten`]
+    Flatten,
+}
+
+impl Kernel {
+    /// Bytes of weights, biases, factors and tables that it keeps in flash.
+    pub fn weight_bytes(&self) -> usize {
+        match self {
+            Kernel::ConvF32(WindowF32 { weights, bias, .. })
+            | Kernel::DepthwiseF32(WindowF32 { weights, bias, .. })
+            | Kernel::DenseF32 { weights, bias, .. } => 4 * (weights.len() + bias.len()),
+            Kernel::ConvInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::DepthwiseInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::PositionwiseDenseInt8(WindowInt8 { weights, channels, .. })
+            | Kernel::Depthwise3x3Int8(WindowInt8 { weights, channels, .. })
+            | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
+            Kernel::WinogradConvInt8(WindowInt8 { weights, channels, .. }) => {
+                size_of_val(weights.as_slice()) + size_of_val(channels.as_slice())
+            }
+            Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
+            Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
+            Kernel::Pairwise(layer) => layer.weight_bytes(),
+            _ => 0,
+        }
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn kernel(&self) -> Result<Kernel, Error> {
+        let int8 = self.element() == Element::I8;
+        let channels = || self.narrow::<u16>(self.output_shape().channels(), "number of channels");
+        Ok(match &self.layer.operator {
+            Operator::Input { element, scale, offset } => self.input_kernel(*element, *scale, *offset)?,
+            Operator::Convolution { weights, bias, window, activation } => match weights {
+                Weights::F32(weights) => {
+                    let per_channel = weights.len() / self.output_shape().channels().max(1);
+                    let weights = side_by_side(weights, per_channel);
+                    Kernel::ConvF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
+                }
+                Weights::I8 { values, scales } => {
+                    let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                    let run = per_channel / window.size[0].max(1);
+                    if self.transformed && winograd::is_possible(&self.geometry(window)?) {
+                        let layer = self.window_int8(
+                            window,
+                            (values, scales),
+                            bias.as_ref(),
+                            |index| index / per_channel,
+                            |values| transform::transformed(values, per_channel, run),
+                            *activation,
+                        )?;
+                        if layer.bounded {
+                            return Ok(Kernel::WinogradConvInt8(layer));
+                        }
+                    }
+                    let mut layer = self.window_int8(
+                        window,
+                        (values, scales),
+                        bias.as_ref(),
+                        |index| index / per_channel,
+                        |values| interleaved(values, per_channel, run),
+                        *activation,
+                    )?;
+                    // Two weights in 16 bits: -128 above a negative one does not fit.
+                    layer.bounded &= layer.largest_sum < simd::LARGEST_SUM && !values.contains(&i8::MIN);
+                    Kernel::ConvInt8(layer)
+                }
+            },
+            Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
+                Weights::F32(weights) => {
+                    let weights = grouped(weights, self.output_shape().channels());
+                    Kernel::DepthwiseF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
+                }
+                Weights::I8 { values, scales } => {
+                    let outputs = self.output_shape().channels();
+                    let lower = |packed: fn(&[i8], usize) -> Vec<i8>| {
+                        self.window_int8(
+                            window,
+                            (values, scales),
+                            bias.as_ref(),
+                            |index| index % outputs,
+                            |values| packed(values, outputs),
+                            *activation,
+                        )
+                    };
+                    let layer = lower(channel_by_channel)?;
+                    if layer.bounded && depthwise::is_3x3(&layer.geometry, outputs) {
+                        Kernel::Depthwise3x3Int8(layer)
+                    } else {
+                        Kernel::DepthwiseInt8(lower(grouped)?)
+                    }
+                }
+            },
+            Operator::Dense { weights, bias, activation } => {
+                let elements = self.input_shape()?.elements();
+                let inputs = self.narrow(elements, "number of inputs")?;
+                match weights {
+                    Weights::F32(weights) => Kernel::DenseF32 {
+                        inputs,
+                        weights: weights.clone(),
+                        bias: self.bias_f32(bias.as_ref())?,
+                        clamp: self.clamp_f32(*activation)?,
+                    },
+                    Weights::I8 { values, scales } => Kernel::DenseInt8 {
+                        inputs,
+                        weights: values.clone(),
+                        channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
+                        range: self.range(*activation)?,
+                    },
+                }
+            }
+            Operator::PositionwiseDense { weights: Weights::F32(weights), bias, activation } => {
+                let weights = side_by_side(weights, weights.len() / self.output_shape().channels().max(1));
+                Kernel::ConvF32(self.window_f32(&Window::POINT, weights, bias.as_ref(), *activation)?)
+            }
+            Operator::PositionwiseDense { weights: Weights::I8 { values, scales }, bias, activation } => {
+                let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                Kernel::PositionwiseDenseInt8(self.window_int8(
+                    &Window::POINT,
+                    (values, scales),
+                    bias.as_ref(),
+                    |index| index / per_channel,
+                    |values| interleaved(values, per_channel, per_channel),
+                    *activation,
+                )?)
+            }
+            Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,
+            Operator::GlobalMaxPool { .. } => Kernel::GlobalMaxPoolF32,
+            Operator::Pad { .. }
+            | Operator::Concatenate { .. }
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => self.moving_kernel()?,
+            Operator::MaxPool { window } if int8 => Kernel::MaxPoolInt8(self.geometry(window)?),
+            Operator::MaxPool { window } => Kernel::MaxPoolF32(self.geometry(window)?),
+            Operator::AveragePool { window } if int8 => Kernel::AveragePoolInt8(self.geometry(window)?),
+            Operator::AveragePool { window } => Kernel::AveragePoolF32(self.geometry(window)?),
+            Operator::GlobalAveragePool { .. } => {
+                let places = self.input_shape()?.elements() / self.output_shape().channels().max(1);
+                if int8 {
+                    let input = self.quantization(self.input(0)?)?;
+                    let output = self.quantization(self.layer.output)?;
+                    Kernel::GlobalAveragePoolInt8(global_average_pool::Int8 {
+                        channels: channels()?,
+                        bias: -input.zero_point * places as i32,
+                        factor: divided(factor(f64::from(input.scale) / f64::from(output.scale)), places as u64),
+                        range: self.range(None)?,
+                    })
+                } else {
+                    let places = self.narrow(places, "number of places")?;
+                    Kernel::GlobalAveragePoolF32(global_average_pool::F32 { channels: channels()?, places })
+                }
+            }
+            Operator::Pairwise { function, constant, activation } => {
+                self.pairwise(*function, constant.as_ref(), *activation)?
+            }
+            Operator::Activation(function) if int8 => Kernel::ActivationInt8(Box::new(self.table(*function)?)),
+            Operator::Activation(function) => Kernel::ActivationF32(*function),
+            Operator::Requantize { through } => Kernel::ActivationInt8(Box::new(self.requantized(*through)?)),
+            Operator::Softmax if int8 => {
+                let scale = self.quantization(self.input(0)?)?.scale;
+                Kernel::SoftmaxInt8(self.softmax(channels()?, scale)?)
+            }
+            Operator::Softmax => Kernel::SoftmaxF32(softmax::F32 { channels: channels()? }),
+            Operator::Flatten => Kernel::Flatten,
+            operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
+                return Err(self.error(format!("{} should have been folded away", operator.name())));
+            }
+        })
+    }
+
+    fn input_kernel(&self, element: Element, scale: f32, offset: f32) -> Result<Kernel, Error> {
+        match (element, self.element()) {
+            (Element::U8, Element::F32) => Ok(Kernel::InputRescale(Rescale { scale, offset })),
+            (Element::U8, Element::I8) => {
+                let to = self.quantization(self.layer.output)?;
+                let stored = |pixel: usize| {
+                    let real = f64::from(scale) * pixel as f64 + f64::from(offset);
+                    ((real / f64::from(to.scale)).round() as i32).saturating_add(to.zero_point).clamp(-128, 127) as i8
+                };
+                let table: [i8; 256] = std::array::from_fn(stored);
+                let centred = table.iter().enumerate().all(|(pixel, &value)| i32::from(value) == pixel as i32 - 128);
+                Ok(if centred { Kernel::InputCentre } else { Kernel::InputLookup(Box::new(table)) })
+            }
+            (from, to) if from == to => Ok(Kernel::InputCopy),
+            (from, to) => Err(self.error(format!("its {} can't become {}", from.name(), to.name()))),
+        }
+    }
+
+    /// As LiteRT prepares SOFTMAX with beta 1.
+    fn softmax(&self, channels: u16, scale: f32) -> Result<softmax::Int8, Error> {
+        let factor = factor((f64::from(scale) * f64::from(1 << 26)).min(f64::from(i32::MAX)));
+        let shift = u8::try_from(factor.shift).map_err(|_| self.error("its input's scale is too small"))?;
+        let least_difference = -((31.0 * f64::from(1 << 26) / (1u64 << shift) as f64).floor() as i32);
+        Ok(softmax::Int8 { channels, multiplier: factor.multiplier, shift, least_difference })
+    }
+}

@@ -1,0 +1,102 @@
+//! What the planner has to know of a layer: which rows it reads, how long its rows are, its scratch.
+
+use microception::layers::conv::{self, winograd};
+use microception::layers::depthwise;
+use microception::simd;
+
+use super::{Kernel, Lowering};
+use crate::error::Error;
+use crate::graph::{Element, Operator, Window};
+use crate::plan::flow::Flow;
+use crate::plan::{Batch, LayerRows};
+
+/// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
+const MOST_FOLDED: usize = 128;
+
+impl Lowering<'_> {
+    pub(super) fn rows(&self) -> Result<LayerRows, Error> {
+        let output = self.output_shape();
+        let bytes = self.element().bytes();
+        let channels = output.channels();
+        let int8 = self.element() == Element::I8;
+        let window_flow = |window: &Window| -> Result<Flow, Error> {
+            let before = window.before(0, self.input_shape()?.rows());
+            Ok(Flow::Window { size: window.size[0], stride: window.stride[0], dilation: window.dilation[0], before })
+        };
+        let transformed = self.transformed && matches!(self.kernel()?, Kernel::WinogradConvInt8(_));
+        let (flow, scratch_bytes) = match &self.layer.operator {
+            Operator::Input { .. } => (Flow::Input, 0),
+            Operator::Convolution { window, .. } => {
+                let geometry = self.geometry(window)?;
+                let scratch = match int8 {
+                    true if transformed => winograd::int8_scratch_bytes(&geometry),
+                    true => conv::int8_scratch_bytes(&geometry),
+                    false => conv::f32_scratch_bytes(&geometry),
+                };
+                (window_flow(window)?, scratch)
+            }
+            Operator::Depthwise { window, .. } => {
+                let geometry = self.geometry(window)?;
+                let scratch = match self.kernel()? {
+                    Kernel::Depthwise3x3Int8(_) => depthwise::int8_3x3_scratch_bytes(&geometry),
+                    Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
+                    _ => depthwise::f32_scratch_bytes(&geometry),
+                };
+                (window_flow(window)?, scratch)
+            }
+            Operator::MaxPool { window } => (window_flow(window)?, 0),
+            Operator::AveragePool { window } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
+            Operator::PositionwiseDense { .. } => {
+                let geometry = self.geometry(&Window::POINT)?;
+                let scratch =
+                    if int8 { conv::int8_scratch_bytes(&geometry) } else { conv::f32_scratch_bytes(&geometry) };
+                (Flow::RowByRow, scratch)
+            }
+            Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
+            Operator::GlobalMaxPool { .. } => (Flow::Running, bytes * channels),
+            Operator::Pad { .. }
+            | Operator::Concatenate { .. }
+            | Operator::Reshape { .. }
+            | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),
+            Operator::Flatten => (Flow::Running, output.elements() * bytes),
+            Operator::Pairwise { .. } | Operator::Activation(_) | Operator::Requantize { .. } | Operator::Softmax => {
+                (Flow::RowByRow, 0)
+            }
+            operator @ (Operator::ScaleShift { .. } | Operator::Identity) => {
+                return Err(self.error(format!("{} should have been folded away", operator.name())));
+            }
+        };
+        let inputs = self
+            .layer
+            .inputs
+            .iter()
+            .map(|&input| self.graph.maker(input).ok_or_else(|| self.error("reads a tensor that no layer makes")));
+        Ok(LayerRows {
+            name: self.layer.name.clone(),
+            inputs: inputs.collect::<Result<_, _>>()?,
+            flow,
+            rows: output.rows(),
+            row_bytes: output.row_elements() * bytes,
+            scratch_bytes,
+            folds: matches!(&self.layer.operator, Operator::MaxPool { window } if (2..=MOST_FOLDED).contains(&window.size[0])),
+            batch: self.batch(transformed),
+        })
+    }
+
+    /// As many rows as fill the lanes of a convolution, whose tiles go on from row to row, with whole words of bytes in
+    /// a row, so that the next one is aligned.
+    /// Of a `transformed` one, a lane makes two pixels.
+    fn batch(&self, transformed: bool) -> Batch {
+        let (output, lanes) = (self.output_shape(), simd::LANES);
+        let width = if transformed { output.width().div_ceil(simd::winograd::OUTPUTS) } else { output.width() };
+        let tiled = matches!(&self.layer.operator, Operator::Convolution { .. } | Operator::PositionwiseDense { .. });
+        let whole = (output.row_elements() * self.element().bytes()).is_multiple_of(4);
+        let idle = width.next_multiple_of(lanes) - width;
+        if !tiled || !whole || idle == 0 || output.rows() == 1 {
+            return Batch::ONE;
+        }
+        let rows = (1..=lanes).find(|rows| (rows * width).is_multiple_of(lanes)).unwrap_or(lanes);
+        let macs = self.graph.macs(self.layer);
+        Batch { rows: rows.min(output.rows()), saves: macs * idle as u64 / width.max(1) as u64 }
+    }
+}
