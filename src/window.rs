@@ -3,8 +3,10 @@
 //! A [`Call`] is one step: the lines it reads, the rows it writes, its scratch. A kernel turns its
 //! inputs into [`Window`]s and never learns where in the arena they lie.
 //!
-//! Nothing here panics: an address outside the arena, which only a corrupted plan can hold, shows
-//! as an empty line.
+//! Nothing here panics: an address outside the arena, as the [lines of planes](planes) have it for padding, shows as a
+//! line that does not exist.
+
+pub mod planes;
 
 use bytemuck::Pod;
 
@@ -18,11 +20,11 @@ struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    fn get(&self, address: usize, length: usize) -> &'a [u8] {
+    fn get(&self, address: usize, length: usize) -> Option<&'a [u8]> {
         let piece = usize::from(address >= self.base[1]) + usize::from(address >= self.base[2]);
-        let (Some(bytes), Some(base)) = (self.bytes.get(piece), self.base.get(piece)) else { return &[] };
+        let (bytes, base) = (self.bytes.get(piece)?, self.base.get(piece)?);
         let from = address.wrapping_sub(*base);
-        bytes.get(from..from.wrapping_add(length)).unwrap_or(&[])
+        bytes.get(from..from.wrapping_add(length))
     }
 }
 
@@ -55,7 +57,7 @@ impl<'a, T: Pod> Window<'a, T> {
     #[inline(never)]
     pub fn line(&self, index: usize) -> Option<&'a [T]> {
         let address = usize::from(*self.lines.addresses.get(index)?).wrapping_mul(self.lines.unit);
-        Some(bytemuck::try_cast_slice(self.lines.pieces.get(address, self.lines.line_bytes)).unwrap_or(&[]))
+        bytemuck::try_cast_slice(self.lines.pieces.get(address, self.lines.line_bytes)?).ok()
     }
 
     /// How many lines exist.

@@ -4,7 +4,8 @@
 //! Layers stand in an order in which every layer comes after those it reads from
 //! ([`Graph::check`] says so), and each layer makes exactly one tensor.
 //!
-//! Shapes leave out the batch and are channels-last: `[height, width, channels]` for an image,
+//! Shapes leave out the batch and are channels-last: `[depth, height, width, channels]` for a volume, `[height, width,
+//! channels]` for an image, `[steps, channels]` for a time series, `[channels]` for a flat tensor.
 //!
 //! `tensor`: shapes, element types, weights. `window`: where on a tensor an operator looks. `operator`: what a layer
 //! computes. `elementwise`: functions of one number and of two.
@@ -21,7 +22,7 @@ use crate::error::Error;
 pub use elementwise::{Constant, Function, Numbers, PairFunction};
 pub use operator::Operator;
 pub use tensor::{Bias, Element, Quantization, Shape, Tensor, Weights};
-pub use window::{Axis, Nearest, Padding, Window};
+pub use window::{Axis, Nearest, Padding, Taps, Window};
 
 /// Names a tensor of one [`Graph`]: its index in [`Graph::tensors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -100,7 +101,7 @@ impl Graph {
             Operator::Convolution { weights, .. }
             | Operator::Dense { weights, .. }
             | Operator::PositionwiseDense { weights, .. } => weights.len() / output.channels().max(1),
-            Operator::Depthwise { window, .. } => window.size[0] * window.size[1],
+            Operator::Depthwise { window, .. } => window.taps(),
             _ => 0,
         };
         output.elements() as u64 * per_output as u64

@@ -8,6 +8,7 @@ use microception::layers::{activation, average_pool, conv, dense, depthwise, fla
 use microception::layers::{concatenate, global_max_pool, input, pad, reshape, resize_nearest, softmax};
 use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
+use microception::window::planes::by_lines;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
@@ -212,72 +213,77 @@ impl Model for &Network {
     }
 
     fn run(&self, layer: usize, call: Call<'_>) {
-        match &self.kernels[layer] {
-            Kernel::InputCopy => input::copy(call),
-            Kernel::InputCentre => input::centre(call),
-            Kernel::InputLookup(table) => input::lookup(table, call),
-            Kernel::InputRescale(rescale) => input::rescale(rescale, call),
-            Kernel::ConvF32(layer) => {
-                let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
-                conv::f32(&conv::F32 { geometry, weights, bias, clamp }, call);
-            }
-            Kernel::ConvInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range, bounded, .. } = *layer;
-                let run = if bounded { conv::int8 } else { conv::int8_literal };
-                run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
-            }
-            Kernel::WinogradConvInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
-                conv::winograd::int8(&conv::winograd::Int8 { geometry, weights, channels, padding, range }, call);
-            }
-            Kernel::DepthwiseF32(layer) => {
-                let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
-                depthwise::f32(&depthwise::F32 { geometry, weights, bias, clamp }, call);
-            }
-            Kernel::DepthwiseInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
-                depthwise::int8(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
-            }
-            Kernel::Depthwise3x3Int8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
-                depthwise::int8_3x3(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
-            }
-            Kernel::DenseF32 { inputs, weights, bias, clamp } => {
-                dense::f32(&dense::F32 { inputs: *inputs, weights, bias, clamp: *clamp }, call);
-            }
-            Kernel::DenseInt8 { inputs, weights, channels, range } => {
-                dense::int8(&dense::Int8 { inputs: *inputs, weights, channels, range: *range }, call);
-            }
-            Kernel::PositionwiseDenseInt8(layer) => {
-                let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
-                dense::positionwise_int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
-            }
-            Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),
-            Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
-            Kernel::PadF32(layer) => pad::pad(layer, call),
-            Kernel::PadInt8(layer) => pad::pad(layer, call),
-            Kernel::ConcatenateWithinRows(parts) => concatenate::within_rows(parts, call),
-            Kernel::ConcatenateRows => concatenate::rows(call),
-            Kernel::Reshape => reshape::reshape(call),
-            &Kernel::ResizeNearest { pixel_bytes, ref columns } => {
-                resize_nearest::resize_nearest(&resize_nearest::ResizeNearest { pixel_bytes, columns }, call);
-            }
-            Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
-            Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),
-            Kernel::AveragePoolF32(geometry) => {
-                average_pool::f32(&average_pool::AveragePool { geometry: *geometry }, call);
-            }
-            Kernel::AveragePoolInt8(geometry) => {
-                average_pool::int8(&average_pool::AveragePool { geometry: *geometry }, call);
-            }
-            Kernel::GlobalAveragePoolF32(layer) => global_average_pool::f32(layer, call),
-            Kernel::GlobalAveragePoolInt8(layer) => global_average_pool::int8(layer, call),
-            Kernel::Pairwise(layer) => elementwise::pairwise(layer, call),
-            Kernel::ActivationF32(function) => elementwise::activation(*function, call),
-            Kernel::ActivationInt8(table) => activation::int8(&activation::Int8 { table }, call),
-            Kernel::SoftmaxF32(layer) => softmax::f32(layer, call),
-            Kernel::SoftmaxInt8(layer) => softmax::int8(layer, call),
-            Kernel::Flatten => flatten::flatten(call),
+        run(&self.kernels[layer], call);
+    }
+}
+
+fn run(kernel: &Kernel, call: Call<'_>) {
+    match kernel {
+        Kernel::InputCopy => input::copy(call),
+        Kernel::InputCentre => input::centre(call),
+        Kernel::InputLookup(table) => input::lookup(table, call),
+        Kernel::InputRescale(rescale) => input::rescale(rescale, call),
+        Kernel::ConvF32(layer) => {
+            let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
+            conv::f32(&conv::F32 { geometry, weights, bias, clamp }, call);
         }
+        Kernel::ConvInt8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, bounded, .. } = *layer;
+            let run = if bounded { conv::int8 } else { conv::int8_literal };
+            run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::WinogradConvInt8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+            conv::winograd::int8(&conv::winograd::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::DepthwiseF32(layer) => {
+            let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
+            depthwise::f32(&depthwise::F32 { geometry, weights, bias, clamp }, call);
+        }
+        Kernel::DepthwiseInt8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+            depthwise::int8(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::Depthwise3x3Int8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+            depthwise::int8_3x3(&depthwise::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::DenseF32 { inputs, weights, bias, clamp } => {
+            dense::f32(&dense::F32 { inputs: *inputs, weights, bias, clamp: *clamp }, call);
+        }
+        Kernel::DenseInt8 { inputs, weights, channels, range } => {
+            dense::int8(&dense::Int8 { inputs: *inputs, weights, channels, range: *range }, call);
+        }
+        Kernel::PositionwiseDenseInt8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+            dense::positionwise_int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),
+        Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
+        Kernel::PadF32(layer) => pad::pad(layer, call),
+        Kernel::PadInt8(layer) => pad::pad(layer, call),
+        Kernel::ConcatenateWithinRows(parts) => concatenate::within_rows(parts, call),
+        Kernel::ConcatenateRows => concatenate::rows(call),
+        Kernel::Reshape => reshape::reshape(call),
+        &Kernel::ResizeNearest { pixel_bytes, ref columns } => {
+            resize_nearest::resize_nearest(&resize_nearest::ResizeNearest { pixel_bytes, columns }, call);
+        }
+        Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
+        Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),
+        Kernel::AveragePoolF32(geometry) => {
+            average_pool::f32(&average_pool::AveragePool { geometry: *geometry }, call);
+        }
+        Kernel::AveragePoolInt8(geometry) => {
+            average_pool::int8(&average_pool::AveragePool { geometry: *geometry }, call);
+        }
+        Kernel::GlobalAveragePoolF32(layer) => global_average_pool::f32(layer, call),
+        Kernel::GlobalAveragePoolInt8(layer) => global_average_pool::int8(layer, call),
+        Kernel::Pairwise(layer) => elementwise::pairwise(layer, call),
+        Kernel::ActivationF32(function) => elementwise::activation(*function, call),
+        Kernel::ActivationInt8(table) => activation::int8(&activation::Int8 { table }, call),
+        Kernel::SoftmaxF32(layer) => softmax::f32(layer, call),
+        Kernel::SoftmaxInt8(layer) => softmax::int8(layer, call),
+        Kernel::Flatten => flatten::flatten(call),
+        Kernel::ByLines { planes, kernel } => by_lines(planes, call, |call| run(kernel, call)),
     }
 }

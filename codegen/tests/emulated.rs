@@ -2,6 +2,8 @@
 
 #[path = "common/gallery.rs"]
 mod gallery;
+#[path = "common/volume.rs"]
+mod volume;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -14,6 +16,7 @@ use microception_codegen::device::firmware::{Program, build};
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
+use microception_codegen::graph::Graph;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_protocol::Element;
@@ -48,14 +51,25 @@ fn model(name: &str) -> PathBuf {
 /// Operators that the shipped model has not: they link without a panic handler too.
 #[test]
 fn operators_that_move_values_have_no_panic_path() {
+    let frame = (0..7 * 6 * 3).map(|value| value as f32 / 50.0 - 1.0).collect();
+    no_panic_path("moving", &gallery::graph(), frame);
+}
+
+#[test]
+fn volumes_have_no_panic_path() {
+    no_panic_path("volume", &volume::network(), volume::frame(0));
+}
+
+/// Links a graph's module, of f32 and of int8, without a panic handler.
+fn no_panic_path(name: &str, graph: &Graph, frame: Vec<f32>) {
     let Some(board) = emulated() else { return };
-    let graph = gallery::graph();
-    let frame: Vec<u8> = (0..7 * 6 * 3).flat_map(|value| (value as f32 / 50.0 - 1.0).to_le_bytes()).collect();
-    let ranges = calibrate(&graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
-    let int8 = quantize(&graph, &ranges).unwrap();
-    for (name, graph) in [("moving_f32.rs", graph), ("moving_int8.rs", int8)] {
+    let frame = bytemuck::cast_slice(&frame).to_vec();
+    let ranges = calibrate(graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
+    let int8 = quantize(graph, &ranges).unwrap();
+    for (element, graph) in [("f32", graph), ("int8", &int8)] {
+        let name = format!("{name}_{element}.rs");
         let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&module, emit::module(&graph, Strategy::Balanced).unwrap().text).unwrap();
+        fs::write(&module, emit::module(graph, Strategy::Balanced).unwrap().text).unwrap();
         build(&module, board, Program::NoPanic).unwrap();
     }
 }

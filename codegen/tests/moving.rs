@@ -62,9 +62,9 @@ fn twins(shape: &[usize], operator: impl Fn(f32) -> Operator, stored: i8) -> [Gr
             let inputs = match operator {
                 // With a longer one of other numbers.
                 Operator::Concatenate { axis } => {
-                    let mut before = [0; 3];
+                    let mut before = [0; 4];
                     before[axis as usize] = 2;
-                    let other = Operator::Pad { before, after: [0; 3], value };
+                    let other = Operator::Pad { before, after: [0; 4], value };
                     vec![input, graph.push("other", other, vec![input], Shape(vec![]))]
                 }
                 _ => vec![input],
@@ -88,10 +88,10 @@ fn int8_values_move_as_loops_move_them() {
         let shape = if random.u8(0..5) == 0 { vec![height, channels] } else { vec![height, width, channels] };
         let kind = random.u8(0..6);
         let stored = random.i8(..);
-        let around = [(); 2].map(|()| [random.usize(0..4), random.usize(0..4), random.usize(0..3)]);
+        let around = [(); 2].map(|()| [random.usize(0..4), 0, random.usize(0..4), random.usize(0..3)]);
         let [mut before, mut after] = around;
         if shape.len() == 2 {
-            (before[1], after[1]) = (0, 0);
+            (before[2], after[2]) = (0, 0);
         }
         let axis = [Axis::Rows, Axis::Columns, Axis::Channels][random.usize(0..3)];
         let nearest = Nearest { align_corners: false, half_pixel_centers: random.bool() };
@@ -104,7 +104,7 @@ fn int8_values_move_as_loops_move_them() {
             0 | 1 => Operator::Pad { before, after, value },
             2 if axis.place(&Shape(shape.clone())).is_some() => Operator::Concatenate { axis },
             3 => Operator::Reshape { shape: to.clone() },
-            4 if shape.len() == 3 => Operator::ResizeNearest { size: [height * factor, width * 2], nearest },
+            4 if shape.len() == 3 => Operator::ResizeNearest { size: [height * factor, 1, width * 2], nearest },
             _ => Operator::GlobalMaxPool { keep_dims: case % 2 == 0 },
         };
         let [int8, float] = twins(&shape, operator, stored);
@@ -144,7 +144,7 @@ fn generated_modules_answer_as_the_host_does() {
 /// Rows of padding at the top of an output wait for no more than the frame's first row.
 #[test]
 fn padding_above_waits_for_nothing() {
-    let pad = |_| Operator::Pad { before: [3, 0, 0], after: [2, 0, 0], value: 0.0 };
+    let pad = |_| Operator::Pad { before: [3, 0, 0, 0], after: [2, 0, 0, 0], value: 0.0 };
     let [graph, _] = twins(&[4, 2], pad, 0);
     let machine = Machine::new(&graph, Strategy::Eager).unwrap();
     let made: Vec<(usize, usize)> = machine

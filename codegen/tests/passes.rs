@@ -10,9 +10,9 @@ use microception_codegen::graph::{
 };
 use microception_codegen::passes::{self, PASSES};
 
-const SAME3: Window = Window { size: [3, 3], stride: [1, 1], dilation: [1, 1], padding: Padding::Same };
+const SAME3: Window = Window { size: [3, 3], padding: Padding::Same, ..Window::POINT };
 const VALID3: Window = Window { padding: Padding::Valid, ..SAME3 };
-const POOL2: Window = Window { size: [2, 2], stride: [2, 2], dilation: [1, 1], padding: Padding::Valid };
+const POOL2: Window = Window { size: [2, 2], stride: [2, 2], ..Window::POINT };
 
 /// Builds a chain, or anything else by keeping the ids.
 struct Builder(Graph);
@@ -292,7 +292,7 @@ fn a_batch_norm_folds_forwards_only_where_padding_does_not_see_it() {
 fn padding_with_zeros_goes_into_the_convolutions_after_it() {
     let with = |value: f32, channels: usize, operator: Operator| {
         let (mut builder, input) = Builder::new(&[6, 6, 2]);
-        let pad = Operator::Pad { before: [2, 1, 0], after: [0, 1, channels], value };
+        let pad = Operator::Pad { before: [2, 0, 1, 0], after: [0, 0, 1, channels], value };
         let padded = builder.layer("pad", pad, &[input]);
         let last = builder.layer("last", operator, &[padded]);
         kinds(&run(builder.finish(&[last])))
@@ -508,9 +508,9 @@ fn impossible_inputs_are_errors() {
         let active = builder.layer("relu", relu(), &[input]);
         reason(builder.finish(&[active]))
     };
-    assert!(input(&[]).reason.contains("one to three extents"));
+    assert!(input(&[]).reason.contains("one to four extents"));
     assert!(input(&[2, 0, 3]).reason.contains("all at least 1"));
-    assert!(input(&[2, 2, 2, 3]).reason.contains("one to three extents"));
+    assert!(input(&[2, 2, 2, 2, 3]).reason.contains("one to four extents"));
     assert!(input(&[1 << 30, 1 << 30, 1 << 30]).reason.contains("too large"));
     assert!(input(&[70_000, 1, 1]).reason.contains("number of rows of 70000 is more than the runtime's 65535"));
 }

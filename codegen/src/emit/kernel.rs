@@ -7,6 +7,7 @@ use std::fmt::Write;
 use microception::layers::pad::Pad;
 use microception::layers::{Geometry, conv};
 use microception::quantized::{Channel, Factor, Range};
+use microception::window::planes::Planes;
 
 use super::literal::{byte_string, float, list};
 use crate::lower::{Kernel, WindowF32, WindowInt8};
@@ -15,7 +16,7 @@ use crate::lower::{Kernel, WindowF32, WindowInt8};
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
 /// are placed.
 pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> String {
-    let mut module = Writer { text, name, section };
+    let mut module = Writer { text: &mut *text, name, section };
     match kernel {
         Kernel::InputCopy => "input::copy(call)".to_owned(),
         Kernel::InputCentre => "input::centre(call)".to_owned(),
@@ -115,6 +116,12 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
             format!("softmax::int8(&{name}, call)")
         }
         Kernel::Flatten => "flatten::flatten(call)".to_owned(),
+        Kernel::ByLines { planes, kernel } => {
+            let lines = self::kernel(text, name, kernel, section);
+            let planes_name = format!("{name}_PLANES");
+            let _ = writeln!(text, "static {planes_name}: Planes = {};", planes_text(planes));
+            format!("by_lines(&{planes_name}, call, |call| {lines})")
+        }
     }
 }
 
@@ -240,6 +247,14 @@ fn geometry_text(geometry: &Geometry) -> String {
     format!(
         "Geometry {{ width: {width}, channels: {channels}, output_width: {output_width}, \
          kernel: {kernel:?}, stride: {stride:?}, dilation: {dilation:?}, left: {left} }}"
+    )
+}
+
+fn planes_text(planes: &Planes) -> String {
+    let Planes { height, output_height, kernel, stride, dilation, top } = planes;
+    format!(
+        "Planes {{ height: {height}, output_height: {output_height}, kernel: {kernel:?}, stride: {stride:?}, \
+         dilation: {dilation:?}, top: {top} }}"
     )
 }
 

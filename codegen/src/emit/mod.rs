@@ -200,7 +200,11 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
     if !quantized.is_empty() {
         let _ = writeln!(text, "use ::microception::quantized::{{{}}};", quantized.join(", "));
     }
-    let _ = writeln!(text, "use ::microception::window::Call;\n");
+    let _ = writeln!(text, "use ::microception::window::Call;");
+    if used("Planes {") {
+        let _ = writeln!(text, "use ::microception::window::planes::{{Planes, by_lines}};");
+    }
+    text.push('\n');
 }
 
 fn constants(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, weight_bytes: usize) {

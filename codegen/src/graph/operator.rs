@@ -18,7 +18,7 @@ pub enum Operator {
     },
     /// Convolution over all input channels; a pointwise one has [`Window::POINT`].
     Convolution {
-        /// `[output][vertical][horizontal][input]`.
+        /// `[output][depth][vertical][horizontal][input]`.
         weights: Weights,
         /// Per output channel.
         bias: Option<Bias>,
@@ -80,12 +80,12 @@ pub enum Operator {
         /// Whether the output keeps its spatial axes, with extent 1.
         keep_dims: bool,
     },
-    /// Places and channels of one value around the input. All are `[rows, columns, channels]`.
+    /// Places and channels of one value around the input, in the order of [`Axis::ALL`].
     Pad {
-        /// Above, to the left, before the first channel.
-        before: [usize; 3],
-        /// Below, to the right, after the last channel.
-        after: [usize; 3],
+        /// Before the first row, above the first line of each plane, to the left, before the first channel.
+        before: [usize; 4],
+        /// Behind the last row, below the last line of each plane, to the right, after the last channel.
+        after: [usize; 4],
         /// Real value of what is added.
         value: f32,
     },
@@ -101,8 +101,8 @@ pub enum Operator {
     },
     /// Each place a copy of the nearest.
     ResizeNearest {
-        /// Rows and columns of the output.
-        size: [usize; 2],
+        /// Rows, lines of each, and columns of the output.
+        size: [usize; 3],
         /// What is near.
         nearest: Nearest,
     },
@@ -174,7 +174,7 @@ impl Operator {
     pub fn name(&self) -> &'static str {
         match self {
             Operator::Input { .. } => "input",
-            Operator::Convolution { window, .. } if window.size == [1, 1] => "pointwise",
+            Operator::Convolution { window, .. } if window.taps() == 1 => "pointwise",
             Operator::Convolution { .. } => "conv",
             Operator::Depthwise { .. } => "depthwise",
             Operator::Dense { .. } => "dense",

@@ -60,9 +60,19 @@ impl Shape {
         self.0[usize::from(self.0.len() > 1)..].iter().product()
     }
 
-    /// Width of an image's row in pixels; one for a time series or a flat tensor.
+    /// Lines of a row: the height of a volume's planes, one for all others.
+    pub fn lines(&self) -> usize {
+        if self.0.len() > 3 { self.0[1] } else { 1 }
+    }
+
+    /// Width of a line in pixels; one for a time series or a flat tensor.
     pub fn width(&self) -> usize {
-        if self.0.len() > 2 { self.0[1] } else { 1 }
+        if self.0.len() > 2 { self.0[self.0.len() - 2] } else { 1 }
+    }
+
+    /// Pixels of a row: of a volume, of all lines of a plane.
+    pub fn pixels(&self) -> usize {
+        self.lines() * self.width()
     }
 
     /// The last extent.

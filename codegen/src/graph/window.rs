@@ -19,7 +19,37 @@ pub enum Padding {
     },
 }
 
-/// A window that slides over rows and columns. Every pair is `[vertical, horizontal]`.
+/// A window along one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Taps {
+    /// How many there are.
+    pub size: usize,
+    /// Places between two outputs.
+    pub stride: usize,
+    /// Places between two taps; 1 is a dense window.
+    pub dilation: usize,
+    /// Padded places before the first.
+    pub before: usize,
+    /// Padded places behind the last.
+    pub after: usize,
+}
+
+impl Taps {
+    /// One place after the other.
+    pub const POINT: Taps = Taps { size: 1, stride: 1, dilation: 1, before: 0, after: 0 };
+
+    /// Places from the first tap to the last, both included.
+    pub fn reach(&self) -> usize {
+        (self.size - 1) * self.dilation + 1
+    }
+
+    /// Outputs for an input of `extent` places; 0 when the window does not fit.
+    pub fn outputs(&self, extent: usize) -> usize {
+        (self.before + extent + self.after + self.stride).saturating_sub(self.reach()) / self.stride
+    }
+}
+
+/// A window that slides over rows and columns, and of a volume over planes. Every pair is `[vertical, horizontal]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Window {
     /// Taps.
@@ -28,18 +58,58 @@ pub struct Window {
     pub stride: [usize; 2],
     /// Places between two taps; 1 is a dense window.
     pub dilation: [usize; 2],
-    /// Border treatment.
+    /// Border treatment, vertical and horizontal.
     pub padding: Padding,
+    /// From plane to plane of a volume; `None` where the input is none, or is seen place by place.
+    pub depth: Option<Taps>,
 }
 
 impl Window {
     /// A window of one place, as of a pointwise convolution.
-    pub const POINT: Window = Window { size: [1, 1], stride: [1, 1], dilation: [1, 1], padding: Padding::Valid };
+    pub const POINT: Window =
+        Window { size: [1, 1], stride: [1, 1], dilation: [1, 1], padding: Padding::Valid, depth: None };
+
+    /// Taps in all.
+    pub fn taps(&self) -> usize {
+        self.size[0] * self.size[1] * self.depth.map_or(1, |depth| depth.size)
+    }
+
+    /// Its taps along each axis.
+    pub fn extents(&self) -> Shape {
+        Shape(self.depth.iter().map(|depth| depth.size).chain(self.size).collect())
+    }
 
     /// Whether it is one place with padding around: a convolution reads it where it lies, and can't.
     pub fn pads_a_point(&self) -> bool {
-        self.size == [1, 1]
-            && matches!(self.padding, Padding::Explicit { before, after } if [before, after] != [[0; 2]; 2])
+        let within = matches!(self.padding, Padding::Explicit { before, after } if [before, after] != [[0; 2]; 2]);
+        let outside = self.depth.is_some_and(|depth| [depth.before, depth.after] != [0; 2]);
+        self.taps() == 1 && (within || outside)
+    }
+
+    /// How it slides along the spatial axis at `place` of its input's shape, which has an extent of `extent` there.
+    pub fn slide(&self, place: usize, extent: usize) -> Taps {
+        match (self.depth, place) {
+            (Some(depth), 0) => depth,
+            (Some(_), place) => self.along(place - 1, extent),
+            (None, 0 | 1) => self.along(place, extent),
+            // A volume, seen place by place.
+            (None, _) => Taps::POINT,
+        }
+    }
+
+    /// How it slides along `axis` (0 vertical) of an input of `extent` places.
+    pub fn along(&self, axis: usize, extent: usize) -> Taps {
+        let (size, stride, dilation) = (self.size[axis], self.stride[axis], self.dilation[axis]);
+        let before = self.before(axis, extent);
+        let after = match self.padding {
+            Padding::Valid => 0,
+            Padding::Same => {
+                let outputs = self.outputs(axis, extent).max(1);
+                ((outputs - 1) * stride + self.reach(axis)).saturating_sub(extent + before)
+            }
+            Padding::Explicit { after, .. } => after[axis],
+        };
+        Taps { size, stride, dilation, before, after }
     }
 
     /// Places from the first tap to the last, both included, along `axis` (0 vertical).
@@ -70,24 +140,30 @@ impl Window {
     }
 }
 
-/// An axis of a shape. A time series has no columns, a flat tensor channels alone.
+/// An axis of a shape. Only a volume has lines, a time series no columns, a flat tensor channels alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Axis {
-    /// The first of several.
+    /// The first of several: a volume's planes, an image's lines, the steps of a time series.
     Rows,
-    /// The second of three.
+    /// The second of four: the lines of a volume's planes.
+    Lines,
+    /// The last but one of three or four.
     Columns,
     /// The last.
     Channels,
 }
 
 impl Axis {
+    /// All of them, in the order of memory.
+    pub const ALL: [Axis; 4] = [Axis::Rows, Axis::Lines, Axis::Columns, Axis::Channels];
+
     /// Its place among the extents of a shape, where the shape has it.
     pub fn place(self, shape: &Shape) -> Option<usize> {
         let axes = shape.0.len();
         match self {
             Axis::Rows => (axes > 1).then_some(0),
-            Axis::Columns => (axes > 2).then_some(1),
+            Axis::Lines => (axes > 3).then_some(1),
+            Axis::Columns => (axes > 2).then_some(axes.wrapping_sub(2)),
             Axis::Channels => axes.checked_sub(1),
         }
     }

@@ -8,6 +8,7 @@ use microception::layers::pad::Pad;
 use microception::layers::{depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Range};
 use microception::simd;
+use microception::window::planes::Planes;
 
 use super::factor::{divided, factor};
 use super::packed::{channel_by_channel, grouped, interleaved, side_by_side};
@@ -140,6 +141,13 @@ pub enum Kernel {
     SoftmaxInt8(softmax::Int8),
     /// [`microception::layers::flatten::flatten`]
     Flatten,
+    /// [`microception::window::planes::by_lines`]
+    ByLines {
+        /// How windows lie on planes.
+        planes: Planes,
+        /// What makes the lines of a plane.
+        kernel: Box<Kernel>,
+    },
 }
 
 impl Kernel {
@@ -160,6 +168,7 @@ impl Kernel {
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
             Kernel::Pairwise(layer) => layer.weight_bytes(),
+            Kernel::ByLines { kernel, .. } => kernel.weight_bytes(),
             _ => 0,
         }
     }
@@ -167,6 +176,15 @@ impl Kernel {
 
 impl Lowering<'_> {
     pub(super) fn kernel(&self) -> Result<Kernel, Error> {
+        let kernel = self.kernel_of_lines()?;
+        Ok(match self.planes()? {
+            Some(planes) => Kernel::ByLines { planes, kernel: Box::new(kernel) },
+            None => kernel,
+        })
+    }
+
+    /// The kernel of a row, or of the lines of a plane.
+    pub(super) fn kernel_of_lines(&self) -> Result<Kernel, Error> {
         let int8 = self.element() == Element::I8;
         let channels = || self.narrow::<u16>(self.output_shape().channels(), "number of channels");
         Ok(match &self.layer.operator {
@@ -179,8 +197,9 @@ impl Lowering<'_> {
                 }
                 Weights::I8 { values, scales } => {
                     let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-                    let run = per_channel / window.size[0].max(1);
-                    if self.transformed && winograd::is_possible(&self.geometry(window)?) {
+                    let geometry = self.geometry(window)?;
+                    let run = per_channel / usize::from(geometry.kernel[0]).max(1);
+                    if self.transformed && window.depth.is_none() && winograd::is_possible(&geometry) {
                         let layer = self.window_int8(
                             window,
                             (values, scales),
@@ -224,7 +243,7 @@ impl Lowering<'_> {
                         )
                     };
                     let layer = lower(channel_by_channel)?;
-                    if layer.bounded && depthwise::is_3x3(&layer.geometry, outputs) {
+                    if layer.bounded && window.depth.is_none() && depthwise::is_3x3(&layer.geometry, outputs) {
                         Kernel::Depthwise3x3Int8(layer)
                     } else {
                         Kernel::DepthwiseInt8(lower(grouped)?)

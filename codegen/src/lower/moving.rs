@@ -30,14 +30,20 @@ impl Lowering<'_> {
         Ok(match &self.layer.operator {
             Operator::Pad { before, after, value } => {
                 let narrow = |elements: usize| self.narrow(elements, "number of elements in a row");
-                let [_, left, first] = *before;
-                let [_, right, last] = *after;
+                let [_, above, left, first] = *before;
+                let [_, below, right, last] = *after;
                 let channels = input.channels();
-                // Without new channels, the whole row is one pixel, which is copied at once.
+                let line_elements = input.width() * channels;
+                // What of a plane is not made line by line lies around all of its lines.
+                let (pixel_elements, left, right) = match self.planes()? {
+                    None if input.0.len() > 3 => (input.row_elements(), above * input.width(), below * input.width()),
+                    _ => (line_elements, left, right),
+                };
+                // Without new channels, the whole line is one pixel, which is copied at once.
                 let whole = first == 0 && last == 0;
                 let pad = Pad {
                     width: if whole { 1 } else { self.narrow(input.width(), "input width")? },
-                    channels: narrow(if whole { input.row_elements() } else { channels })?,
+                    channels: narrow(if whole { pixel_elements } else { channels })?,
                     columns: if whole {
                         [0, 0]
                     } else {
@@ -59,18 +65,27 @@ impl Lowering<'_> {
             Operator::Concatenate { axis } => {
                 let second = &self.graph.tensor(self.input(1)?).shape;
                 let bytes = [input, second].map(|shape| {
-                    let elements = if *axis == Axis::Channels { shape.channels() } else { shape.row_elements() };
+                    let place = axis.place(shape).unwrap_or(0);
+                    let elements: usize = shape.0[place..].iter().product();
                     self.narrow(elements * element.bytes(), "number of bytes in a row")
                 });
                 let [first, second] = bytes;
                 Kernel::ConcatenateWithinRows(Parts { bytes: [first?, second?] })
             }
-            Operator::ResizeNearest { size: [_, width], nearest } => Kernel::ResizeNearest {
-                pixel_bytes: self.narrow(output.channels() * element.bytes(), "number of bytes in a pixel")?,
-                columns: (0..*width)
-                    .map(|column| self.narrow(nearest.source(column, *width, input.width()), "input width"))
-                    .collect::<Result<_, _>>()?,
-            },
+            &Operator::ResizeNearest { size: [_, lines, width], nearest } => {
+                // Of a volume, the lines of a plane are one.
+                let source = |line: usize, column: usize| {
+                    let line = nearest.source(line, lines, input.lines());
+                    line * input.width() + nearest.source(column, width, input.width())
+                };
+                let columns = (0..lines).flat_map(|line| (0..width).map(move |column| (line, column)));
+                Kernel::ResizeNearest {
+                    pixel_bytes: self.narrow(output.channels() * element.bytes(), "number of bytes in a pixel")?,
+                    columns: columns
+                        .map(|(line, column)| self.narrow(source(line, column), "input width"))
+                        .collect::<Result<_, _>>()?,
+                }
+            }
             _ => Kernel::Reshape,
         })
     }

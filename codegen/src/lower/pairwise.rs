@@ -117,9 +117,9 @@ impl Pair {
     }
 }
 
-/// Extents of an operand's rows: rows, columns, channels.
+/// Extents of an operand's rows: rows, pixels, channels.
 fn extents(shape: &Shape) -> [usize; 3] {
-    [shape.rows(), shape.width(), shape.channels()]
+    [shape.rows(), shape.pixels(), shape.channels()]
 }
 
 impl Lowering<'_> {
@@ -230,6 +230,16 @@ impl Lowering<'_> {
             Some(Constant { shape, first: true, .. }) => [shape, first],
             Some(Constant { shape, .. }) => [first, shape],
         };
+        let whole = |shape: &&Shape| {
+            let plane = [shape.lines(), shape.width()];
+            plane == [1, 1] || plane == [self.output_shape().lines(), self.output_shape().width()]
+        };
+        if let Some(shape) = shapes.iter().find(|shape| !whole(shape)) {
+            return Err(self.error(format!(
+                "repeats {shape} along lines or columns of planes of {}: only whole planes or single places are possible",
+                self.output_shape()
+            )));
+        }
         let [width, channels] = [self.narrow(width, "output width")?, self.narrow(channels, "number of channels")?];
         let stride = |shape: &Shape| {
             let [_, own_width, own_channels] = extents(shape);

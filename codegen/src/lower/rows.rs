@@ -6,7 +6,7 @@ use microception::simd;
 
 use super::{Kernel, Lowering};
 use crate::error::Error;
-use crate::graph::{Element, Operator, Window};
+use crate::graph::{Element, Operator, Taps, Window};
 use crate::plan::flow::Flow;
 use crate::plan::{Batch, LayerRows};
 
@@ -20,8 +20,8 @@ impl Lowering<'_> {
         let channels = output.channels();
         let int8 = self.element() == Element::I8;
         let window_flow = |window: &Window| -> Result<Flow, Error> {
-            let before = window.before(0, self.input_shape()?.rows());
-            Ok(Flow::Window { size: window.size[0], stride: window.stride[0], dilation: window.dilation[0], before })
+            let Taps { size, stride, dilation, before, .. } = window.slide(0, self.input_shape()?.rows());
+            Ok(Flow::Window { size, stride, dilation, before })
         };
         let transformed = self.transformed && matches!(self.kernel()?, Kernel::WinogradConvInt8(_));
         let (flow, scratch_bytes) = match &self.layer.operator {
@@ -37,7 +37,7 @@ impl Lowering<'_> {
             }
             Operator::Depthwise { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch = match self.kernel()? {
+                let scratch = match self.kernel_of_lines()? {
                     Kernel::Depthwise3x3Int8(_) => depthwise::int8_3x3_scratch_bytes(&geometry),
                     Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
                     _ => depthwise::f32_scratch_bytes(&geometry),
@@ -71,15 +71,27 @@ impl Lowering<'_> {
             .inputs
             .iter()
             .map(|&input| self.graph.maker(input).ok_or_else(|| self.error("reads a tensor that no layer makes")));
+        let planes = self.planes()?;
+        let folds = match &self.layer.operator {
+            Operator::MaxPool { window } => {
+                (2..=MOST_FOLDED).contains(&window.slide(0, self.input_shape()?.rows()).size)
+            }
+            _ => false,
+        };
         Ok(LayerRows {
             name: self.layer.name.clone(),
             inputs: inputs.collect::<Result<_, _>>()?,
             flow,
             rows: output.rows(),
             row_bytes: output.row_elements() * bytes,
-            scratch_bytes,
-            folds: matches!(&self.layer.operator, Operator::MaxPool { window } if (2..=MOST_FOLDED).contains(&window.size[0])),
-            batch: self.batch(transformed),
+            scratch_bytes: scratch_bytes + planes.map_or(0, |planes| planes.table_bytes()),
+            line_bytes: match planes {
+                Some(planes) => Some(self.input_shape()?.row_elements() * bytes / usize::from(planes.height).max(1)),
+                None => None,
+            },
+            folds,
+            // Planes are made one by one.
+            batch: if planes.is_some() { Batch::ONE } else { self.batch(transformed) },
         })
     }
 
@@ -88,7 +100,7 @@ impl Lowering<'_> {
     /// Of a `transformed` one, a lane makes two pixels.
     fn batch(&self, transformed: bool) -> Batch {
         let (output, lanes) = (self.output_shape(), simd::LANES);
-        let width = if transformed { output.width().div_ceil(simd::winograd::OUTPUTS) } else { output.width() };
+        let width = if transformed { output.width().div_ceil(simd::winograd::OUTPUTS) } else { output.pixels() };
         let tiled = matches!(&self.layer.operator, Operator::Convolution { .. } | Operator::PositionwiseDense { .. });
         let whole = (output.row_elements() * self.element().bytes()).is_multiple_of(4);
         let idle = width.next_multiple_of(lanes) - width;

@@ -2,27 +2,75 @@
 
 use microception::layers::Geometry;
 use microception::quantized::{Channel, Factor, Range};
+use microception::window::planes::Planes;
 
 use super::factor::{factor, vanishes};
 use super::{Lowering, WindowF32, WindowInt8};
 use crate::error::Error;
-use crate::graph::{Bias, Function, Quantization, Window};
+use crate::graph::{Bias, Function, Operator, Quantization, Taps, Window};
 
 impl Lowering<'_> {
     pub(super) fn geometry(&self, window: &Window) -> Result<Geometry, Error> {
         let (input, output) = (self.input_shape()?, self.output_shape());
+        // Where the window slides over planes, a line is one of theirs; elsewhere it is a whole row.
+        let (width, output_width) = match window.depth {
+            Some(_) => (input.width(), output.width()),
+            None => (input.pixels(), output.pixels()),
+        };
+        let size = window.depth.map_or(window.size[0], |depth| depth.size * window.size[0]);
+        let (vertical, dilation) = match window.depth {
+            // The table of lines has strides and dilations in it.
+            Some(_) => (size, 1),
+            None => (window.stride[0], window.dilation[0]),
+        };
         let pair = |[vertical, horizontal]: [usize; 2], what: &str| -> Result<[u8; 2], Error> {
             Ok([self.narrow(vertical, what)?, self.narrow(horizontal, what)?])
         };
         Ok(Geometry {
-            width: self.narrow(input.width(), "input width")?,
+            width: self.narrow(width, "input width")?,
             channels: self.narrow(input.channels(), "number of input channels")?,
-            output_width: self.narrow(output.width(), "output width")?,
-            kernel: pair(window.size, "kernel size")?,
-            stride: pair(window.stride, "stride")?,
-            dilation: pair(window.dilation, "dilation")?,
-            left: self.narrow(window.before(1, input.width()), "padding on the left")?,
+            output_width: self.narrow(output_width, "output width")?,
+            kernel: pair([size, window.size[1]], "kernel size")?,
+            stride: pair([vertical, window.stride[1]], "stride")?,
+            dilation: pair([dilation, window.dilation[1]], "dilation")?,
+            left: self.narrow(window.before(1, width), "padding on the left")?,
         })
+    }
+
+    /// How the layer's windows lie on planes, where it makes a volume line by line.
+    pub(super) fn planes(&self) -> Result<Option<Planes>, Error> {
+        let Some(&input) = self.layer.inputs.first() else { return Ok(None) };
+        let input = &self.graph.tensor(input).shape;
+        let planes = |depth: Taps, vertical: Taps| -> Result<Planes, Error> {
+            let pair = |depth: usize, vertical: usize, what: &str| -> Result<[u8; 2], Error> {
+                Ok([self.narrow(depth, what)?, self.narrow(vertical, what)?])
+            };
+            Ok(Planes {
+                height: self.narrow(input.lines(), "height")?,
+                output_height: self.narrow(self.output_shape().lines(), "output height")?,
+                kernel: pair(depth.size, vertical.size, "kernel size")?,
+                stride: pair(depth.stride, vertical.stride, "stride")?,
+                dilation: pair(depth.dilation, vertical.dilation, "dilation")?,
+                top: self.narrow(vertical.before, "padding above a plane")?,
+            })
+        };
+        match &self.layer.operator {
+            Operator::Convolution { window, .. }
+            | Operator::Depthwise { window, .. }
+            | Operator::MaxPool { window }
+            | Operator::AveragePool { window } => {
+                window.depth.map(|depth| planes(depth, window.along(0, input.lines()))).transpose()
+            }
+            // Without new columns or channels, a plane is one pixel with others around it.
+            Operator::Pad { before: [_, _, before @ ..], after: [_, _, after @ ..], .. }
+                if input.0.len() > 3 && [before, after] != [&[0; 2]; 2] =>
+            {
+                let Operator::Pad { before, after, .. } = &self.layer.operator else { return Ok(None) };
+                let vertical = Taps { before: before[1], after: after[1], ..Taps::POINT };
+                planes(Taps::POINT, vertical).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(super) fn window_f32(

@@ -43,7 +43,7 @@ fn absorbed(graph: &Graph, input: usize) -> Option<(usize, Operator)> {
         Element::U8 => true,
         Element::F32 if is_float(graph, layer.output) && input_scale == 1.0 && input_offset == 0.0 => {
             let whole = 2.0 * offset / scale;
-            shape.0.len() == 3
+            shape.0.len() >= 3
                 && SPANS.contains(&(255.0 * scale.abs()))
                 && (shape.channels() > 1 || (whole - whole.round()).abs() < 1e-3)
         }

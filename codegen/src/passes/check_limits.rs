@@ -1,7 +1,7 @@
 //! Errors on numbers that the runtime's descriptions can't hold.
 
 use crate::error::Error;
-use crate::graph::{Graph, Layer, Operator, Window};
+use crate::graph::{Graph, Layer, Operator, Shape, Window};
 
 pub(super) const MOST_U8: usize = u8::MAX as usize;
 const MOST_U16: usize = u16::MAX as usize;
@@ -28,6 +28,11 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     Ok(())
 }
 
+/// Pixels of what a window sees as a line: a whole row, but of a volume that it slides over.
+fn line_pixels(shape: &Shape, window: &Window) -> usize {
+    if window.depth.is_some() { shape.width() } else { shape.pixels() }
+}
+
 /// What of a layer is stored in how few bits: name, number, the most that fits.
 fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
     let output = &graph.tensor(layer.output).shape;
@@ -36,9 +41,9 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
     let input = &graph.tensor(input).shape;
     let mut windowed = |window: &Window| {
         numbers.extend([
-            ("input width", input.width(), MOST_U16),
+            ("input width", line_pixels(input, window), MOST_U16),
             ("number of input channels", input.channels(), MOST_U16),
-            ("output width", output.width(), MOST_U16),
+            ("output width", line_pixels(output, window), MOST_U16),
             ("number of channels", output.channels(), MOST_U16),
             ("kernel height", window.size[0], MOST_U8),
             ("kernel width", window.size[1], MOST_U8),
@@ -46,10 +51,20 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
             ("horizontal stride", window.stride[1], MOST_U8),
             ("vertical dilation", window.dilation[0], MOST_U8),
             ("horizontal dilation", window.dilation[1], MOST_U8),
-            ("padding on the left", window.before(1, input.width()), MOST_U8),
-            ("padding above", window.before(0, input.rows()), MOST_ABOVE),
-            ("window over rows", window.reach(0).min(input.rows()), MOST_U8),
+            ("padding on the left", window.before(1, line_pixels(input, window)), MOST_U8),
+            ("padding above", window.slide(0, input.rows()).before, MOST_ABOVE),
+            ("window over rows", window.slide(0, input.rows()).reach().min(input.rows()), MOST_U8),
         ]);
+        if let Some(depth) = window.depth {
+            numbers.extend([
+                ("kernel of planes and lines", depth.size * window.size[0], MOST_U8),
+                ("stride from plane to plane", depth.stride, MOST_U8),
+                ("dilation from plane to plane", depth.dilation, MOST_U8),
+                ("height", input.lines(), MOST_U16),
+                ("output height", output.lines(), MOST_U16),
+                ("padding above a plane", window.before(0, input.lines()), MOST_U16),
+            ]);
+        }
     };
     match &layer.operator {
         Operator::Convolution { window, .. }
@@ -59,7 +74,7 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
         Operator::PositionwiseDense { .. } => windowed(&Window::POINT),
         Operator::Pairwise { .. } => {
             numbers.extend([
-                ("output width", output.width(), MOST_U16),
+                ("output width", output.pixels(), MOST_U16),
                 ("number of channels", output.channels(), MOST_U16),
             ]);
         }
@@ -68,8 +83,11 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
         }
         Operator::Pad { before, after, .. } => numbers.extend([
             ("padding above", before[0], MOST_ABOVE),
-            ("padding on the left", before[1], MOST_U16),
-            ("padding on the right", after[1], MOST_U16),
+            ("padding above a plane", before[1], MOST_U16),
+            ("height", input.lines(), MOST_U16),
+            ("output height", output.lines(), MOST_U16),
+            ("padding on the left", before[2], MOST_U16),
+            ("padding on the right", after[2], MOST_U16),
             ("output width", output.width(), MOST_U16),
         ]),
         Operator::Reshape { .. } => {
@@ -77,7 +95,7 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
             numbers.push(("number of rows in one", lines.min(input.rows()), MOST_U8));
         }
         Operator::ResizeNearest { .. } => {
-            numbers.extend([("input width", input.width(), MOST_U16), ("output width", output.width(), MOST_U16)]);
+            numbers.extend([("input width", input.pixels(), MOST_U16), ("output width", output.pixels(), MOST_U16)]);
         }
         _ => {}
     }

@@ -45,8 +45,9 @@ fn takers(graph: &mut Graph, index: usize) -> Option<(Vec<usize>, Vec<f32>, Vec<
 /// Whether some output of the operator sees a padded place.
 fn is_padded(operator: &Operator, input: &Shape) -> bool {
     let sees_padding = |window: &Window| {
-        [input.rows(), input.width()].into_iter().enumerate().any(|(axis, extent)| {
-            let last_tap = (window.outputs(axis, extent).max(1) - 1) * window.stride[axis] + window.reach(axis);
+        input.0.iter().take(input.0.len().saturating_sub(1)).enumerate().any(|(place, &extent)| {
+            let taps = window.slide(place, extent);
+            let last_tap = (taps.outputs(extent).max(1) - 1) * taps.stride + taps.reach();
             last_tap > extent
         })
     };

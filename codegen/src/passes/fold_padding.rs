@@ -7,17 +7,17 @@
 use super::check_limits::{MOST_ABOVE, MOST_U8 as MOST_LEFT};
 use super::rewire::{is_float, only_readers, remove_layer};
 use crate::error::Error;
-use crate::graph::{Graph, Operator, Padding, Window};
+use crate::graph::{Graph, Operator, Padding, Taps, Window};
 
 /// Folds every such Pad.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     let mut index = 0;
     while index < graph.layers.len() {
         match takers(graph, index) {
-            Some((readers, before, after)) => {
+            Some((readers, around)) => {
                 for reader in readers {
                     if let Some(window) = window(&mut graph.layers[reader].operator) {
-                        window.padding = with(window.padding, before, after).unwrap_or(window.padding);
+                        *window = with(window, around).unwrap_or(*window);
                     }
                 }
                 remove_layer(graph, index);
@@ -28,41 +28,46 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     Ok(())
 }
 
-/// The readers of the Pad at `index`, and its places `[vertical, horizontal]`, when all of them can take it.
-fn takers(graph: &mut Graph, index: usize) -> Option<(Vec<usize>, [usize; 2], [usize; 2])> {
+/// Places before and behind along rows, lines and columns.
+type Around = [[usize; 3]; 2];
+
+/// The readers of the Pad at `index`, and its places, when all of them can take it.
+fn takers(graph: &mut Graph, index: usize) -> Option<(Vec<usize>, Around)> {
     let layer = &graph.layers[index];
-    let &Operator::Pad { before: [above, left, 0], after: [below, right, 0], value: 0.0 } = &layer.operator else {
+    let Operator::Pad { before: [before @ .., 0], after: [after @ .., 0], value: 0.0 } = &layer.operator else {
         return None;
     };
-    let output = layer.output;
+    let (around, output) = ([*before, *after], layer.output);
     let readers = only_readers(graph, output).filter(|readers| !readers.is_empty() && is_float(graph, output))?;
-    let (before, after) = ([above, left], [below, right]);
     let takes = |reader: &usize| {
         let window = window(&mut graph.layers[*reader].operator);
-        window.is_some_and(|window| with(window.padding, before, after).is_some())
+        window.is_some_and(|window| with(window, around).is_some())
     };
-    readers.iter().all(takes).then_some((readers, before, after))
+    readers.iter().all(takes).then_some((readers, around))
 }
 
 /// The window of a layer for which a padded place is zero.
 fn window(operator: &mut Operator) -> Option<&mut Window> {
     match operator {
-        Operator::Convolution { window, .. } | Operator::Depthwise { window, .. } if window.size != [1, 1] => {
-            Some(window)
-        }
+        Operator::Convolution { window, .. } | Operator::Depthwise { window, .. } if window.taps() != 1 => Some(window),
         _ => None,
     }
 }
 
-/// A padding with more places around it, if the runtime's kernels take as many.
-fn with(padding: Padding, before: [usize; 2], after: [usize; 2]) -> Option<Padding> {
+/// A window with more places around its input, if the runtime's kernels take as many.
+fn with(window: &Window, [before, after]: Around) -> Option<Window> {
     let plus = |own: [usize; 2], more: [usize; 2]| [own[0] + more[0], own[1] + more[1]];
-    let (before, after) = match padding {
-        Padding::Valid => (before, after),
-        Padding::Explicit { before: own_before, after: own_after } => {
-            (plus(own_before, before), plus(own_after, after))
-        }
+    let vertical = if window.depth.is_some() { 1 } else { 0 };
+    let pair = |places: [usize; 3]| [places[vertical], places[2]];
+    let (own_before, own_after) = match window.padding {
+        Padding::Valid => ([0; 2], [0; 2]),
+        Padding::Explicit { before, after } => (before, after),
         Padding::Same => return None,
     };
-    (before[0] <= MOST_ABOVE && before[1] <= MOST_LEFT).then_some(Padding::Explicit { before, after })
+    let padding = Padding::Explicit { before: plus(own_before, pair(before)), after: plus(own_after, pair(after)) };
+    let depth =
+        window.depth.map(|depth| Taps { before: depth.before + before[0], after: depth.after + after[0], ..depth });
+    let [above, left] = plus(own_before, pair(before));
+    let above = depth.map_or(above, |depth| depth.before.max(above));
+    (above <= MOST_ABOVE && left <= MOST_LEFT).then_some(Window { padding, depth, ..*window })
 }

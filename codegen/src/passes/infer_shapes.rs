@@ -1,7 +1,7 @@
 //! Infers every tensor's shape from the input's, and says which layer does not fit.
 
 use crate::error::Error;
-use crate::graph::{Axis, Constant, Graph, Numbers, Operator, Padding, Shape, Window};
+use crate::graph::{Axis, Constant, Graph, Numbers, Operator, Padding, Shape, Taps, Window};
 
 /// More values than any tensor has; keeps products of extents from overflowing.
 const MOST_ELEMENTS: usize = u32::MAX as usize;
@@ -39,13 +39,13 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
         Operator::Input { .. } => Ok(own.clone()),
         Operator::Convolution { weights, window, .. } => {
             check_window(window, input)?;
-            let per_output = window.size[0] * window.size[1] * input.channels();
+            let per_output = window.taps() * input.channels();
             let channels = outputs(weights.len(), per_output, bias, input)?;
             windowed(window, input, channels)
         }
         Operator::Depthwise { weights, window, multiplier, .. } => {
             check_window(window, input)?;
-            let taps = window.size[0] * window.size[1];
+            let taps = window.taps();
             let channels = input.channels().checked_mul(*multiplier).filter(|&channels| channels <= MOST_ELEMENTS);
             let channels = channels.filter(|&channels| channels > 0).ok_or_else(|| {
                 format!("a depth multiplier of {multiplier} on {} channels is not possible", input.channels())
@@ -53,10 +53,9 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             if weights.len() != taps * channels {
                 let needed = taps * channels;
                 return Err(format!(
-                    "has {} weights, where {channels} channels of {}x{} taps need {needed}",
+                    "has {} weights, where {channels} channels of {} taps need {needed}",
                     weights.len(),
-                    window.size[0],
-                    window.size[1]
+                    window.extents()
                 ));
             }
             check_bias(bias, channels)?;
@@ -106,10 +105,11 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             Err(format!("makes {shape} of {input}, which has another number of values"))
         }
         Operator::Reshape { shape } => Ok(shape.clone()),
-        Operator::ResizeNearest { size: [height, width], .. } => match input.0[..] {
-            [_, _, channels] => Ok(Shape(vec![*height, *width, channels])),
-            [_, channels] if *width == 1 => Ok(Shape(vec![*height, channels])),
-            _ => Err(format!("can't resize {input} to {height}x{width}")),
+        &Operator::ResizeNearest { size: [rows, lines, width], .. } => match input.0[..] {
+            [_, _, _, channels] => Ok(Shape(vec![rows, lines, width, channels])),
+            [_, _, channels] if lines == 1 => Ok(Shape(vec![rows, width, channels])),
+            [_, channels] if [lines, width] == [1, 1] => Ok(Shape(vec![rows, channels])),
+            _ => Err(format!("can't resize {input} to {rows}x{lines}x{width}")),
         },
         Operator::ScaleShift { scale, shift } => {
             let channels = input.channels();
@@ -128,10 +128,10 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
     }
 }
 
-fn padded(input: &Shape, before: &[usize; 3], after: &[usize; 3]) -> Result<Shape, String> {
+fn padded(input: &Shape, before: &[usize; 4], after: &[usize; 4]) -> Result<Shape, String> {
     let mut shape = input.clone();
     let mut left = [before, after].map(|around| around.iter().copied().fold(0, usize::saturating_add));
-    for (index, axis) in [Axis::Rows, Axis::Columns, Axis::Channels].into_iter().enumerate() {
+    for (index, axis) in Axis::ALL.into_iter().enumerate() {
         if let Some(place) = axis.place(input) {
             // No extent gets beyond what `within_bounds` refuses.
             shape.0[place] = shape.0[place].saturating_add(before[index]).saturating_add(after[index]);
@@ -187,33 +187,39 @@ fn check_numbers(shape: &Shape, numbers: &Numbers) -> Result<(), String> {
 }
 
 fn check_window(window: &Window, input: &Shape) -> Result<(), String> {
-    let numbers = [window.size, window.stride, window.dilation].concat();
-    if let Padding::Explicit { before, after } = window.padding
-        && [before, after].concat().iter().any(|&places| places > LARGEST_WINDOW)
-    {
-        return Err(format!("its padding of {before:?} and {after:?} is not possible"));
+    let mut numbers = [window.size, window.stride, window.dilation].concat();
+    let mut around = match window.padding {
+        Padding::Explicit { before, after } => [before, after].concat(),
+        Padding::Valid | Padding::Same => Vec::new(),
+    };
+    if let Some(Taps { size, stride, dilation, before, after }) = window.depth {
+        numbers.extend([size, stride, dilation]);
+        around.extend([before, after]);
+    }
+    if around.iter().any(|&places| places > LARGEST_WINDOW) {
+        return Err(format!("its padding of {around:?} is not possible"));
     }
     if numbers.iter().any(|&number| number == 0 || number > LARGEST_WINDOW) {
         return Err(format!(
-            "its window of size {:?}, stride {:?}, dilation {:?} is not possible",
-            window.size, window.stride, window.dilation
+            "its window of size {:?}, stride {:?}, dilation {:?}, depth {:?} is not possible",
+            window.size, window.stride, window.dilation, window.depth
         ));
     }
     if window.pads_a_point() {
         return Err("a window of one place can't be padded: pad by a layer of its own".to_owned());
     }
-    // A flat tensor is one pixel; a time series is one pixel wide.
-    let axes = match input.0.len() {
-        3 => 2,
-        2 => 1,
-        _ => 0,
+    // A flat tensor is one pixel; a time series is one pixel wide; a volume is seen plane by plane or place by place.
+    let axes = match (input.0.len(), window.depth) {
+        (4, Some(_)) | (3, None) => 2,
+        (2, None) => 1,
+        (_, None) => 0,
+        (_, Some(_)) => {
+            return Err(format!("a window of {} does not slide over an input of shape {input}", window.extents()));
+        }
     };
     let flat = |axis: usize| window.size[axis] == 1 && window.stride[axis] == 1;
     match (axes..2).find(|&axis| !flat(axis)) {
-        Some(_) => Err(format!(
-            "a window of {}x{} does not slide over an input of shape {input}",
-            window.size[0], window.size[1]
-        )),
+        Some(_) => Err(format!("a window of {} does not slide over an input of shape {input}", window.extents())),
         None => Ok(()),
     }
 }
@@ -222,11 +228,10 @@ fn check_window(window: &Window, input: &Shape) -> Result<(), String> {
 fn windowed(window: &Window, input: &Shape, channels: usize) -> Result<Shape, String> {
     let spatial = &input.0[..input.0.len() - 1];
     let mut extents = Vec::with_capacity(input.0.len());
-    for (axis, &extent) in spatial.iter().enumerate() {
-        let outputs = window.outputs(axis, extent);
+    for (place, &extent) in spatial.iter().enumerate() {
+        let taps = window.slide(place, extent);
+        let (outputs, reach) = (taps.outputs(extent), taps.reach());
         if outputs == 0 {
-            let reach = window.reach(axis);
-            debug_assert_ne!(window.padding, Padding::Same, "same padding always has outputs");
             return Err(format!(
                 "its window reaches over {reach} places, but its input of shape {input} has only {extent}"
             ));
@@ -238,8 +243,8 @@ fn windowed(window: &Window, input: &Shape, channels: usize) -> Result<Shape, St
 }
 
 fn within_bounds(shape: Shape) -> Result<Shape, String> {
-    if shape.0.is_empty() || shape.0.len() > 3 || shape.0.contains(&0) {
-        return Err(format!("a shape of [{shape}] can't be run: one to three extents, all at least 1, are supported"));
+    if shape.0.is_empty() || shape.0.len() > 4 || shape.0.contains(&0) {
+        return Err(format!("a shape of [{shape}] can't be run: one to four extents, all at least 1, are supported"));
     }
     let elements = shape
         .0

@@ -12,7 +12,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         let layer = &graph.layers[index];
         let single = layer.inputs.first().is_some_and(|&input| graph.tensor(input).shape.channels() == 1);
         let Operator::Depthwise { weights, bias, window, multiplier, activation } = &layer.operator else { continue };
-        if !single || window.size == [1, 1] {
+        if !single || window.taps() == 1 {
             continue;
         }
         let weights = match weights {

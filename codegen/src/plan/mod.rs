@@ -30,6 +30,9 @@ pub struct LayerRows {
     pub row_bytes: usize,
     /// Bytes of scratch of every step, or of the sums that a running layer keeps.
     pub scratch_bytes: usize,
+    /// Bytes of the lines in which the layer finds its first input's rows, where these are planes; a table of theirs has
+    /// 16-bit addresses.
+    pub line_bytes: Option<usize>,
     /// Whether the rows of a window can be taken one at a time, into the output row as made so far: a
     /// running maximum.
     pub folds: bool,
@@ -306,6 +309,24 @@ impl Plan {
         (steps, addresses)
     }
 
+    /// Errors where the planes that a step reads lie further apart than the table of their lines reaches.
+    fn check_planes(&self, step: &Step, layers: &[LayerRows]) -> Result<(), Error> {
+        let layer = &layers[step.layer];
+        let (Some(line_bytes), Some(&input)) = (layer.line_bytes, layer.inputs.first()) else { return Ok(()) };
+        let lines = &step.lines[0];
+        let (Some(first), Some(last)) = (lines.iter().min(), lines.iter().max()) else { return Ok(()) };
+        let unit = 1usize << line_bytes.trailing_zeros().min(self.unit.trailing_zeros()).min(31);
+        let span = last - first + layers[input].row_bytes;
+        if span / unit >= usize::from(u16::MAX) {
+            let reason = format!(
+                "the planes that make its row {} lie in {span} bytes, which 16-bit addresses of lines of {line_bytes} bytes can't reach",
+                step.row
+            );
+            return Err(Error::layer(&layer.name, reason));
+        }
+        Ok(())
+    }
+
     /// Errors where a number does not fit its place in [`microception::model::Step`].
     fn check_counts(&self, layers: &[LayerRows]) -> Result<(), Error> {
         for step in &self.steps {
@@ -321,6 +342,7 @@ impl Plan {
                 );
                 return Err(Error::layer(&layers[step.layer].name, reason));
             }
+            self.check_planes(step, layers)?;
         }
         Ok(())
     }

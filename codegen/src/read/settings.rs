@@ -157,7 +157,7 @@ impl<'a> Settings<'a> {
         if stride != [1, 1] && dilation != [1, 1] {
             return Err(self.error("strides and dilation_rate are both above 1, which Keras does not allow either"));
         }
-        Ok(Window { size, stride, dilation, padding })
+        Ok(Window { size, stride, dilation, padding, depth: None })
     }
 }
 

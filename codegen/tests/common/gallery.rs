@@ -14,12 +14,13 @@ pub fn graph() -> Graph {
         graph.push(name, operator, inputs.to_vec(), Shape(vec![]))
     };
     let picture = push("picture", Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 }, &[]);
-    let padded = push("padded", Operator::Pad { before: [2, 1, 0], after: [1, 0, 0], value: 0.25 }, &[picture]);
+    let padded = push("padded", Operator::Pad { before: [2, 0, 1, 0], after: [1, 0, 0, 0], value: 0.25 }, &[picture]);
     let window = Window {
         size: [3, 2],
         stride: [1, 1],
         dilation: [2, 1],
         padding: Padding::Explicit { before: [3, 0], after: [1, 1] },
+        depth: None,
     };
     let convolution = Operator::Convolution {
         weights: Weights::F32(numbers(4 * 3 * 2 * 3)),
@@ -28,12 +29,12 @@ pub fn graph() -> Graph {
         activation: None,
     };
     let filtered = push("filtered", convolution, &[padded]);
-    let wider = push("wider", Operator::Pad { before: [0; 3], after: [0, 0, 1], value: 0.0 }, &[padded]);
+    let wider = push("wider", Operator::Pad { before: [0; 4], after: [0, 0, 0, 1], value: 0.0 }, &[padded]);
     let channels = push("channels", Operator::Concatenate { axis: Axis::Channels }, &[filtered, wider]);
     let columns = push("columns", Operator::Concatenate { axis: Axis::Columns }, &[channels, channels]);
     let rows = push("rows", Operator::Concatenate { axis: Axis::Rows }, &[columns, columns]);
     let nearest = Nearest { align_corners: false, half_pixel_centers: true };
-    let resized = push("resized", Operator::ResizeNearest { size: [9, 21], nearest }, &[rows]);
+    let resized = push("resized", Operator::ResizeNearest { size: [9, 1, 21], nearest }, &[rows]);
     let series = push("series", Operator::Reshape { shape: Shape(vec![63, 24]) }, &[resized]);
     let dense = Operator::PositionwiseDense {
         weights: Weights::F32(numbers(5 * 24)),

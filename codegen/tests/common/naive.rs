@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 
 use microception_codegen::graph::{
-    Bias, Constant, Function, Graph, Numbers, Operator, Padding, PairFunction, Weights, Window,
+    Axis, Bias, Constant, Function, Graph, Numbers, Operator, Padding, PairFunction, Weights, Window,
 };
 
 use super::tolerance;
@@ -251,10 +251,10 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
         Operator::Pad { before, after, value } => {
             let [height, width, channels] = [input.height, input.width, input.channels];
             let around = |axis: usize| before[axis] + after[axis];
-            let mut output = Image::zeros(height + around(0), width + around(1), channels + around(2));
+            let mut output = Image::zeros(height + around(0), width + around(2), channels + around(3));
             output.values.fill(f64::from(*value));
             each(input, |row, column, channel, value| {
-                output.set(row + before[0], column + before[1], channel + before[2], value);
+                output.set(row + before[0], column + before[2], channel + before[3], value);
             });
             output
         }
@@ -262,7 +262,12 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             let second = inputs[1];
             let mut extents = [input.height, input.width, input.channels];
             let mut behind = [0; 3];
-            let place = *axis as usize;
+            let place = match axis {
+                Axis::Rows => 0,
+                Axis::Columns => 1,
+                Axis::Channels => 2,
+                Axis::Lines => panic!("no image has lines in its rows"),
+            };
             behind[place] = extents[place];
             extents[place] += [second.height, second.width, second.channels][place];
             let mut output = Image::zeros(extents[0], extents[1], extents[2]);
@@ -273,7 +278,7 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             output
         }
         Operator::Reshape { shape } => Image::of(&shape.0, input.values.clone()),
-        Operator::ResizeNearest { size: [height, width], nearest } => {
+        Operator::ResizeNearest { size: [height, _, width], nearest } => {
             // TensorFlow's three ways, without its rounding to f32.
             let near = |place: usize, outputs: usize, inputs: usize| match (
                 nearest.align_corners && outputs > 1,

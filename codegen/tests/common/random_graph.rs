@@ -179,8 +179,8 @@ impl Source {
         match (self.random.u8(0..4), &shape.0[..]) {
             (0, &[height, width, channels]) => {
                 let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.bool() };
-                let size = [height * 2, width * 2];
-                let to = Shape(vec![size[0], size[1], channels]);
+                let size = [height * 2, 1, width * 2];
+                let to = Shape(vec![height * 2, width * 2, channels]);
                 self.push(Operator::ResizeNearest { size, nearest }, vec![tensor], to)
             }
             (1, &[height, width, channels]) => {
@@ -193,7 +193,7 @@ impl Source {
             }
             _ => {
                 let mut to = shape.clone();
-                let mut around = [[0; 3]; 2];
+                let mut around = [[0; 4]; 2];
                 for axis in [Axis::Rows, Axis::Columns, Axis::Channels] {
                     let Some(place) = axis.place(&shape) else { continue };
                     for around in &mut around {

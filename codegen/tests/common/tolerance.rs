@@ -8,3 +8,9 @@ pub const F32: f32 = 1e-5;
 /// f32 against loops in f64, as a part of the sum of the magnitudes that are added up: where terms cancel, what
 /// rounding each of them left is large beside the sum. 16 halves of the last bit.
 pub const F32_SUM: f64 = 16.0 / (1u32 << 24) as f64;
+
+/// int8 against exact sums times `factor`, in steps: rounded to the nearest, after a first rounding to no more than twice
+/// the factor.
+pub fn rounded_twice(factor: f64) -> f64 {
+    0.5 + factor
+}

@@ -128,6 +128,7 @@ impl Loader {
             stride: pair(&operator["stride"]),
             dilation: if operator["dilation"].is_null() { [1, 1] } else { pair(&operator["dilation"]) },
             padding: if operator["padding"] == "same" { Padding::Same } else { Padding::Valid },
+            depth: None,
         };
         let weights = || {
             let scales = operator["weight_scales"].as_array().expect("scales");

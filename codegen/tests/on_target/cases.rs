@@ -6,10 +6,11 @@ use std::path::Path;
 use microception_codegen::graph::{Element, Graph, Operator, Quantization};
 use microception_codegen::optimize::{Goal, Optimize, transformed};
 use microception_codegen::plan::Strategy;
+use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_codegen::{host, passes, read};
 
 use crate::arrays::Arrays;
-use crate::{litert, suite, tolerance};
+use crate::{litert, suite, tolerance, volume};
 
 /// Fixtures of `tests/fixtures/litert`: int8, answers to the bit.
 const LITERT: &[&str] = &[
@@ -140,7 +141,8 @@ pub fn all() -> Vec<Case> {
     let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
     let tflite = TFLITE.iter().map(|name| tflite(name));
-    let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(KERAS.iter().map(|name| keras(name))).collect();
+    let keras = KERAS.iter().map(|name| keras(name));
+    let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).collect();
     for index in 0..cases.len() {
         let case = &cases[index];
         if !transformed(&case.graph, FAST.optimize).expect(&case.name).is_empty() {
@@ -217,6 +219,36 @@ fn keras(name: &str) -> Case {
     };
     let near = tolerance::F32 * largest(&expected);
     Case { name: name.to_owned(), graph, goal: SMALL, frame, expected: list(expected), near }
+}
+
+/// A network over a volume, by planes, and what the host answers with whole tensors: of int8 the same bits.
+fn volumes() -> [Case; 2] {
+    let graph = volume::network();
+    let frames = (0..3).map(|seed| Ok(bytemuck::cast_slice(&volume::frame(seed)).to_vec()));
+    let ranges = calibrate(&graph, frames, Method::MinMax, |_| ()).expect("ranges");
+    let quantized = quantize(&graph, &ranges).expect("int8");
+    let answer = |graph: &Graph, frame: &[u8]| {
+        let machine = host::Machine::new(graph, Strategy::Whole);
+        machine.and_then(|mut machine| machine.run(frame)).expect("an answer")
+    };
+    let frame = volume::frame(0);
+    let expected = floats(&answer(&graph, bytemuck::cast_slice(&frame)));
+    let near = tolerance::F32 * largest(&expected);
+    let Quantization { scale, zero_point } = quantized.tensors[0].quantization.expect("an int8 input");
+    let stored: Vec<i8> = frame.iter().map(|real| ((real / scale).round() as i32 + zero_point) as i8).collect();
+    let stored_expected = list(int8(&answer(&quantized, bytemuck::cast_slice(&stored))));
+    let case = |name: &str, graph: Graph, frame: String, expected: String, near: f32| Case {
+        name: name.to_owned(),
+        graph,
+        goal: SMALL,
+        frame,
+        expected,
+        near,
+    };
+    [
+        case("volume_f32", graph, list(frame), list(expected), near),
+        case("volume_int8", quantized, list(stored), stored_expected, 0.0),
+    ]
 }
 
 fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {

@@ -13,6 +13,8 @@ mod sections;
 mod suite;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
+#[path = "../common/volume.rs"]
+mod volume;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -77,7 +79,8 @@ kernels!(
     ActivationInt8,
     SoftmaxF32,
     SoftmaxInt8,
-    Flatten;
+    Flatten,
+    ByLines;
     AddF32,
     AddInt8,
     SubtractF32,

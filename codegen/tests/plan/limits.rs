@@ -15,7 +15,7 @@ fn pools(shape: [usize; 3], element: Element, windows: &[(usize, usize)]) -> Gra
     let input = Operator::Input { element, scale: 1.0, offset: 0.0 };
     let mut tensor: TensorId = graph.push("input", input, vec![], Shape(shape.to_vec()));
     for (index, &(taps, stride)) in windows.iter().enumerate() {
-        let window = Window { size: [taps, 1], stride: [stride, 1], dilation: [1, 1], padding: Padding::Same };
+        let window = Window { size: [taps, 1], stride: [stride, 1], padding: Padding::Same, ..Window::POINT };
         rows = rows.div_ceil(stride);
         let name = format!("pool_{index}");
         tensor = graph.push(name, Operator::MaxPool { window }, vec![tensor], Shape(vec![rows, width, channels]));

@@ -97,6 +97,7 @@ impl Builder {
             stride: [stride, stride],
             dilation: [1, 1],
             padding: random.pick(&[Padding::Same, Padding::Same, Padding::Valid]),
+            depth: None,
         };
         if random.chance(50) {
             window.size[1] = window.size[0];
@@ -223,7 +224,7 @@ impl Builder {
 
     fn pad(&mut self, input: TensorId) -> TensorId {
         let mut shape = self.shape(input);
-        let mut around = [[0; 3]; 2];
+        let mut around = [[0; 4]; 2];
         for axis in [Axis::Rows, Axis::Columns, Axis::Channels] {
             let Some(place) = axis.place(&Shape(shape.clone())) else { continue };
             for around in &mut around {
@@ -272,9 +273,9 @@ impl Builder {
             1 => extent,
             _ => extent * 2,
         };
-        let size = [resized(height, &mut self.random), resized(width, &mut self.random)];
+        let size = [resized(height, &mut self.random), 1, resized(width, &mut self.random)];
         let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.chance(50) };
-        self.push(Operator::ResizeNearest { size, nearest }, vec![input], vec![size[0], size[1], channels])
+        self.push(Operator::ResizeNearest { size, nearest }, vec![input], vec![size[0], size[2], channels])
     }
 
     /// A product with what has one row, one column or one place for all, as in squeeze-and-excite.

@@ -209,5 +209,6 @@ fn along_rows(window: &Window, axis: usize) -> Window {
             }
             padding => padding,
         },
+        depth: None,
     }
 }

@@ -155,7 +155,7 @@ impl<'a> Builder<'a> {
         let [(rows, apart, above), (columns, beside, left)] = [vertical, horizontal];
         let (before, after) = ([above[0], left[0]], [above[1], left[1]]);
         let padding = Padding::Explicit { before, after };
-        let dilated = Window { size: [rows, columns], stride: [1, 1], dilation: [apart, beside], padding };
+        let dilated = Window { size: [rows, columns], dilation: [apart, beside], padding, ..Window::POINT };
         if dilated.pads_a_point() {
             let input = self.padded(call, input, before, after)?;
             return Ok((input, Window::POINT));
@@ -182,7 +182,7 @@ impl<'a> Builder<'a> {
         let value = Value { name, shape, element: tensor.element, quantization: tensor.quantization };
         let [above, left] = before;
         let [below, right] = after;
-        let pad = Operator::Pad { before: [above, left, 0], after: [below, right, 0], value: 0.0 };
+        let pad = Operator::Pad { before: [above, 0, left, 0], after: [below, 0, right, 0], value: 0.0 };
         self.push(pad, vec![input], value)
     }
 

@@ -27,7 +27,7 @@ impl<'a> Builder<'a> {
             let all: Vec<usize> = (1..rank).collect();
             (self.read_along(call, 0, &all)?, all)
         };
-        let (mut before, mut after) = ([0; 3], [0; 3]);
+        let (mut before, mut after) = ([0; 4], [0; 4]);
         for axis in padded {
             let Some(place) = Self::graph_axis(&axes, axis) else {
                 return Err(self.error(call, "pads the batch, which is not supported"));
@@ -116,13 +116,13 @@ impl<'a> Builder<'a> {
             return Err(self.error(call, "makes no batch, height, width and channels"));
         };
         let (input, size) = match axes[..] {
-            [1, 3] if width == 1 => (self.read(call, 0)?, [height, 1]),
-            [2, 3] if height == 1 => (self.read(call, 0)?, [width, 1]),
+            [1, 3] if width == 1 => (self.read(call, 0)?, [height, 1, 1]),
+            [2, 3] if height == 1 => (self.read(call, 0)?, [width, 1, 1]),
             _ => {
                 let picture = vec![1, 2, 3];
                 let input = self.read_along(call, 0, &picture)?;
                 self.set_axes(call.output, picture);
-                (input, [height, width])
+                (input, [height, 1, width])
             }
         };
         let value = self.value(call)?;

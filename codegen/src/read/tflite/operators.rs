@@ -121,6 +121,7 @@ impl<'a> Builder<'a> {
             stride: self.pair(call, stride, "stride")?,
             dilation: self.pair(call, dilation, "dilation")?,
             padding: self.padding(call, padding)?,
+            depth: None,
         })
     }
 
