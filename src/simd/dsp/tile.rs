@@ -119,20 +119,28 @@ unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, q
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     let stride = channels.len();
     let pairs = tile.len() / LANES;
-    let pixels = output.len().checked_div(stride).unwrap_or(0).min(LANES);
     let group_bytes = pairs.wrapping_mul(2 * GROUP);
-    if weights.len() < group_bytes.wrapping_mul(stride.div_ceil(GROUP)) || pairs == 0 || pixels == 0 {
+    if weights.len() < group_bytes.wrapping_mul(stride.div_ceil(GROUP))
+        || pairs == 0
+        || stride == 0
+        || output.len() < stride
+    {
         return;
     }
     // Pairs that the first round of the unrolled loop leaves out. The first pair is not in the loop.
     let skipped = UNROLLED.wrapping_sub(pairs.wrapping_sub(1) % UNROLLED);
     let whole = stride / GROUP * GROUP;
-    let start = output.as_mut_ptr();
+    // Where a lane's pixel is, if the output has room for it.
+    let (start, room) = (output.as_mut_ptr(), output.len().wrapping_sub(stride));
+    let pixel = |lane: usize| match lane.wrapping_mul(stride) {
+        from if from <= room => Some(start.wrapping_add(from)),
+        _ => None,
+    };
+    let (second, third, fourth) = (pixel(1), pixel(2), pixel(3));
+    let upper = third.unwrap_or(null_mut());
     let mut arguments = Tile {
         // A lane that has no pixel writes before the one on its left does, to the same place.
-        lanes: [0, 1, 2, 3]
-            .map(|lane| if lane < pixels { lane } else { lane & 2 })
-            .map(|lane| if lane < pixels { start.wrapping_add(lane.wrapping_mul(stride)) } else { null_mut() }),
+        lanes: [start, second.unwrap_or(start), upper, fourth.unwrap_or(upper)],
         tile: tile.as_ptr(),
         end: tile.as_ptr().wrapping_add(pairs.wrapping_mul(LANES)),
         skipped: skipped.wrapping_mul(PAIR_BYTES),
@@ -144,7 +152,7 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
         // SAFETY: the tile has `pairs` (not 0) times LANES pairs, and the loop reads two of each four up to `end`, once or
         // twice. It reads as often `group_bytes` weights as there are groups of filters, and `whole` (a multiple of GROUP,
         // not 0) channels: `weights` and `channels` hold them. It writes `whole` bytes, at most `stride`, from the start of
-        // each lane's pixel on: `output` has room for `pixels` (not 0) pixels, and the other lanes write to those.
+        // each lane's pixel on: `output` has room for it, or the lane writes to the one on its left or not at all.
         unsafe { multiply_filters(&arguments, weights.as_ptr()) };
     }
     let (rest, weights) = (channels.get(whole..), weights.get(whole.wrapping_mul(pairs * 2)..));
@@ -157,8 +165,10 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
         arguments.last_channels = channels.as_ptr().wrapping_add(GROUP);
         // SAFETY: as above, with one group of filters, its channels, and room for its bytes per lane.
         unsafe { multiply_filters(&arguments, weights.as_ptr()) };
-        for (pixel, results) in output.chunks_exact_mut(stride.max(1)).zip(results) {
-            for (place, result) in pixel.iter_mut().skip(whole).zip(results) {
+        for (lane, results) in results.iter().enumerate() {
+            let from = lane.wrapping_mul(stride).wrapping_add(whole);
+            let place = output.get_mut(from..from.wrapping_add(rest.len())).unwrap_or(&mut []);
+            for (place, &result) in place.iter_mut().zip(results) {
                 *place = result;
             }
         }
