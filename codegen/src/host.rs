@@ -49,7 +49,7 @@ impl Machine {
     pub fn new(graph: &Graph, goal: impl Into<Goal>) -> Result<Machine, Error> {
         let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
         let (steps, addresses) = plan.to_runtime();
-        let rows = row_bytes(graph, &layers)?;
+        let rows = row_bytes(graph, &layers, &plan)?;
         let frame_bytes =
             rows.first().map_or(0, |rows| rows.inputs[0] as usize) * layers.first().map_or(0, |layer| layer.rows);
         let output_bytes = layers[output].rows * layers[output].row_bytes;
@@ -158,11 +158,12 @@ fn over<'a>(network: &'a Network, arena: &'a mut [u8], bytes: usize) -> Result<E
 ///
 /// # Errors
 /// When a row is longer than 32 bits count.
-pub fn row_bytes(graph: &Graph, layers: &[LayerRows]) -> Result<Vec<RowBytes>, Error> {
+pub fn row_bytes(graph: &Graph, layers: &[LayerRows], plan: &Plan) -> Result<Vec<RowBytes>, Error> {
     layers
         .iter()
         .zip(&graph.layers)
-        .map(|(rows, layer)| {
+        .zip(&plan.scratch_bytes)
+        .map(|((rows, layer), &scratch)| {
             let narrow = |bytes: usize| {
                 u32::try_from(bytes)
                     .map_err(|_| Error::layer(&rows.name, format!("a row of {bytes} bytes is too long")))
@@ -177,7 +178,7 @@ pub fn row_bytes(graph: &Graph, layers: &[LayerRows]) -> Result<Vec<RowBytes>, E
             if rows.folds {
                 inputs[1] = narrow(rows.row_bytes)?;
             }
-            Ok(RowBytes { inputs, output: narrow(rows.row_bytes)?, scratch: narrow(rows.scratch_bytes)? })
+            Ok(RowBytes { inputs, output: narrow(rows.row_bytes)?, scratch: narrow(scratch)? })
         })
         .collect()
 }

@@ -186,10 +186,11 @@ pub const fn is_3x3(geometry: &Geometry, output_channels: usize) -> bool {
     dense && channels as usize == output_channels && output_channels.is_multiple_of(4)
 }
 
-/// Bytes of scratch of [`int8_3x3`].
-pub const fn int8_3x3_scratch_bytes(geometry: &Geometry) -> usize {
+/// Bytes of scratch of [`int8_3x3`] where a call makes so many `rows`; more than [`simd::ROWS`] take no more, and with less,
+/// if it is enough for one, fewer are made at once.
+pub const fn int8_3x3_scratch_bytes(geometry: &Geometry, rows: usize) -> usize {
     let Geometry { width, output_width, stride: [_, stride], left, .. } = *geometry;
-    simd::Row::scratch_bytes(width as usize, output_width as usize, stride as usize, left as usize)
+    simd::Row::scratch_bytes(width as usize, output_width as usize, stride as usize, left as usize, rows)
 }
 
 /// Makes rows `[column][channel]` of a layer that [`is_3x3`] and whose factors are all
@@ -208,7 +209,7 @@ pub const fn int8_3x3_scratch_bytes(geometry: &Geometry) -> usize {
 ///     padding: 0,
 ///     range: Range { zero_point: 0, clamp: [-128, 127] },
 /// };
-/// let (mut output, mut scratch) = ([0u8; 4], vec![0u32; depthwise::int8_3x3_scratch_bytes(&layer.geometry) / 4]);
+/// let (mut output, mut scratch) = ([0u8; 4], vec![0u32; depthwise::int8_3x3_scratch_bytes(&layer.geometry, 1) / 4]);
 /// depthwise::int8_3x3(&layer, Call::on_lines(&[10, 20, 30, 40], 1, -1, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
 /// assert_eq!(output, [5, 10, 15, 20]);
 /// ```
@@ -221,10 +222,7 @@ pub fn int8_3x3(layer: &Int8<'_>, call: Call<'_>) {
     let row =
         simd::Row { width, output_width, stride: stride.into(), left: left.into(), padding, weights, channels, range };
     let scratch: &mut [u32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
-    let outputs = output.chunks_exact_mut(output_width.wrapping_mul(channels.len()).max(1));
-    for (index, output) in (0..rows).zip(outputs) {
-        simd::convolve_3x3(&row, [0, 1, 2].map(|tap| geometry.line(&window, index, tap)), scratch, output);
-    }
+    simd::convolve_3x3(&row, rows, |row, tap| geometry.line(&window, row, tap), scratch, output);
 }
 
 /// Adds the products of one pass of taps to the sums, where an input channel has several output channels.

@@ -59,6 +59,7 @@ macro_rules! requantize_doubled {
 
 /// A sum becomes a result. `doubled` is the shift that makes twice the sum of what is there: of 256 times the sum one to
 /// the right.
+#[cfg(not(microception_helium))]
 macro_rules! requantize {
     ($sum:literal, $multiplier:literal, $last:literal, $constant:literal, $scratch:literal) => {
         requantize!($sum, $multiplier, $last, $constant, $scratch, "lsl #1")

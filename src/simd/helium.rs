@@ -10,6 +10,7 @@ use core::arch::naked_asm;
 use core::mem::offset_of;
 use core::ops;
 
+use super::portable::Lines;
 use super::{FILTERS, LANES, Pair, QUAD, Row, Sum, TAPS_3X3, portable};
 use crate::quantized::{Channel, Factor, Range, saturate};
 
@@ -571,8 +572,19 @@ const _: () = assert!(
 ///
 /// In scratch lie columns of four channels, of each channel one word: its values in the three lines, and one that does
 /// not count.
+pub fn convolve_3x3<'l>(
+    row: &Row<'_>,
+    rows: usize,
+    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
+    scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    row.each(rows, line, output, |lines, output| convolve_row(row, lines, scratch, output));
+}
+
+/// One row that [fits](Row::fitting).
 #[inline(never)]
-pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32], output: &mut [i8]) {
+fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
     let channels = row.channels.len();
     // Columns under all windows.
     let columns = row.output_width.wrapping_sub(1).wrapping_mul(row.stride).wrapping_add(3);
@@ -582,10 +594,8 @@ pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32
     let written = full.next_multiple_of(4).wrapping_add(row.left).max(columns.wrapping_add(1));
     let is_aligned = |line: &&[i8]| line.as_ptr().addr().is_multiple_of(4);
     if !lines.iter().flatten().all(is_aligned) || size_of_val(scratch) < written.wrapping_mul(COLUMN_BYTES) {
-        return super::dsp::convolve_3x3(row, lines, scratch, output);
-    }
-    if !row.fits(lines, output) || row.output_width == 0 {
-        return;
+        let line = |_, tap: usize| lines.get(tap).copied().flatten();
+        return super::dsp::convolve_3x3(row, 1, line, scratch, output);
     }
     let padding = i32::from_ne_bytes([row.padding.cast_unsigned(); 4]);
     let padding_pixel = core::ptr::from_ref(&padding).cast();

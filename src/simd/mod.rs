@@ -136,6 +136,9 @@ unsafe impl bytemuck::Pod for Pair {}
 /// The most taps that [`dot_pixels`] takes at once: those of a 3x3 window.
 pub const TAPS: usize = 9;
 
+/// The most rows that [`convolve_3x3`] takes at once.
+pub const ROWS: usize = 4;
+
 /// The order of a channel's weights in [`convolve_3x3`], as indices `[vertical, horizontal]`: every other byte
 /// of a word makes a pair of taps, the first three pairs vertical, the last two horizontal.
 pub const TAPS_3X3: [Option<[usize; 2]>; 12] = [

@@ -386,27 +386,62 @@ pub struct Row<'a> {
     pub range: Range,
 }
 
+/// The lines under a row's window, from the top; those on padding are `None`.
+pub(super) type Lines<'a> = [Option<&'a [i8]>; 3];
+
 impl Row<'_> {
-    /// Bytes of scratch that the form with better instructions needs.
-    pub const fn scratch_bytes(width: usize, output_width: usize, stride: usize, left: usize) -> usize {
-        super::planes::Planes::of(width, output_width, stride, left).bytes()
+    /// Bytes of scratch that the form with better instructions needs to make so many `rows` at once, up to
+    /// [`ROWS`](super::ROWS): each adds as many to those of one. With less it makes fewer at once.
+    pub const fn scratch_bytes(width: usize, output_width: usize, stride: usize, left: usize, rows: usize) -> usize {
+        let rows = if rows < super::ROWS { rows } else { super::ROWS };
+        super::planes::Planes::of(width, output_width, stride, left).bytes(rows)
     }
 
-    /// Whether all is there that a row takes, and of the form that it takes: at most two padded places to the left,
-    /// whole words of channels.
-    pub(super) fn fits(&self, lines: [Option<&[i8]>; 3], output: &[i8]) -> bool {
+    /// Elements of a line, of which a longer one's first are taken.
+    pub(super) fn line_length(&self) -> usize {
+        self.channels.len().wrapping_mul(self.width)
+    }
+
+    /// The part of `output` that holds so many rows, of some output each, if all is there that they take but lines, and of the form that they
+    /// take: at most two padded places to the left, whole words of channels, no more than
+    /// [`Geometry`](crate::layers::Geometry) can say.
+    pub(super) fn fitting<'o>(&self, rows: usize, output: &'o mut [i8]) -> Option<&'o mut [i8]> {
+        let Row { width, output_width, stride, left, .. } = *self;
         let channels = self.channels.len();
-        self.left <= 2
-            && channels.is_multiple_of(4)
-            && self.weights.len() >= channels.wrapping_mul(super::TAPS_3X3.len())
-            && output.len() >= channels.wrapping_mul(self.output_width)
-            && lines.iter().flatten().all(|line| line.len() >= channels.wrapping_mul(self.width))
+        // No product of two of these is more than a usize holds, on any core.
+        let is_small = width | output_width | channels <= usize::from(u16::MAX) && stride <= usize::from(u8::MAX);
+        let has_form = left <= 2 && channels.is_multiple_of(4);
+        let row_elements = channels.wrapping_mul(output_width);
+        let has_room = output.len().checked_div(row_elements).is_some_and(|most| rows <= most);
+        let has_weights = self.weights.len() >= channels.wrapping_mul(super::TAPS_3X3.len());
+        if !(is_small && has_form && has_room && has_weights) {
+            return None;
+        }
+        output.get_mut(..rows.wrapping_mul(row_elements))
+    }
+
+    /// Calls `make` with the lines and the output of each row, if they [fit](Row::fitting).
+    #[inline]
+    pub(super) fn each<'l>(
+        &self,
+        rows: usize,
+        line: impl Fn(usize, usize) -> Option<&'l [i8]>,
+        output: &mut [i8],
+        mut make: impl FnMut(Lines<'l>, &mut [i8]),
+    ) {
+        let Some(output) = self.fitting(rows, output) else { return };
+        let row_elements = self.channels.len().wrapping_mul(self.output_width);
+        for (row, output) in output.chunks_exact_mut(row_elements.max(1)).enumerate() {
+            let long_enough = |line: &&[i8]| line.len() >= self.line_length();
+            make([0, 1, 2].map(|tap| line(row, tap).filter(long_enough)), output);
+        }
     }
 }
 
-/// Makes one row `[column][channel]` of a depthwise convolution with a 3x3 window from three lines
-/// `[column][channel]`, of which those on padding are `None`. Nothing is written where a line, weights or output
-/// are too short, or the row is none for this form (see `Row::fits`).
+/// Makes `rows` rows `[column][channel]` of a depthwise convolution with a 3x3 window, one behind the other, each from
+/// three lines `[column][channel]`: `line` of the row and the vertical tap. A line on padding is `None`, and so counts one
+/// that is too short. Nothing is written where weights or output are too short, or the rows are none for this form (see
+/// `Row::fitting`).
 ///
 /// ```
 /// use microception::quantized::{Channel, Range};
@@ -417,16 +452,25 @@ impl Row<'_> {
 /// let range = Range { zero_point: 0, clamp: [-128, 127] };
 /// let row =
 ///     Row { width: 2, output_width: 2, stride: 1, left: 1, padding: 60, weights: &weights, channels: &channels, range };
-/// let mut output = [0; 8];
-/// convolve_3x3(&row, [None, Some(&[10, 20, 30, 40, 0, 0, 0, 0]), None], &mut [], &mut output);
-/// assert_eq!(output, [30, 30, 30, 30, 5, 10, 15, 20]);
+/// let line: &[i8] = &[10, 20, 30, 40, 0, 0, 0, 0];
+/// let mut output = [0; 16];
+/// convolve_3x3(&row, 2, |row, tap| (row + tap == 1).then_some(line), &mut [], &mut output);
+/// assert_eq!(output, [30, 30, 30, 30, 5, 10, 15, 20, 30, 30, 30, 30, 30, 30, 30, 30]);
 /// ```
 #[inline]
-pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], _scratch: &mut [u32], output: &mut [i8]) {
+pub fn convolve_3x3<'l>(
+    row: &Row<'_>,
+    rows: usize,
+    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
+    _scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    row.each(rows, line, output, |lines, output| convolve_row(row, lines, output));
+}
+
+#[inline]
+fn convolve_row(row: &Row<'_>, lines: Lines<'_>, output: &mut [i8]) {
     let channels = row.channels.len();
-    if !row.fits(lines, output) {
-        return;
-    }
     for (column, output) in (0..row.output_width).zip(output.chunks_exact_mut(channels.max(1))) {
         let mut pixels = [[None; 3]; 3];
         for (pixels, line) in pixels.iter_mut().zip(lines) {

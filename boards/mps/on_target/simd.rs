@@ -4,7 +4,7 @@
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3,
+    FILTERS, LANES, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3,
     dot_i8, dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed,
     portable, transform_pixels, transform_run, widen,
 };
@@ -20,7 +20,10 @@ const LONGEST: usize = 68;
 
 /// Lines that begin with a word.
 #[repr(align(4))]
-struct Words([[i8; LONGEST]; 3]);
+struct Words([[i8; LONGEST]; 8]);
+
+/// The most rows of a call: more than are made at once.
+const MOST_ROWS: usize = ROWS + 2;
 
 const _: () = assert!(LONGEST.is_multiple_of(4));
 
@@ -260,8 +263,8 @@ on_target_tests! {
 
     fn convolve_3x3_equals_its_twin() {
         let mut random = Random(5);
-        let (mut lines, mut weights) = (Words([[0; LONGEST]; 3]), [0; MOST_CHANNELS * TAPS_3X3.len()]);
-        let mut scratch = [0u32; 600];
+        let (mut lines, mut weights) = (Words([[0; LONGEST]; 8]), [0; MOST_CHANNELS * TAPS_3X3.len()]);
+        let mut scratch = [0u32; 2000];
         for case in 0..CASES {
             lines.0.iter_mut().for_each(|line| random.fill(line));
             random.fill(&mut weights);
@@ -291,20 +294,24 @@ on_target_tests! {
             };
             // as often from whole words on as not
             let from = random.below(LONGEST - width * count + 1) & if random.below(2) == 0 { !3 } else { !0 };
-            let exist = random.next();
-            let lines: [Option<&[i8]>; 3] = core::array::from_fn(|line| {
-                (exist >> line & 1 != 0).then(|| &lines.0[line][from..from + width * count])
-            });
-            let length = output_width * count;
-            let [mut found, mut expected] = [[5; 3 * LONGEST]; 2];
-            // exactly the scratch that is asked for, between what must not change
-            let words = Row::scratch_bytes(width, output_width, stride, left) / 4;
+            // lines in any order; now and then none, or one that is too short
+            let (rows, seed) = (1 + random.below(MOST_ROWS), random.next() | 1);
+            let line = |row: usize, tap: usize| -> Option<&[i8]> {
+                let mut choice = Random(seed.wrapping_mul((3 * row + tap + 1) as u32));
+                let length = width * count - usize::from(choice.below(32) == 0);
+                let line = &lines.0[choice.below(lines.0.len())];
+                (choice.below(4) != 0).then(|| &line[from..from + length])
+            };
+            let length = output_width * count * rows;
+            let [mut found, mut expected] = [[5; 2 * LONGEST * MOST_ROWS]; 2];
+            // exactly the scratch that some rows ask for, between what must not change
+            let words = Row::scratch_bytes(width, output_width, stride, left, 1 + random.below(rows)) / 4;
             scratch.fill(0x5555_5555);
             let (used, rest) = scratch[1..].split_at_mut(words);
-            convolve_3x3(&row, lines, used, &mut found[..length]);
+            convolve_3x3(&row, rows, line, used, &mut found[..length]);
             assert!(rest.iter().all(|&word| word == 0x5555_5555), "case {case}: behind the scratch");
-            portable::convolve_3x3(&row, lines, &mut [], &mut expected[..length]);
-            assert!(found == expected, "case {case}: {count} channels, {width} to {output_width}, stride {stride}, left {left}");
+            portable::convolve_3x3(&row, rows, line, &mut [], &mut expected[..length]);
+            assert!(found == expected, "case {case}: {rows} rows of {count} channels, {width} to {output_width}, stride {stride}, left {left}");
         }
     }
 

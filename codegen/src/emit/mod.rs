@@ -82,7 +82,7 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
     let weights_section = sections.weights.as_deref().map(link_section).transpose()?.unwrap_or_default();
     let arena_section = sections.arena.as_deref().map(link_section).transpose()?;
     let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
-    let rows = host::row_bytes(graph, &layers)?;
+    let rows = host::row_bytes(graph, &layers, &plan)?;
     let (steps, addresses) = plan.to_runtime();
     let weight_bytes: Vec<usize> = kernels.iter().map(Kernel::weight_bytes).collect();
     let step_bytes = size_of_val(steps.as_slice()) + size_of_val(addresses.as_slice()) + size_of_val(rows.as_slice());

@@ -8,10 +8,15 @@ use super::{Kernel, Lowering};
 use crate::error::Error;
 use crate::graph::{Element, Operator, Taps, Window};
 use crate::plan::flow::Flow;
-use crate::plan::{Batch, LayerRows};
+use crate::plan::{Batch, LayerRows, Scratch};
 
 /// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
 const MOST_FOLDED: usize = 128;
+
+/// Pixels of a depthwise convolution's rows that are worth a call; each of its rows by itself costs as much as so many
+/// multiplications for every four channels.
+const DEPTHWISE_PIXELS: usize = 16;
+const DEPTHWISE_ROW: u64 = 220;
 
 impl Lowering<'_> {
     pub(super) fn rows(&self) -> Result<LayerRows, Error> {
@@ -24,6 +29,8 @@ impl Lowering<'_> {
             Ok(Flow::Window { size, stride, dilation, before })
         };
         let transformed = self.transformed && matches!(self.kernel()?, Kernel::WinogradConvInt8(_));
+        // What each further row of a step adds to its scratch.
+        let mut further = 0;
         let (flow, scratch_bytes) = match &self.layer.operator {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
@@ -38,7 +45,11 @@ impl Lowering<'_> {
             Operator::Depthwise { window, .. } => {
                 let geometry = self.geometry(window)?;
                 let scratch = match self.kernel_of_lines()? {
-                    Kernel::Depthwise3x3Int8(_) => depthwise::int8_3x3_scratch_bytes(&geometry),
+                    Kernel::Depthwise3x3Int8(_) => {
+                        let [one, two] = [1, 2].map(|rows| depthwise::int8_3x3_scratch_bytes(&geometry, rows));
+                        further = two - one;
+                        one
+                    }
                     Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
                     _ => depthwise::f32_scratch_bytes(&geometry),
                 };
@@ -84,21 +95,28 @@ impl Lowering<'_> {
             flow,
             rows: output.rows(),
             row_bytes: output.row_elements() * bytes,
-            scratch_bytes: scratch_bytes + planes.map_or(0, |planes| planes.table_bytes()),
+            scratch: match planes {
+                Some(planes) => Scratch { bytes: scratch_bytes + planes.table_bytes(), further: 0, rows: 1 },
+                None => Scratch { bytes: scratch_bytes, further, rows: simd::ROWS },
+            },
             line_bytes: match planes {
                 Some(planes) => Some(self.input_shape()?.row_elements() * bytes / usize::from(planes.height).max(1)),
                 None => None,
             },
             folds,
             // Planes are made one by one.
-            batch: if planes.is_some() { Batch::ONE } else { self.batch(transformed) },
+            batch: if planes.is_some() { Batch::ONE } else { self.batch(transformed, further != 0) },
         })
     }
 
     /// As many rows as fill the lanes of a convolution, whose tiles go on from row to row, with whole words of bytes in
     /// a row, so that the next one is aligned.
-    /// Of a `transformed` one, a lane makes two pixels.
-    fn batch(&self, transformed: bool) -> Batch {
+    /// Of a `transformed` one, a lane makes two pixels. Of a depthwise convolution whose rows are `together` in the scratch,
+    /// as many as a call can make at once, as far as that is some pixels.
+    fn batch(&self, transformed: bool, together: bool) -> Batch {
+        if together {
+            return self.depthwise_batch();
+        }
         let (output, lanes) = (self.output_shape(), simd::LANES);
         let width = if transformed { output.width().div_ceil(simd::winograd::OUTPUTS) } else { output.pixels() };
         let tiled = matches!(&self.layer.operator, Operator::Convolution { .. } | Operator::PositionwiseDense { .. });
@@ -110,5 +128,12 @@ impl Lowering<'_> {
         let rows = (1..=lanes).find(|rows| (rows * width).is_multiple_of(lanes)).unwrap_or(lanes);
         let macs = self.graph.macs(self.layer);
         Batch { rows: rows.min(output.rows()), saves: macs * idle as u64 / width.max(1) as u64 }
+    }
+
+    fn depthwise_batch(&self) -> Batch {
+        let output = self.output_shape();
+        let rows = DEPTHWISE_PIXELS.div_ceil(output.width().max(1)).min(simd::ROWS).min(output.rows());
+        let groups = (output.rows() * output.channels() / simd::QUAD) as u64;
+        Batch { rows, saves: DEPTHWISE_ROW * groups * (rows as u64 - 1) / rows.max(1) as u64 }
     }
 }

@@ -35,6 +35,8 @@ pub struct Blocks {
     sums: Vec<Option<usize>>,
     /// Per turn: the block of its scratch.
     scratch: Vec<Option<usize>>,
+    /// Per layer: bytes of scratch of each of its turns: of the one that makes most rows. Or of its running sums.
+    pub scratch_bytes: Vec<usize>,
 }
 
 impl Blocks {
@@ -52,7 +54,12 @@ impl Blocks {
             group,
             sums: vec![None; layers.len()],
             scratch: vec![None; turns.len()],
+            scratch_bytes: layers.iter().map(|layer| layer.scratch.bytes).collect(),
         };
+        for turn in turns {
+            let bytes = &mut blocks.scratch_bytes[turn.layer];
+            *bytes = layers[turn.layer].scratch.of(turn.rows).max(*bytes);
+        }
         let last = turns.len().saturating_sub(1);
         for (index, turn) in turns.iter().enumerate() {
             let layer = &layers[turn.layer];
@@ -79,12 +86,13 @@ impl Blocks {
                     }
                 }
             }
-            if layer.scratch_bytes > 0 {
+            let bytes = blocks.scratch_bytes[turn.layer];
+            if bytes > 0 {
                 let known = if layer.flow == Flow::Running { blocks.sums[turn.layer] } else { None };
                 let block = known.unwrap_or(blocks.blocks.len());
                 match known {
                     Some(block) => blocks.blocks[block].until = index,
-                    None => blocks.blocks.push(Block { bytes: layer.scratch_bytes, from: index, until: index }),
+                    None => blocks.blocks.push(Block { bytes, from: index, until: index }),
                 }
                 blocks.scratch[index] = Some(block);
                 if layer.flow == Flow::Running {

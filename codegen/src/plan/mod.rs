@@ -28,8 +28,8 @@ pub struct LayerRows {
     pub rows: usize,
     /// Bytes of one output row.
     pub row_bytes: usize,
-    /// Bytes of scratch of every step, or of the sums that a running layer keeps.
-    pub scratch_bytes: usize,
+    /// Bytes of scratch of a step, or of the sums that a running layer keeps.
+    pub scratch: Scratch,
     /// Bytes of the lines in which the layer finds its first input's rows, where these are planes; a table of theirs has
     /// 16-bit addresses.
     pub line_bytes: Option<usize>,
@@ -37,16 +37,35 @@ pub struct LayerRows {
     /// running maximum.
     pub folds: bool,
     /// How many rows one call had best make, where rows are so short that one alone leaves lanes of the kernel
-    /// idle; 1 where that makes no difference.
+    /// idle, or takes longer to set up than to make; 1 where that makes no difference.
     pub batch: Batch,
+}
+
+/// Bytes of scratch of a step, as the rows that it makes ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scratch {
+    /// Of a step that makes one row, or only consumes.
+    pub bytes: usize,
+    /// What each further row adds.
+    pub further: usize,
+    /// With so many rows it adds no more.
+    pub rows: usize,
+}
+
+impl Scratch {
+    /// Bytes for a step that makes so many rows.
+    pub fn of(&self, rows: usize) -> usize {
+        self.bytes + rows.min(self.rows).saturating_sub(1) * self.further
+    }
 }
 
 /// Rows of one call, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch {
-    /// Rows that fill the kernel's lanes.
+    /// Rows that fill the kernel's lanes, or are worth its set-up.
     pub rows: usize,
-    /// Multiplications of an inference that are saved by that: which of two layers is worth more memory.
+    /// Multiplications of an inference that are saved by that, or instead of which as much time is: which of two layers
+    /// is worth more memory.
     pub saves: u64,
 }
 
@@ -92,6 +111,8 @@ pub struct Plan {
     pub unit: usize,
     /// After which layers the plan waits until a tensor is whole.
     pub cuts: Vec<usize>,
+    /// Per layer: bytes of scratch of each of its steps, or of its running sums.
+    pub scratch_bytes: Vec<usize>,
 }
 
 /// What the planner looks for.
@@ -282,7 +303,15 @@ fn addressed(
             }
         })
         .collect();
-    let plan = Plan { steps, arena_bytes: addresses.end, floor_bytes, output: address(output, 0), unit, cuts };
+    let plan = Plan {
+        steps,
+        arena_bytes: addresses.end,
+        floor_bytes,
+        output: address(output, 0),
+        unit,
+        cuts,
+        scratch_bytes: blocks.scratch_bytes,
+    };
     plan.check_counts(layers)?;
     Ok(plan)
 }

@@ -51,7 +51,7 @@ fn streamed() -> Plan {
         taps(3, 0, &[8, 0], 12, 16),
         mean(3, 12, 1, 24),
     ];
-    Plan { steps, arena_bytes: 28, floor_bytes: 24, output: 24, unit: 4, cuts: vec![] }
+    Plan { steps, arena_bytes: 28, floor_bytes: 24, output: 24, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec() }
 }
 
 /// The same without the mean: the rows of the window are the answer, at 12 to 28, with scratch at 28.
@@ -66,7 +66,7 @@ fn with_rows_out() -> Plan {
         taps(2, 0, &[4, 8, 0], 20, 28),
         taps(3, 0, &[8, 0], 24, 28),
     ];
-    Plan { steps, arena_bytes: 32, floor_bytes: 28, output: 12, unit: 4, cuts: vec![] }
+    Plan { steps, arena_bytes: 32, floor_bytes: 28, output: 12, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec() }
 }
 
 fn check_streamed(plan: &Plan) -> Result<Replay, Fault> {
@@ -107,7 +107,15 @@ fn lines_between_taps_pass() {
     let with = |first, lines: &[usize]| {
         // Row 0 has its taps at -1 and 1, row 1 at 0 and 2.
         let steps = vec![caller(0, 0), caller(1, 4), taps(0, first, lines, 8, 0), taps(1, 0, &[0], 12, 0)];
-        let plan = Plan { steps, arena_bytes: 16, floor_bytes: 16, output: 8, unit: 4, cuts: vec![] };
+        let plan = Plan {
+            steps,
+            arena_bytes: 16,
+            floor_bytes: 16,
+            output: 8,
+            unit: 4,
+            cuts: vec![],
+            scratch_bytes: SCRATCH.to_vec(),
+        };
         check(&definitions, &[0, 0], 1, &plan)
     };
     with(-1, &[0, 4]).expect("all that lies under the window");
@@ -331,7 +339,15 @@ fn a_row_never_taken_is_caught() {
     let every_second = Demand::Taps { top: 0, stride: 2, dilation: 1, taps: 1 };
     let definitions = [definition(&[], Demand::Caller, 2), definition(&[0], every_second, 1)];
     let steps = vec![caller(0, 0), taps(0, 0, &[0], 4, 0)];
-    let mut plan = Plan { steps, arena_bytes: 8, floor_bytes: 8, output: 4, unit: 4, cuts: vec![] };
+    let mut plan = Plan {
+        steps,
+        arena_bytes: 8,
+        floor_bytes: 8,
+        output: 4,
+        unit: 4,
+        cuts: vec![],
+        scratch_bytes: SCRATCH.to_vec(),
+    };
     assert_eq!(check(&definitions, &[0, 0], 1, &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
     plan.steps.push(caller(1, 0));
     check(&definitions, &[0, 0], 1, &plan).expect("a good plan");
@@ -357,7 +373,7 @@ fn folded() -> Plan {
         caller(4, 0),
         part(1, -2, true, true),
     ];
-    Plan { steps, arena_bytes: 12, floor_bytes: 12, output: 4, unit: 4, cuts: vec![] }
+    Plan { steps, arena_bytes: 12, floor_bytes: 12, output: 4, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec() }
 }
 
 fn check_folded(plan: &Plan) -> Result<Replay, Fault> {

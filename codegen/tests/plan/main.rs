@@ -52,7 +52,13 @@ fn planned(graph: &Graph, strategy: Strategy) -> Result<Checked, String> {
     }
     let output = graph.layers.iter().position(|layer| layer.output == graph.outputs[0]).ok_or("no output")?;
     let plan = plan(&layers, output, strategy).map_err(|error| error.to_string())?;
-    let scratch: Vec<usize> = layers.iter().map(|layer| layer.scratch_bytes).collect();
+    let mut scratch: Vec<usize> = layers.iter().map(|layer| layer.scratch.bytes).collect();
+    for step in &plan.steps {
+        scratch[step.layer] = scratch[step.layer].max(layers[step.layer].scratch.of(step.rows));
+    }
+    if scratch != plan.scratch_bytes {
+        return Err(format!("{:?} bytes of scratch, where the steps take {scratch:?}", plan.scratch_bytes));
+    }
     let replay = check(&definitions, &scratch, output, &plan).map_err(|fault| format!("{fault:?}\n{plan:#?}"))?;
     same_at_run_time(&plan)?;
     let checked = Checked { definitions, output, plan, replay };

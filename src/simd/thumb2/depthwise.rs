@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor};
-use crate::simd::planes::Planes;
+use crate::simd::portable::Lines;
 use crate::simd::{Row, TAPS_3X3};
 
 /// Loads a value of a line, `line` bytes behind the start of one of eight columns, into r3. r0 reads the columns.
@@ -77,13 +77,22 @@ macro_rules! add_line {
 
 /// As [`portable::convolve_3x3`](crate::simd::portable::convolve_3x3), to the bit: four channels at a time, six sums
 /// at once.
-#[inline(never)]
-pub fn convolve_3x3(row: &Row<'_>, lines: [Option<&[i8]>; 3], scratch: &mut [u32], output: &mut [i8]) {
-    let channels = row.channels.len();
-    let planes = Planes::of(row.width, row.output_width, row.stride, row.left);
-    if !row.fits(lines, output) || size_of_val(scratch) < planes.bytes() || row.output_width == 0 {
-        return;
+pub fn convolve_3x3<'l>(
+    row: &Row<'_>,
+    rows: usize,
+    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
+    scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    if size_of_val(scratch) >= Row::scratch_bytes(row.width, row.output_width, row.stride, row.left, 1) {
+        row.each(rows, line, output, |lines, output| convolve_row(row, lines, scratch, output));
     }
+}
+
+/// One row that [fits](Row::fitting); `scratch` holds the planes of one.
+#[inline(never)]
+fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
+    let channels = row.channels.len();
     // Sums are made for every column; a stride picks from them.
     let sums = row.output_width.wrapping_sub(1).wrapping_mul(row.stride).wrapping_add(1).next_multiple_of(COLUMNS);
     let columns = sums.wrapping_add(2);
