@@ -103,6 +103,16 @@ pub fn softplus(x: f32) -> f32 {
     relu(x) + ln_one_plus(exp(if x < 0.0 { x } else { -x }))
 }
 
+/// `x / (1 + |x|)`.
+///
+/// ```
+/// assert_eq!(microception::functions::softsign(-3.0), -0.75);
+/// ```
+#[inline]
+pub fn softsign(x: f32) -> f32 {
+    x / (1.0 + if x < 0.0 { -x } else { x })
+}
+
 /// 1 where `x` is not negative, else 0: the unit step of Heaviside.
 #[inline]
 pub fn step(x: f32) -> f32 {

@@ -5,7 +5,9 @@ mod elementwise;
 
 use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
-use microception::layers::{concatenate, global_max_pool, input, pad, reshape, resize_nearest, softmax};
+use microception::layers::{
+    concatenate, crop, global_max_pool, input, pad, reshape, resize_nearest, softmax, transpose,
+};
 use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
 use microception::window::planes::by_lines;
@@ -263,6 +265,9 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
         Kernel::PadF32(layer) => pad::pad(layer, call),
         Kernel::PadInt8(layer) => pad::pad(layer, call),
+        Kernel::Crop(layer) => crop::crop(layer, call),
+        Kernel::TransposeF32(layer) => transpose::transpose::<f32>(layer, call),
+        Kernel::TransposeInt8(layer) => transpose::transpose::<i8>(layer, call),
         Kernel::ConcatenateWithinRows(parts) => concatenate::within_rows(parts, call),
         Kernel::ConcatenateRows => concatenate::rows(call),
         Kernel::Reshape => reshape::reshape(call),

@@ -86,7 +86,7 @@ fn int8_values_move_as_loops_move_them() {
     for case in 0..600 {
         let [height, width, channels] = [1..9, 1..7, 1..6].map(|range| random.usize(range));
         let shape = if random.u8(0..5) == 0 { vec![height, channels] } else { vec![height, width, channels] };
-        let kind = random.u8(0..6);
+        let kind = random.u8(0..8);
         let stored = random.i8(..);
         let around = [(); 2].map(|()| [random.usize(0..4), 0, random.usize(0..4), random.usize(0..3)]);
         let [mut before, mut after] = around;
@@ -100,9 +100,15 @@ fn int8_values_move_as_loops_move_them() {
             [height, width, channels] => Shape(vec![width, height * channels]),
             _ => Shape(vec![channels, 1, height]),
         };
+        let mut axes: Vec<usize> = (0..shape.len()).collect();
+        random.shuffle(&mut axes);
+        let cut: Vec<usize> = shape.iter().map(|&extent| random.usize(0..extent)).collect();
+        let kept = Shape(shape.iter().zip(&cut).map(|(extent, cut)| random.usize(1..=extent - cut)).collect());
         let operator = |value: f32| match kind {
             0 | 1 => Operator::Pad { before, after, value },
             2 if axis.place(&Shape(shape.clone())).is_some() => Operator::Concatenate { axis },
+            6 => Operator::Transpose { axes: axes.clone() },
+            7 => Operator::Crop { before: cut.clone(), shape: kept.clone() },
             3 => Operator::Reshape { shape: to.clone() },
             4 if shape.len() == 3 => Operator::ResizeNearest { size: [height * factor, 1, width * 2], nearest },
             _ => Operator::GlobalMaxPool { keep_dims: case % 2 == 0 },

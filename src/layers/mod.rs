@@ -12,6 +12,7 @@ pub mod add;
 pub mod average_pool;
 pub mod concatenate;
 pub mod conv;
+pub mod crop;
 pub mod dense;
 pub mod depthwise;
 pub mod flatten;
@@ -29,6 +30,7 @@ pub mod reshape;
 pub mod resize_nearest;
 pub mod softmax;
 pub mod subtract;
+pub mod transpose;
 
 use crate::window::Window;
 

@@ -4,7 +4,9 @@ mod elementwise;
 
 use std::fmt::Write;
 
+use microception::layers::crop::Crop;
 use microception::layers::pad::Pad;
+use microception::layers::transpose::Transpose;
 use microception::layers::{Geometry, conv};
 use microception::quantized::{Channel, Factor, Range};
 use microception::window::planes::Planes;
@@ -83,6 +85,13 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
         Kernel::GlobalMaxPoolInt8 => "global_max_pool::int8(call)".to_owned(),
         Kernel::PadF32(layer) => module.pad("f32", layer, &float(layer.value)),
         Kernel::PadInt8(layer) => module.pad("i8", layer, &layer.value.to_string()),
+        Kernel::Crop(Crop { pixel_bytes, columns, before, bytes }) => {
+            let fields = format!("pixel_bytes: {pixel_bytes}, columns: {columns}, before: {before}, bytes: {bytes}");
+            module.layer("crop::Crop", &fields);
+            format!("crop::crop(&{name}, call)")
+        }
+        Kernel::TransposeF32(layer) => module.transpose("f32", layer),
+        Kernel::TransposeInt8(layer) => module.transpose("i8", layer),
         Kernel::ConcatenateWithinRows(parts) => {
             module.layer("concatenate::Parts", &format!("bytes: {:?}", parts.bytes));
             format!("concatenate::within_rows(&{name}, call)")
@@ -234,6 +243,13 @@ impl Writer<'_> {
             format!("width: {width}, channels: {channels}, columns: {columns:?}, around: {around:?}, value: {value}");
         self.item(&format!("pad::Pad<{element}>"), &format!("pad::Pad {{ {fields} }}"));
         format!("pad::pad(&{}, call)", self.name)
+    }
+
+    fn transpose(&mut self, element: &str, layer: &Transpose) -> String {
+        let Transpose { width, channels, line_axis, strides } = layer;
+        let fields = format!("width: {width}, channels: {channels}, line_axis: {line_axis}, strides: {strides:?}");
+        self.layer("transpose::Transpose", &fields);
+        format!("transpose::transpose::<{element}>(&{}, call)", self.name)
     }
 
     fn pool(&mut self, module: &str, kind: &str, function: &str, geometry: &Geometry) -> String {

@@ -160,6 +160,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
         "average_pool",
         "concatenate",
         "conv",
+        "crop",
         "dense",
         "depthwise",
         "flatten",
@@ -177,6 +178,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
         "resize_nearest",
         "softmax",
         "subtract",
+        "transpose",
     ];
     let mut layers: BTreeSet<&str> = modules.into_iter().filter(|module| used(&format!(" {module}::"))).collect();
     if used("Geometry {") {

@@ -57,6 +57,10 @@ pub enum Function {
     Tanh,
     /// `ln(1 + exp(x))`.
     Softplus,
+    /// `x / (1 + |x|)`.
+    Softsign,
+    /// `exp(x)`.
+    Exponential,
     /// 1 where `x` is not negative, else 0.
     Step,
 }
@@ -78,6 +82,8 @@ impl Function {
             Function::HardSwish => "hard_silu",
             Function::Tanh => "tanh",
             Function::Softplus => "softplus",
+            Function::Softsign => "softsign",
+            Function::Exponential => "exponential",
             Function::Step => "step",
         }
     }
@@ -107,8 +113,8 @@ impl Function {
         let all = [f64::NEG_INFINITY, f64::INFINITY];
         match self {
             Function::Sigmoid | Function::HardSigmoid { .. } | Function::Step => [0.0, 1.0],
-            Function::Tanh => [-1.0, 1.0],
-            Function::Softplus => [0.0, f64::INFINITY],
+            Function::Tanh | Function::Softsign => [-1.0, 1.0],
+            Function::Softplus | Function::Exponential => [0.0, f64::INFINITY],
             function => match function.clamps() {
                 Some(range) => {
                     let [low, high] = range.map(f64::from);

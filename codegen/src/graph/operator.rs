@@ -89,6 +89,18 @@ pub enum Operator {
         /// Real value of what is added.
         value: f32,
     },
+    /// Some places and channels of a tensor.
+    Crop {
+        /// Along each axis, how many are left out in front.
+        before: Vec<usize>,
+        /// The extents of what is kept.
+        shape: Shape,
+    },
+    /// Axes in another order: those of the output are these of the input.
+    Transpose {
+        /// Each axis once, counted from 0.
+        axes: Vec<usize>,
+    },
     /// Two tensors, one behind the other along an axis.
     Concatenate {
         /// The only one in which they may differ.
@@ -184,6 +196,8 @@ impl Operator {
             Operator::GlobalAveragePool { .. } => "global_average_pool",
             Operator::GlobalMaxPool { .. } => "global_max_pool",
             Operator::Pad { .. } => "pad",
+            Operator::Crop { .. } => "crop",
+            Operator::Transpose { .. } => "transpose",
             Operator::Concatenate { .. } => "concatenate",
             Operator::Reshape { .. } => "reshape",
             Operator::ResizeNearest { .. } => "resize_nearest",

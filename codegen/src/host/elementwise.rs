@@ -79,6 +79,8 @@ pub(super) fn activation(function: Function, call: Call<'_>) {
         Function::HardSwish => activation::f32(functions::hard_swish, call),
         Function::Tanh => activation::f32(functions::tanh, call),
         Function::Softplus => activation::f32(functions::softplus, call),
+        Function::Softsign => activation::f32(functions::softsign, call),
+        Function::Exponential => activation::f32(functions::exp, call),
         Function::Step => activation::f32(functions::step, call),
     }
 }

@@ -3,8 +3,10 @@
 use microception::layers::Geometry;
 use microception::layers::concatenate::Parts;
 use microception::layers::conv::winograd;
+use microception::layers::crop::Crop;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
+use microception::layers::transpose::Transpose;
 use microception::layers::{depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Range};
 use microception::simd;
@@ -116,6 +118,12 @@ pub enum Kernel {
     PadF32(Pad<f32>),
     /// [`microception::layers::pad::pad`]
     PadInt8(Pad<i8>),
+    /// [`microception::layers::crop::crop`]
+    Crop(Crop),
+    /// [`microception::layers::transpose::transpose`]
+    TransposeF32(Transpose),
+    /// [`microception::layers::transpose::transpose`]
+    TransposeInt8(Transpose),
     /// [`microception::layers::concatenate::within_rows`]
     ConcatenateWithinRows(Parts),
     /// [`microception::layers::concatenate::rows`]
@@ -286,6 +294,8 @@ impl Lowering<'_> {
             Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,
             Operator::GlobalMaxPool { .. } => Kernel::GlobalMaxPoolF32,
             Operator::Pad { .. }
+            | Operator::Crop { .. }
+            | Operator::Transpose { .. }
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. } => self.moving_kernel()?,

@@ -1,7 +1,9 @@
 //! Operators that move values and compute none: which rows they read, and their kernels.
 
 use microception::layers::concatenate::Parts;
+use microception::layers::crop::Crop;
 use microception::layers::pad::Pad;
+use microception::layers::transpose::Transpose;
 
 use super::{Kernel, Lowering};
 use crate::error::Error;
@@ -14,6 +16,10 @@ impl Lowering<'_> {
         let (input, output) = (self.input_shape()?, self.output_shape());
         Ok(match &self.layer.operator {
             Operator::Pad { before, .. } => Flow::Window { size: 1, stride: 1, dilation: 1, before: before[0] },
+            Operator::Crop { before, .. } => {
+                Flow::Cropped { before: before.first().copied().filter(|_| before.len() > 1).unwrap_or(0) }
+            }
+            Operator::Transpose { axes } if axes.first() != Some(&0) => Flow::Every,
             Operator::Concatenate { axis: Axis::Rows } => Flow::Joined { first_rows: input.rows() },
             Operator::Reshape { .. } => {
                 Flow::Reshaped { elements: output.row_elements(), input_elements: input.row_elements() }
@@ -61,6 +67,14 @@ impl Lowering<'_> {
                     _ => Kernel::PadInt8(with_value(pad, self.stored(*value)?)),
                 }
             }
+            Operator::Crop { before, .. } => Kernel::Crop(self.crop(before)?),
+            Operator::Transpose { axes } => {
+                let transpose = self.transpose(axes)?;
+                match element {
+                    Element::F32 => Kernel::TransposeF32(transpose),
+                    _ => Kernel::TransposeInt8(transpose),
+                }
+            }
             Operator::Concatenate { axis: Axis::Rows } => Kernel::ConcatenateRows,
             Operator::Concatenate { axis } => {
                 let second = &self.graph.tensor(self.input(1)?).shape;
@@ -87,6 +101,50 @@ impl Lowering<'_> {
                 }
             }
             _ => Kernel::Reshape,
+        })
+    }
+
+    fn crop(&self, before: &[usize]) -> Result<Crop, Error> {
+        let (input, output, bytes) = (self.input_shape()?, self.output_shape(), self.element().bytes());
+        let narrow = |elements: usize| self.narrow(elements * bytes, "number of bytes in a row");
+        let left = if before.len() > 2 { before[1] } else { 0 };
+        // With all channels, the whole row is one pixel, which is copied at once.
+        if input.channels() == output.channels() {
+            let before = narrow(left * input.channels())?;
+            let bytes = narrow(output.row_elements())?;
+            return Ok(Crop { pixel_bytes: narrow(input.row_elements())?, columns: 0, before, bytes });
+        }
+        Ok(Crop {
+            pixel_bytes: narrow(input.channels())?,
+            columns: self.narrow(left, "number of columns on the left")?,
+            before: narrow(before.last().copied().unwrap_or(0))?,
+            bytes: narrow(output.channels())?,
+        })
+    }
+
+    fn transpose(&self, axes: &[usize]) -> Result<Transpose, Error> {
+        let (input, output) = (self.input_shape()?, self.output_shape());
+        let strides = |axis: usize| match axis {
+            0 => 0,
+            axis => input.0[axis + 1..].iter().product(),
+        };
+        let of_axes: Vec<usize> = axes.iter().map(|&axis| strides(axis)).collect();
+        // A series has no columns.
+        let (places, strides) = match of_axes[..] {
+            [rows, channels] => ([0, 2, 2], [rows, 0, channels]),
+            [rows, columns, channels] => ([0, 1, 2], [rows, columns, channels]),
+            _ => return Err(self.error(format!("can't order the axes of {input} anew"))),
+        };
+        let line = axes.iter().position(|&axis| axis == 0).unwrap_or(0);
+        let mut narrow = [0; 3];
+        for (narrow, stride) in narrow.iter_mut().zip(strides) {
+            *narrow = self.narrow(stride, "number of elements in a row")?;
+        }
+        Ok(Transpose {
+            width: self.narrow(output.width(), "output width")?,
+            channels: self.narrow(output.channels(), "number of channels")?,
+            line_axis: places[line],
+            strides: narrow,
         })
     }
 

@@ -66,6 +66,8 @@ impl Lowering<'_> {
             Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
             Operator::GlobalMaxPool { .. } => (Flow::Running, bytes * channels),
             Operator::Pad { .. }
+            | Operator::Crop { .. }
+            | Operator::Transpose { .. }
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),

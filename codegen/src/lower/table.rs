@@ -133,6 +133,8 @@ fn real(function: Function, x: f32) -> f32 {
         Function::HardSwish => x * clamp(x + 3.0, [0.0, 6.0]) / 6.0,
         Function::Tanh => libm::tanh(exact) as f32,
         Function::Softplus => (exact.max(0.0) + libm::log1p(libm::exp(-exact.abs()))) as f32,
+        Function::Softsign => x / (1.0 + x.abs()),
+        Function::Exponential => libm::exp(exact) as f32,
         Function::Step => {
             if x < 0.0 {
                 0.0

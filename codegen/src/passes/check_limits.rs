@@ -90,6 +90,18 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
             ("padding on the right", after[2], MOST_U16),
             ("output width", output.width(), MOST_U16),
         ]),
+        Operator::Transpose { axes } => {
+            numbers.extend([
+                ("output width", output.width(), MOST_U16),
+                ("number of channels", output.channels(), MOST_U16),
+            ]);
+            if axes.first() != Some(&0) {
+                numbers.push(("number of rows that become columns or channels", input.rows(), MOST_U8));
+            }
+        }
+        Operator::Crop { before, .. } => {
+            numbers.push(("number of columns on the left", before.get(1).copied().unwrap_or(0), MOST_U16));
+        }
         Operator::Reshape { .. } => {
             let lines = output.row_elements().div_ceil(input.row_elements().max(1)) + 1;
             numbers.push(("number of rows in one", lines.min(input.rows()), MOST_U8));

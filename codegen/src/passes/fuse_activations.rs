@@ -71,6 +71,7 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
             | Operator::GlobalMaxPool { .. }
             | Operator::Flatten
             | Operator::Reshape { .. }
+            | Operator::Transpose { .. }
             | Operator::ResizeNearest { .. } => {
                 tensor = layer.inputs[0];
                 continue;
@@ -153,6 +154,8 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         | Operator::GlobalMaxPool { .. }
         | Operator::Flatten
         | Operator::Reshape { .. }
+        | Operator::Crop { .. }
+        | Operator::Transpose { .. }
         | Operator::ResizeNearest { .. }
         | Operator::Identity => input(0),
         Operator::Requantize { through } => clamped(input(0), *through),

@@ -97,6 +97,8 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
         }
         Operator::Flatten => Ok(Shape(vec![input.elements()])),
         Operator::Pad { before, after, .. } => padded(input, before, after),
+        Operator::Crop { before, shape } => cropped(input, before, shape),
+        Operator::Transpose { axes } => transposed(input, axes),
         Operator::Concatenate { axis } => concatenated(input, inputs[1], *axis),
         Operator::Reshape { shape }
             if shape.0.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent))
@@ -142,6 +144,22 @@ fn padded(input: &Shape, before: &[usize; 4], after: &[usize; 4]) -> Result<Shap
         return Err(format!("pads axes that its input of shape {input} does not have"));
     }
     Ok(shape)
+}
+
+fn cropped(input: &Shape, before: &[usize], shape: &Shape) -> Result<Shape, String> {
+    let axes = input.0.len();
+    let inside = |axis: usize| before[axis].saturating_add(shape.0[axis]) <= input.0[axis];
+    match before.len() == axes && shape.0.len() == axes && (0..axes).all(inside) {
+        true => Ok(shape.clone()),
+        false => Err(format!("can't take {shape} behind {before:?} out of {input}")),
+    }
+}
+
+fn transposed(input: &Shape, axes: &[usize]) -> Result<Shape, String> {
+    match axes.len() == input.0.len() && (0..axes.len()).all(|axis| axes.contains(&axis)) {
+        true => Ok(Shape(axes.iter().map(|&axis| input.0[axis]).collect())),
+        false => Err(format!("{axes:?} is no order of the axes of {input}")),
+    }
 }
 
 fn concatenated(first: &Shape, second: &Shape, axis: Axis) -> Result<Shape, String> {

@@ -23,6 +23,8 @@ mod remove_identities;
 mod renumber;
 mod rewire;
 mod single_channel;
+mod sink_transposes;
+mod split_scale_shifts;
 mod stand_alone;
 
 use crate::error::Error;
@@ -62,6 +64,11 @@ pub const PASSES: &[Pass] = &[
         apply: drop_unread::apply,
     },
     Pass {
+        name: "sink_transposes",
+        reason: "of a model with channels first none is left, and what it kept apart can fold",
+        apply: sink_transposes::apply,
+    },
+    Pass {
         name: "absorb_rescaling",
         reason: "the caller hands over pixels; before other scales merge with the Rescaling, which then is not uniform",
         apply: absorb_rescaling::apply,
@@ -70,6 +77,11 @@ pub const PASSES: &[Pass] = &[
         name: "merge_scale_shifts",
         reason: "two scales and shifts in a row are one",
         apply: merge_scale_shifts::apply,
+    },
+    Pass {
+        name: "split_scale_shifts",
+        reason: "behind a concatenation, before each part that can takes its own",
+        apply: split_scale_shifts::apply,
     },
     Pass {
         name: "fold_backwards",

@@ -23,6 +23,13 @@ pub enum Flow {
         /// Padded rows above the first.
         before: usize,
     },
+    /// Row r reads row `r + before`.
+    Cropped {
+        /// Rows above the first that is read.
+        before: usize,
+    },
+    /// Each row reads all rows.
+    Every,
     /// Every input row is consumed by itself, in order; the only output row is there with the
     /// last of them. Sums are kept in the scratch from step to step.
     Running,
@@ -58,7 +65,8 @@ impl Flow {
                 let row = row.min(input_rows.max(1) - 1);
                 row..row + 1
             }
-            Flow::Running => 0..input_rows,
+            Flow::Cropped { before } => row + before..row + before + 1,
+            Flow::Running | Flow::Every => 0..input_rows,
             Flow::Window { size, stride, dilation, before } => {
                 // Taps are counted from the padded top.
                 let top = row * stride;

@@ -103,6 +103,7 @@ impl Quantizer<'_> {
             Operator::Input { element: Element::I8, .. } => Err(self.error("is quantized already")),
             &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
                 .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
+            Operator::Concatenate { .. } => self.calibrated(None),
             operator if shared::copies(operator) => self.input(0),
             Operator::Softmax | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. }) => {
                 Ok(PROBABILITY)
@@ -132,7 +133,8 @@ impl Quantizer<'_> {
         }
         let joined = shared::joined(self.graph, self.layer.output);
         let agreed =
-            joined.iter().find_map(|&index| self.quantized.tensor(self.graph.layers[index].output).quantization);
+            joined.iter().map(|&index| &self.graph.layers[index]).filter(|layer| !shared::has_its_own(&layer.operator));
+        let agreed = agreed.filter_map(|layer| self.quantized.tensor(layer.output).quantization).next();
         if let Some(agreed) = agreed {
             return match activations::covers(agreed, reach) {
                 true => Ok(agreed),
@@ -144,19 +146,11 @@ impl Quantizer<'_> {
         let mut range = self.cut(self.layer, activation)?;
         for &index in &joined {
             let layer = &self.graph.layers[index];
-            let [least, greatest] = match &layer.operator {
-                Operator::Softmax
-                | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. } | Function::Tanh)
-                | Operator::Input { element: Element::U8, .. } => {
-                    let reason = format!(
-                        "is put together with \"{}\", whose scale is its own: put another layer between them",
-                        layer.name
-                    );
-                    return Err(self.error(reason));
-                }
-                Operator::Activation(function) => self.cut(layer, Some(*function))?,
-                operator => self.cut(layer, operator.clone().activation_mut().copied().flatten())?,
+            let activation = match &layer.operator {
+                Operator::Activation(function) => Some(*function),
+                operator => operator.clone().activation_mut().copied().flatten(),
             };
+            let [least, greatest] = self.cut(layer, activation)?;
             range = [range[0].min(least), range[1].max(greatest)];
         }
         activation_quantization(range, reach).ok_or_else(|| self.error("its values are too large for int8"))

@@ -51,18 +51,19 @@ impl Quantizer<'_> {
     }
 }
 
-/// Puts a layer before every input of a comparison that has other numbers than its output.
+/// Puts a layer before every input of a comparison or a concatenation that has other numbers than its output.
 pub(super) fn bring_to_one_scale(graph: &mut Graph) {
     let mut index = 0;
     while index < graph.layers.len() {
-        let Operator::Pairwise { function, .. } = graph.layers[index].operator else {
-            index += 1;
-            continue;
+        let needs_one = match graph.layers[index].operator {
+            Operator::Pairwise { function, .. } => compares(function),
+            Operator::Concatenate { .. } => true,
+            _ => false,
         };
         let quantization = graph.tensor(graph.layers[index].output).quantization;
         for place in 0..graph.layers[index].inputs.len() {
             let input = graph.layers[index].inputs[place];
-            if !compares(function) || graph.tensor(input).quantization == quantization {
+            if !needs_one || graph.tensor(input).quantization == quantization {
                 continue;
             }
             let name = format!("{}/input{}", graph.layers[index].name, place + 1);

@@ -1,7 +1,7 @@
 //! Tensors that have one scale and zero point: a concatenation copies stored values, so what its inputs are made by,
 //! over pools and whatever else copies, must agree.
 
-use crate::graph::{Graph, Operator, TensorId};
+use crate::graph::{Element, Function, Graph, Operator, TensorId};
 
 /// Whether a layer passes on its inputs' scale and zero point.
 pub fn copies(operator: &Operator) -> bool {
@@ -12,9 +12,21 @@ pub fn copies(operator: &Operator) -> bool {
             | Operator::GlobalMaxPool { .. }
             | Operator::Flatten
             | Operator::Pad { .. }
+            | Operator::Crop { .. }
+            | Operator::Transpose { .. }
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. }
+    )
+}
+
+/// Whether a layer's scale and zero point follow from what it is: a concatenation brings its values to another.
+pub fn has_its_own(operator: &Operator) -> bool {
+    matches!(
+        operator,
+        Operator::Softmax
+            | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. } | Function::Tanh)
+            | Operator::Input { element: Element::U8, .. }
     )
 }
 

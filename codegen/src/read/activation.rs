@@ -36,17 +36,39 @@ impl Activation {
             "hard_silu" | "hard_swish" => Function::HardSwish,
             "tanh" => Function::Tanh,
             "softplus" => Function::Softplus,
+            "softsign" => Function::Softsign,
+            "exponential" => Function::Exponential,
+            // Keras has no such function: a registered one of that name, with or without its package in front.
+            name if matches!(name.rsplit('>').next(), Some("step" | "heaviside")) => Function::Step,
             _ => return None,
         };
         Some(Activation::Function(function))
+    }
+
+    /// The function, where a layer can have it as a field of its own.
+    pub(super) fn fused(self) -> Option<Function> {
+        match self {
+            Activation::Function(function) if function.clamps().is_some() => Some(function),
+            _ => None,
+        }
+    }
+
+    /// The operator, and what a layer of it is called behind another.
+    pub(super) fn layer(self) -> Option<(&'static str, Operator)> {
+        match self {
+            Activation::Linear => None,
+            Activation::Function(function) => Some((function.name(), Operator::Activation(function))),
+            Activation::Softmax => Some(("softmax", Operator::Softmax)),
+        }
     }
 
     /// The setting `activation`.
     pub(super) fn of_setting(settings: &Settings) -> Result<Activation, Error> {
         let unsupported = |name: &str| {
             settings.error(format!(
-                "activation {name} is not supported; supported are elu, gelu, hard_sigmoid, hard_silu, leaky_relu, \
-                 linear, relu, relu6, selu, sigmoid, silu, softmax, softplus and tanh"
+                "activation {name} is not supported; supported are elu, exponential, gelu, hard_sigmoid, hard_silu, \
+                 leaky_relu, linear, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh, and a registered \
+                 function named step or heaviside"
             ))
         };
         let named = |name: &str| Activation::of_name(name).ok_or_else(|| unsupported(&format!("\"{name}\"")));
@@ -97,6 +119,8 @@ impl Activation {
             "HardSilu" => Ok(Function::HardSwish),
             "Tanh" => Ok(Function::Tanh),
             "Softplus" => Ok(Function::Softplus),
+            "Softsign" => Ok(Function::Softsign),
+            "Exp" => Ok(Function::Exponential),
             _ => return None,
         };
         Some(function.map(Activation::Function))

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::activation::Activation;
 use super::budget::Budget;
+use super::layout::Spatial;
 use super::settings::{Settings, count};
 use super::topology::{Call, Entry, INPUT, Model, Source};
 use super::variables::{Scope, Store, Wanted};
-use super::{convolution, elementwise, pooling};
+use super::{convolution, elementwise, merge, moving, normalization, pooling};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator, PairFunction, Shape, TensorId};
 
@@ -19,10 +20,11 @@ use crate::graph::{Element, Graph, Operator, PairFunction, Shape, TensorId};
 const MOST_CALLS: usize = 10_000;
 
 /// The layers that are supported, for the error about one that is not.
-const SUPPORTED: &str = "Conv2D, DepthwiseConv2D, SeparableConv2D, Dense, BatchNormalization, Rescaling, Activation, \
-    ReLU, LeakyReLU, ELU, PReLU, Softmax, MaxPooling2D, AveragePooling2D, GlobalAveragePooling2D, Add, Subtract, \
-    Multiply, Maximum, Minimum, Flatten, layers that only work in training (dropout, noise, random augmentation), and \
-    models of these";
+const SUPPORTED: &str = "of one and two dimensions Conv, DepthwiseConv, SeparableConv, MaxPooling, AveragePooling, \
+    GlobalMaxPooling, GlobalAveragePooling, ZeroPadding, Cropping and UpSampling; Dense, BatchNormalization, \
+    Normalization, Rescaling, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, Add, Subtract, Multiply, Average, \
+    Maximum, Minimum, Concatenate, Flatten, Reshape, Permute, layers that only work in training (dropout, noise, random \
+    augmentation), and models of these";
 
 /// The graph of an architecture with its weights. `name` is used when the model has none.
 pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name: &str) -> Result<Graph, Error> {
@@ -31,7 +33,7 @@ pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name
     let scope = store.whole(&mut budget)?;
     let graph = Graph::new(model.name.unwrap_or(name));
     let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0 };
-    let input = builder.input(&model.entries[model.input])?;
+    let input = builder.input(&model.entries[model.input], model.channels_first())?;
     let output = builder.model(&model, &scope, "", input)?;
     if output == input {
         return Err(Error::model("the model has no layers"));
@@ -89,13 +91,6 @@ impl Builder {
         &self.graph.tensor(tensor).shape
     }
 
-    /// Height, width and channels of a layer's input, which must be an image.
-    pub(super) fn image(&self, site: &Site) -> Result<[usize; 3], Error> {
-        let shape = self.shape(site.input()?);
-        <[usize; 3]>::try_from(shape.0.as_slice())
-            .map_err(|_| site.error(format!("needs an input of height, width and channels, its input is {shape}")))
-    }
-
     /// The layer's variables, see [`Store::variables`].
     pub(super) fn variables(&mut self, site: &Site, wanted: &[Wanted]) -> Result<Vec<Vec<f32>>, Error> {
         self.store.variables(site.scope, site.entry, &site.settings, wanted, &mut self.budget)
@@ -133,16 +128,12 @@ impl Builder {
         shape: Shape,
         activation: Activation,
     ) -> Result<TensorId, Error> {
-        let after = match activation {
-            Activation::Linear => None,
-            Activation::Function(function) => match operator.activation_mut() {
-                Some(place) if function.clamps().is_some() => {
-                    *place = Some(function);
-                    None
-                }
-                _ => Some((function.name(), Operator::Activation(function))),
-            },
-            Activation::Softmax => Some(("softmax", Operator::Softmax)),
+        let after = match (activation.fused(), operator.activation_mut()) {
+            (Some(function), Some(place)) => {
+                *place = Some(function);
+                None
+            }
+            _ => activation.layer(),
         };
         let result = self.push(name, operator, inputs, shape.clone())?;
         match after {
@@ -151,8 +142,63 @@ impl Builder {
         }
     }
 
+    /// Appends a layer that slides over its input, and its activation; both as [`push_spatial_as`].
+    ///
+    /// [`push_spatial_as`]: Builder::push_spatial_as
+    pub(super) fn push_spatial(
+        &mut self,
+        site: &Site,
+        spatial: &Spatial,
+        operator: Operator,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<TensorId, Error> {
+        self.push_spatial_as(site.name(), site, spatial, operator, shape, activation)
+    }
+
+    /// Appends a layer that slides over its input, under a name of its own, and its activation: as a field of the
+    /// operator where that can carry it, else behind the way back to channels first.
+    pub(super) fn push_spatial_as(
+        &mut self,
+        name: &str,
+        site: &Site,
+        spatial: &Spatial,
+        mut operator: Operator,
+        shape: Shape,
+        activation: Activation,
+    ) -> Result<TensorId, Error> {
+        if !spatial.channels_first {
+            return self.push_activated(name, operator, vec![spatial.input], shape, activation);
+        }
+        let place = operator.activation_mut().filter(|_| activation.fused().is_some());
+        let activation = match place {
+            Some(place) => {
+                *place = activation.fused();
+                Activation::Linear
+            }
+            None => activation,
+        };
+        let result = self.push(name, operator, vec![spatial.input], shape)?;
+        self.activated(site, spatial, result, activation)
+    }
+
+    /// A layer's result in the order of its axes that the layer has, and with its activation: a softmax is one over
+    /// the last of those.
+    pub(super) fn activated(
+        &mut self,
+        site: &Site,
+        spatial: &Spatial,
+        result: TensorId,
+        activation: Activation,
+    ) -> Result<TensorId, Error> {
+        let result = self.back(site, spatial, result)?;
+        let Some((suffix, operator)) = activation.layer() else { return Ok(result) };
+        let shape = self.shape(result).clone();
+        self.push(&format!("{}/{suffix}", site.name()), operator, vec![result], shape)
+    }
+
     /// The whole model's input.
-    fn input(&mut self, entry: &Entry) -> Result<TensorId, Error> {
+    fn input(&mut self, entry: &Entry, channels_first: bool) -> Result<TensorId, Error> {
         let settings = &entry.settings;
         let extents = declared_shape(settings).ok_or_else(|| {
             settings.error("the model's input shape is not in the file; put keras.Input(shape=(..)) in front of it")
@@ -165,10 +211,10 @@ impl Builder {
                 Value::Array(extents.to_vec())
             ))
         })?;
-        if shape.len() != 1 && shape.len() != 3 {
+        if !(1..=3).contains(&shape.len()) {
             return Err(settings.error(format!(
-                "the input shape {} is not supported; this version converts images (height, width, channels) and flat \
-                 inputs",
+                "the input shape {} is not supported; this version converts images (height, width, channels), time \
+                 series (steps, channels) and flat inputs",
                 Shape(shape)
             )));
         }
@@ -184,7 +230,15 @@ impl Builder {
             },
             _ => Element::F32,
         };
-        self.push(&entry.name, Operator::Input { element, scale: 1.0, offset: 0.0 }, Vec::new(), Shape(shape))
+        let operator = Operator::Input { element, scale: 1.0, offset: 0.0 };
+        if shape.len() == 1 || !channels_first {
+            return self.push(&entry.name, operator, Vec::new(), Shape(shape));
+        }
+        // Rows come with all their channels, whatever the model's own order: the caller hands over channels last.
+        let last = Shape(shape[1..].iter().chain(&shape[..1]).copied().collect());
+        let input = self.push(&entry.name, operator, Vec::new(), last)?;
+        let axes = [shape.len() - 1].into_iter().chain(0..shape.len() - 1).collect();
+        self.transposed(&format!("{}/channels_first", entry.name), input, axes)
     }
 
     /// Walks a model; `prefix` goes in front of its layers' names.
@@ -252,27 +306,48 @@ type Rule = fn(&mut Builder, &Site) -> Result<TensorId, Error>;
 /// What to do with a layer of a class; `None` when it is not supported.
 fn rule(class: &str) -> Option<Rule> {
     let rule: Rule = match class {
-        "Conv2D" | "Convolution2D" => convolution::full,
-        "DepthwiseConv2D" => convolution::depthwise,
-        "SeparableConv2D" | "SeparableConvolution2D" => convolution::separable,
+        "Conv1D" | "Convolution1D" => |builder, site| convolution::full(builder, site, 1),
+        "Conv2D" | "Convolution2D" => |builder, site| convolution::full(builder, site, 2),
+        "DepthwiseConv1D" => |builder, site| convolution::depthwise(builder, site, 1),
+        "DepthwiseConv2D" => |builder, site| convolution::depthwise(builder, site, 2),
+        "SeparableConv1D" | "SeparableConvolution1D" => |builder, site| convolution::separable(builder, site, 1),
+        "SeparableConv2D" | "SeparableConvolution2D" => |builder, site| convolution::separable(builder, site, 2),
         "Dense" => convolution::dense,
-        "BatchNormalization" => elementwise::batch_normalization,
-        "Rescaling" => elementwise::rescaling,
+        "BatchNormalization" => normalization::batch_normalization,
+        "Normalization" => normalization::normalization,
+        "Rescaling" => normalization::rescaling,
         "Activation" => |builder, site| elementwise::activation(builder, site, Activation::of_setting(&site.settings)?),
         "PReLU" => elementwise::prelu,
         "Softmax" => elementwise::softmax,
         // Layers and operations of keras.ops have the same names.
-        "Add" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Add),
-        "Subtract" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Subtract),
-        "Multiply" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Multiply),
-        "Maximum" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Maximum),
-        "Minimum" => |builder, site| elementwise::pairwise(builder, site, PairFunction::Minimum),
+        "Add" => |builder, site| merge::pairwise(builder, site, PairFunction::Add),
+        "Subtract" => |builder, site| merge::pairwise(builder, site, PairFunction::Subtract),
+        "Multiply" => |builder, site| merge::pairwise(builder, site, PairFunction::Multiply),
+        "Maximum" => |builder, site| merge::pairwise(builder, site, PairFunction::Maximum),
+        "Minimum" => |builder, site| merge::pairwise(builder, site, PairFunction::Minimum),
+        "Average" => merge::average,
+        "Concatenate" => moving::concatenate,
+        "TrueDivide" | "Divide" => merge::divide,
+        "Negative" => merge::negative,
         "TFOpLambda" => elementwise::tensorflow_operation,
-        "MaxPooling2D" | "MaxPool2D" => pooling::max,
-        "AveragePooling2D" | "AvgPool2D" => pooling::average,
-        "GlobalAveragePooling2D" | "GlobalAvgPool2D" => pooling::global_average,
-        "Flatten" => elementwise::flatten,
-        "RandomCrop" => elementwise::random_crop,
+        "MaxPooling1D" | "MaxPool1D" => |builder, site| pooling::max(builder, site, 1),
+        "MaxPooling2D" | "MaxPool2D" => |builder, site| pooling::max(builder, site, 2),
+        "AveragePooling1D" | "AvgPool1D" => |builder, site| pooling::average(builder, site, 1),
+        "AveragePooling2D" | "AvgPool2D" => |builder, site| pooling::average(builder, site, 2),
+        "GlobalAveragePooling1D" | "GlobalAvgPool1D" => |builder, site| pooling::global_average(builder, site, 1),
+        "GlobalAveragePooling2D" | "GlobalAvgPool2D" => |builder, site| pooling::global_average(builder, site, 2),
+        "GlobalMaxPooling1D" | "GlobalMaxPool1D" => |builder, site| pooling::global_max(builder, site, 1),
+        "GlobalMaxPooling2D" | "GlobalMaxPool2D" => |builder, site| pooling::global_max(builder, site, 2),
+        "ZeroPadding1D" => |builder, site| moving::zero_padding(builder, site, 1),
+        "ZeroPadding2D" => |builder, site| moving::zero_padding(builder, site, 2),
+        "Cropping1D" => |builder, site| moving::cropping(builder, site, 1),
+        "Cropping2D" => |builder, site| moving::cropping(builder, site, 2),
+        "UpSampling1D" => |builder, site| moving::up_sampling(builder, site, 1),
+        "UpSampling2D" => |builder, site| moving::up_sampling(builder, site, 2),
+        "Flatten" => moving::flatten,
+        "Reshape" => moving::reshape,
+        "Permute" => moving::permute,
+        "RandomCrop" => moving::random_crop,
         class if elementwise::only_in_training(class) => elementwise::identity,
         class if elementwise::is_function(class) => elementwise::function,
         _ => return None,

@@ -1,71 +1,135 @@
-//! Layers with a kernel. Keras stores `[vertical][horizontal][input][output]`; as a matrix with one
-//! column per output, its transpose is the graph's `[output][vertical][horizontal][input]`.
+//! Layers with a kernel. Keras stores `[vertical][horizontal][input][output]`, of a series without `[horizontal]`; as
+//! a matrix with one column per output, its transpose is the graph's `[output][vertical][horizontal][input]`.
 
 use super::activation::Activation;
 use super::build::{Builder, Site};
+use super::layout::Spatial;
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Bias, Operator, Shape, TensorId, Weights, Window};
+use crate::graph::{Axis, Bias, Operator, Shape, TensorId, Weights, Window};
 
-/// `Conv2D`.
-pub(super) fn full(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
-    let image = builder.image(site)?;
+/// `Conv1D` and `Conv2D`.
+pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
+    let spatial = builder.spatial(site, axes)?;
     let settings = &site.settings;
-    settings.expect_channels_last()?;
-    match settings.count_or("groups", 1)? {
-        1 => {}
-        groups => {
-            return Err(site.error(format!(
-                "groups {groups} is not supported; a convolution of each channel by itself is a DepthwiseConv2D"
-            )));
-        }
+    let [_, _, channels] = spatial.image;
+    let (filters, groups) = (settings.count("filters")?, settings.count_or("groups", 1)?);
+    if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
+        return Err(site.error(format!("{groups} groups do not divide its {channels} channels and {filters} filters")));
     }
-    let filters = settings.count("filters")?;
-    let window = window(site)?;
-    let shape = placed(&window, image, filters, site)?;
+    let window = window(site, axes)?;
+    let shape = placed(&window, &spatial, filters, site)?;
     let activation = Activation::of_setting(settings)?;
-    let [vertical, horizontal] = window.size;
-    let kernel = Wanted::new("kernel", [vertical, horizontal, image[2], filters]);
+    let kernel = kernel(&spatial, "kernel", window.size, [channels / groups, filters]);
     let (weights, bias) = weights(builder, site, kernel, filters)?;
-    let weights = Weights::F32(transposed(&weights, filters));
-    let operator = Operator::Convolution { weights, bias, window, activation: None };
-    builder.push_activated(site.name(), operator, site.inputs.clone(), shape, activation)
+    if groups > 1 && groups == channels {
+        let weights = Weights::F32(weights);
+        let operator = Operator::Depthwise { weights, bias, window, multiplier: filters / groups, activation: None };
+        return builder.push_spatial(site, &spatial, operator, shape, activation);
+    }
+    let weights = transposed(&weights, filters);
+    if groups > 1 {
+        return grouped(builder, site, &spatial, &Filters { weights, bias, window, groups }, shape, activation);
+    }
+    let operator = Operator::Convolution { weights: Weights::F32(weights), bias, window, activation: None };
+    builder.push_spatial(site, &spatial, operator, shape, activation)
 }
 
-/// `DepthwiseConv2D`.
-pub(super) fn depthwise(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
-    let image = builder.image(site)?;
-    site.settings.expect_channels_last()?;
+/// The filters of a convolution in groups.
+struct Filters {
+    /// `[output][vertical][horizontal][input of the group]`.
+    weights: Vec<f32>,
+    bias: Option<Bias>,
+    window: Window,
+    groups: usize,
+}
+
+/// A convolution in groups: each one's channels, a convolution of them, and what all make together. Each part is a
+/// convolution of its own size, with the kernels and the fused layers that such have.
+fn grouped(
+    builder: &mut Builder,
+    site: &Site,
+    spatial: &Spatial,
+    Filters { weights, bias, window, groups }: &Filters,
+    shape: Shape,
+    activation: Activation,
+) -> Result<TensorId, Error> {
+    let [height, width, channels] = spatial.image;
+    let (channels, filters) = (channels / groups, shape.channels() / groups);
+    let fused = activation.fused();
+    let part_shape = |channels: usize| Shape([&shape.0[..shape.0.len() - 1], &[channels]].concat());
+    let mut parts = Vec::with_capacity(*groups);
+    for (group, weights) in weights.chunks(weights.len() / groups).enumerate() {
+        let name = format!("{}/group{}", site.name(), group + 1);
+        let extents = spatial.shape([height, width], channels);
+        let mut before = vec![0; extents.0.len()];
+        before[extents.0.len() - 1] = group * channels;
+        let crop = Operator::Crop { before, shape: extents.clone() };
+        let own = builder.push(&format!("{name}/channels"), crop, vec![spatial.input], extents)?;
+        let bias = match bias {
+            Some(Bias::F32(bias)) => Some(Bias::F32(bias[group * filters..][..filters].to_vec())),
+            _ => None,
+        };
+        let weights = Weights::F32(weights.to_vec());
+        let operator = Operator::Convolution { weights, bias, window: *window, activation: fused };
+        parts.push(builder.push(&name, operator, vec![own], part_shape(filters))?);
+    }
+    // Halves of halves: no value is copied more often than the groups can be halved.
+    let mut round = 0;
+    while parts.len() > 1 {
+        round += 1;
+        let mut joined = Vec::with_capacity(parts.len().div_ceil(2));
+        for (index, pair) in parts.chunks(2).enumerate() {
+            let &[first, second] = pair else {
+                joined.extend_from_slice(pair);
+                continue;
+            };
+            let name = match parts.len() {
+                2 => site.name().to_owned(),
+                _ => format!("{}/joined{round}_{}", site.name(), index + 1),
+            };
+            let channels = builder.shape(first).channels() + builder.shape(second).channels();
+            let operator = Operator::Concatenate { axis: Axis::Channels };
+            joined.push(builder.push(&name, operator, vec![first, second], part_shape(channels))?);
+        }
+        parts = joined;
+    }
+    let rest = if fused.is_some() { Activation::Linear } else { activation };
+    builder.activated(site, spatial, parts[0], rest)
+}
+
+/// `DepthwiseConv1D` and `DepthwiseConv2D`.
+pub(super) fn depthwise(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
+    let spatial = builder.spatial(site, axes)?;
     let multiplier = site.settings.count_or("depth_multiplier", 1)?;
-    let window = window(site)?;
-    let channels = multiplied(image[2], multiplier, site)?;
-    let shape = placed(&window, image, channels, site)?;
+    let window = window(site, axes)?;
+    let [_, _, inputs] = spatial.image;
+    let channels = multiplied(inputs, multiplier, site)?;
+    let shape = placed(&window, &spatial, channels, site)?;
     let activation = Activation::of_setting(&site.settings)?;
-    let [vertical, horizontal] = window.size;
-    let kernel = Wanted::new("kernel", [vertical, horizontal, image[2], multiplier]);
+    let kernel = kernel(&spatial, "kernel", window.size, [inputs, multiplier]);
     let (weights, bias) = weights(builder, site, kernel, channels)?;
     // Keras's last two axes, read as one, are the output channel.
     let weights = Weights::F32(weights);
     let operator = Operator::Depthwise { weights, bias, window, multiplier, activation: None };
-    builder.push_activated(site.name(), operator, site.inputs.clone(), shape, activation)
+    builder.push_spatial(site, &spatial, operator, shape, activation)
 }
 
-/// `SeparableConv2D`: a depthwise convolution without bias, then a pointwise one.
-pub(super) fn separable(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
-    let image = builder.image(site)?;
+/// `SeparableConv1D` and `SeparableConv2D`: a depthwise convolution without bias, then a pointwise one.
+pub(super) fn separable(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
+    let spatial = builder.spatial(site, axes)?;
     let settings = &site.settings;
-    settings.expect_channels_last()?;
     let multiplier = settings.count_or("depth_multiplier", 1)?;
     let filters = settings.count("filters")?;
-    let window = window(site)?;
-    let channels = multiplied(image[2], multiplier, site)?;
-    let middle = placed(&window, image, channels, site)?;
-    let shape = Shape(vec![middle.0[0], middle.0[1], filters]);
+    let window = window(site, axes)?;
+    let [_, _, inputs] = spatial.image;
+    let channels = multiplied(inputs, multiplier, site)?;
+    let middle = placed(&window, &spatial, channels, site)?;
+    let shape = placed(&window, &spatial, filters, site)?;
     let activation = Activation::of_setting(settings)?;
-    let [vertical, horizontal] = window.size;
     let mut wanted = vec![
-        Wanted::new("depthwise_kernel", [vertical, horizontal, image[2], multiplier]),
-        Wanted::new("pointwise_kernel", [1, 1, channels, filters]),
+        kernel(&spatial, "depthwise_kernel", window.size, [inputs, multiplier]),
+        kernel(&spatial, "pointwise_kernel", [1, 1], [channels, filters]),
     ];
     if settings.flag("use_bias", true)? {
         wanted.push(Wanted::new("bias", [filters]));
@@ -76,10 +140,11 @@ pub(super) fn separable(builder: &mut Builder, site: &Site) -> Result<TensorId, 
 
     let operator =
         Operator::Depthwise { weights: Weights::F32(depthwise), bias: None, window, multiplier, activation: None };
-    let between = builder.push(&format!("{}/depthwise", site.name()), operator, site.inputs.clone(), middle)?;
+    let between = builder.push(&format!("{}/depthwise", site.name()), operator, vec![spatial.input], middle)?;
     let weights = Weights::F32(transposed(&pointwise, filters));
     let operator = Operator::Convolution { weights, bias, window: Window::POINT, activation: None };
-    builder.push_activated(&format!("{}/pointwise", site.name()), operator, vec![between], shape, activation)
+    let spatial = Spatial { input: between, ..spatial };
+    builder.push_spatial_as(&format!("{}/pointwise", site.name()), site, &spatial, operator, shape, activation)
 }
 
 /// `Dense`: on an image it works on every pixel, as a pointwise convolution.
@@ -102,6 +167,11 @@ pub(super) fn dense(builder: &mut Builder, site: &Site) -> Result<TensorId, Erro
     builder.push_activated(site.name(), operator, site.inputs.clone(), Shape(extents), activation)
 }
 
+/// A kernel's variable: the window, then what Keras has behind it.
+fn kernel(spatial: &Spatial, name: &'static str, window: [usize; 2], behind: [usize; 2]) -> Wanted {
+    Wanted::new(name, [&window[..spatial.axes], &behind].concat())
+}
+
 /// The kernel, and the bias of `outputs` numbers if there is one.
 fn weights(
     builder: &mut Builder,
@@ -117,24 +187,20 @@ fn weights(
     Ok((variables.next().unwrap_or_default(), variables.next().map(Bias::F32)))
 }
 
-fn window(site: &Site) -> Result<Window, Error> {
+fn window(site: &Site, axes: usize) -> Result<Window, Error> {
     let settings = &site.settings;
-    let size = settings.pair("kernel_size", None)?;
-    let stride = settings.pair("strides", Some([1, 1]))?;
-    settings.window(size, stride, settings.pair("dilation_rate", Some([1, 1]))?)
+    let size = settings.sizes("kernel_size", axes, None)?;
+    let stride = settings.sizes("strides", axes, Some([1, 1]))?;
+    settings.window(size, stride, settings.sizes("dilation_rate", axes, Some([1, 1]))?)
 }
 
 fn multiplied(channels: usize, multiplier: usize, site: &Site) -> Result<usize, Error> {
     channels.checked_mul(multiplier).ok_or_else(|| site.error(format!("depth_multiplier {multiplier} is too large")))
 }
 
-/// The shape that a window makes of an image.
-pub(super) fn placed(
-    window: &Window,
-    [height, width, _]: [usize; 3],
-    channels: usize,
-    site: &Site,
-) -> Result<Shape, Error> {
+/// The shape that a window makes of a layer's input.
+pub(super) fn placed(window: &Window, spatial: &Spatial, channels: usize, site: &Site) -> Result<Shape, Error> {
+    let [height, width, _] = spatial.image;
     let outputs = [window.outputs(0, height), window.outputs(1, width)];
     if outputs.contains(&0) {
         return Err(site.error(format!(
@@ -143,7 +209,7 @@ pub(super) fn placed(
             window.reach(1)
         )));
     }
-    Ok(Shape(vec![outputs[0], outputs[1], channels]))
+    Ok(spatial.shape(outputs, channels))
 }
 
 /// A matrix of `columns` columns with its rows and columns swapped.

@@ -14,7 +14,8 @@
 //! - `settings`: a layer's settings, with errors that name the layer.
 //! - `topology`: the architecture as layers and calls in the order of execution.
 //! - `variables`: where in the file a layer's weights lie.
-//! - `build`: calls become operators, with the shapes they make.
+//! - `build`: calls become operators, with the shapes they make; `convolution`, `pooling`, `normalization`, `merge`,
+//!   `moving`, `elementwise`, `activation` do so for the layers of their kind, `layout` for the order of axes.
 //! - `tflite`: TensorFlow Lite models.
 
 mod activation;
@@ -25,6 +26,10 @@ mod convolution;
 mod elementwise;
 mod h5;
 mod json;
+mod layout;
+mod merge;
+mod moving;
+mod normalization;
 mod pooling;
 mod settings;
 mod tflite;

@@ -55,20 +55,55 @@ impl<'a> Settings<'a> {
         if self.get(key).is_some() { self.count(key) } else { Ok(default) }
     }
 
-    /// One number for both axes, or one for each: `[vertical, horizontal]`.
-    pub(super) fn pair(&self, key: &str, default: Option<[usize; 2]>) -> Result<[usize; 2], Error> {
+    /// One number for all of one or two spatial axes, or one for each: `[vertical, horizontal]`. Of one axis the second
+    /// number is 1.
+    pub(super) fn sizes(&self, key: &str, axes: usize, default: Option<[usize; 2]>) -> Result<[usize; 2], Error> {
         let Some(value) = self.get(key) else {
             return default.ok_or_else(|| self.error(format!("{key} is missing")));
         };
-        let pair = match value.as_array().map(Vec::as_slice) {
-            None => count(value).map(|both| [both, both]),
-            Some([vertical, horizontal]) => count(vertical).zip(count(horizontal)).map(<[usize; 2]>::from),
+        let sizes = match value.as_array().map(Vec::as_slice) {
+            None => count(value).map(|all| if axes == 1 { [all, 1] } else { [all, all] }),
+            Some([only]) if axes == 1 => count(only).map(|only| [only, 1]),
+            Some([vertical, horizontal]) if axes == 2 => count(vertical).zip(count(horizontal)).map(<[usize; 2]>::from),
             Some(_) => None,
         };
-        match pair {
-            Some(pair) if pair.iter().all(|&step| step <= LARGEST_STEP) => Ok(pair),
-            _ => Err(self.unexpected(key, value, &format!("one or two whole numbers from 1 to {LARGEST_STEP}"))),
+        match sizes {
+            Some(sizes) if sizes.iter().all(|&step| step <= LARGEST_STEP) => Ok(sizes),
+            _ => {
+                let one = if axes == 1 { "a whole number" } else { "one or two whole numbers" };
+                Err(self.unexpected(key, value, &format!("{one} from 1 to {LARGEST_STEP}")))
+            }
         }
+    }
+
+    /// Places at both ends of one or two spatial axes: `[[above, below], [left, right]]`, written as one number for
+    /// all, one for each axis, or one for each end.
+    pub(super) fn borders(&self, key: &str, axes: usize) -> Result<[[usize; 2]; 2], Error> {
+        let value = self.get(key).ok_or_else(|| self.error(format!("{key} is missing")))?;
+        let places = |value: &Value| match value.as_u64() {
+            Some(0) => Some(0),
+            _ => count(value).filter(|&places| places <= LARGEST_STEP),
+        };
+        let ends = |value: &Value| match value.as_array().map(Vec::as_slice) {
+            None => places(value).map(|both| [both, both]),
+            Some([before, after]) => places(before).zip(places(after)).map(<[usize; 2]>::from),
+            Some(_) => None,
+        };
+        let borders = match (axes, value.as_array().map(Vec::as_slice)) {
+            (1, _) => ends(value).map(|ends| [ends, [0, 0]]),
+            (_, None) => ends(value).map(|ends| [ends, ends]),
+            (_, Some([vertical, horizontal])) => ends(vertical).zip(ends(horizontal)).map(<[[usize; 2]; 2]>::from),
+            _ => None,
+        };
+        borders.ok_or_else(|| self.unexpected(key, value, &format!("numbers of places from 0 to {LARGEST_STEP}")))
+    }
+
+    /// Extents or axes: whole numbers, and -1 for one that is open.
+    pub(super) fn integers(&self, key: &str) -> Result<Vec<i64>, Error> {
+        let value = self.get(key).ok_or_else(|| self.error(format!("{key} is missing")))?;
+        let list = value.as_array().filter(|list| !list.is_empty());
+        let extents = list.and_then(|list| list.iter().map(super::moving::extent).collect());
+        extents.ok_or_else(|| self.unexpected(key, value, "a list of whole numbers"))
     }
 
     /// Yes or no.
@@ -112,23 +147,23 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Errors unless `axis` (or its default, -1) is the last one of a tensor with `rank` axes without its batch.
-    pub(super) fn expect_last_axis(&self, rank: usize) -> Result<(), Error> {
-        match self.number("axis")? {
-            Some(axis) if axis != -1.0 && axis != rank as f64 => {
-                Err(self.error(format!("axis {axis} is not supported, only the last one (-1)")))
-            }
-            _ => Ok(()),
+    /// As [`Settings::numbers`], of a list that may be empty.
+    pub(super) fn numbers_or_none(&self, key: &str) -> Result<Vec<f64>, Error> {
+        match self.get(key) {
+            Some(Value::Array(list)) if list.is_empty() => Ok(Vec::new()),
+            _ => Ok(self.numbers(key)?.unwrap_or_default()),
         }
     }
 
-    /// Errors unless the layer reads and makes channels-last tensors.
-    pub(super) fn expect_channels_last(&self) -> Result<(), Error> {
+    /// Whether the layer's own tensors have their channels in front of the spatial axes.
+    pub(super) fn channels_first(&self) -> Result<bool, Error> {
         match self.text("data_format")? {
-            None | Some("channels_last") => Ok(()),
-            Some(other) => Err(self.error(format!(
-                "data_format \"{other}\" is not supported; rebuild the model with data_format=\"channels_last\""
-            ))),
+            None | Some("channels_last") => Ok(false),
+            Some("channels_first") => Ok(true),
+            Some(other) => {
+                Err(self
+                    .error(format!("data_format \"{other}\" is not supported, only channels_last and channels_first")))
+            }
         }
     }
 
@@ -152,7 +187,16 @@ impl<'a> Settings<'a> {
             None => Padding::Valid,
             Some(text) if text.eq_ignore_ascii_case("valid") => Padding::Valid,
             Some(text) if text.eq_ignore_ascii_case("same") => Padding::Same,
-            Some(other) => return Err(self.error(format!("padding \"{other}\" is not supported, only same and valid"))),
+            // Every output sees what came before it: all padding is in front of a series, and none behind.
+            Some("causal") if size[1] == 1 => match (size[0] - 1) * dilation[0] {
+                0 => Padding::Valid,
+                before => Padding::Explicit { before: [before, 0], after: [0, 0] },
+            },
+            Some(other) => {
+                return Err(self.error(format!(
+                    "padding \"{other}\" is not supported, only same and valid, and causal of a series"
+                )));
+            }
         };
         if stride != [1, 1] && dilation != [1, 1] {
             return Err(self.error("strides and dilation_rate are both above 1, which Keras does not allow either"));

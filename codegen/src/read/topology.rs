@@ -33,8 +33,8 @@ pub(super) struct Call {
     pub(super) inputs: Vec<Source>,
     /// Whether it is told to behave as in training, always.
     pub(super) training: bool,
-    /// Whether it gets numbers that no layer makes.
-    pub(super) constants: bool,
+    /// Numbers that no layer makes, each with its place among the arguments.
+    pub(super) constants: Vec<(usize, f64)>,
 }
 
 /// The result of one call: `call` of the layer at `entry`.
@@ -63,7 +63,7 @@ pub(super) struct Model<'a> {
 struct RawCall<'a> {
     inputs: Vec<(&'a str, u64)>,
     training: bool,
-    constants: bool,
+    constants: Vec<(usize, f64)>,
     /// Written by Keras 2, which counts the calls of nested models from 1.
     keras2: bool,
 }
@@ -153,7 +153,7 @@ impl<'a> Model<'a> {
             for call in raw {
                 let inputs = call.inputs.iter().map(|&input| find(Some(&entry.name), input, call.keras2));
                 let inputs = inputs.collect::<Result<_, _>>()?;
-                resolved.push(Call { inputs, training: call.training, constants: call.constants });
+                resolved.push(Call { inputs, training: call.training, constants: call.constants.clone() });
             }
             calls.push(resolved);
         }
@@ -171,6 +171,21 @@ impl<'a> Model<'a> {
             return Err(of_model(name, format!("its input \"{input}\" is not an InputLayer of it")));
         }
         Model::connected(config, entries, output, name)
+    }
+
+    /// Whether the first layer that knows of an order of axes has the channels in front.
+    pub(super) fn channels_first(&self) -> bool {
+        self.layout() == Some("channels_first")
+    }
+
+    fn layout(&self) -> Option<&str> {
+        self.order.iter().find_map(|source| {
+            let entry = &self.entries[source.entry];
+            match &entry.nested {
+                Some(nested) => nested.layout(),
+                None => entry.settings.get("data_format").and_then(Value::as_str),
+            }
+        })
     }
 
     /// Checks the connections and puts the calls in order.
@@ -351,7 +366,8 @@ fn raw_calls<'a>(layer: &'a Value, entry: &Entry) -> Result<Vec<RawCall<'a>>, Er
         match node {
             Value::Object(node) => {
                 let arguments = node.get("args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-                call.constants = arguments.iter().any(|value| value.is_number() || value.is_boolean());
+                let numbers = arguments.iter().enumerate();
+                call.constants = numbers.filter_map(|(place, value)| Some((place, value.as_f64()?))).collect();
                 arguments.iter().for_each(|value| keras_tensors(value, &mut call.inputs));
                 // Which layers behave as in training is decided when the model is called; `training`
                 // here is only what the layer was traced with.
@@ -399,7 +415,8 @@ fn keras2_argument<'a>(argument: &'a Value, call: &mut RawCall<'a>) {
     for (name, value) in named.into_iter().flatten() {
         call.inputs.extend(reference(value));
         call.training |= name == "training" && value.as_bool() == Some(true);
-        call.constants |= value.is_number();
+        // The first argument is a tensor: what stands by name comes behind it.
+        call.constants.extend(value.as_f64().map(|number| (1, number)));
     }
 }
 

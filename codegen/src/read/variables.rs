@@ -52,11 +52,18 @@ pub(super) struct Wanted {
     pub(super) name: &'static str,
     /// The shape that follows from the layer's settings and its input.
     pub(super) shape: Vec<usize>,
+    /// Whether its numbers are; those of others need not be floats.
+    read: bool,
 }
 
 impl Wanted {
     pub(super) fn new(name: &'static str, shape: impl Into<Vec<usize>>) -> Wanted {
-        Wanted { name, shape: shape.into() }
+        Wanted { name, shape: shape.into(), read: true }
+    }
+
+    /// One that is there and does not count: a single number.
+    pub(super) fn unread(name: &'static str) -> Wanted {
+        Wanted { name, shape: Vec::new(), read: false }
     }
 }
 
@@ -122,6 +129,9 @@ impl Store {
 
 fn numbers(settings: &Settings, wanted: &Wanted, dataset: &Dataset, budget: &mut Budget) -> Result<Vec<f32>, Error> {
     let name = wanted.name;
+    if !wanted.read {
+        return Ok(Vec::new());
+    }
     if dataset.extents != wanted.shape {
         let (found, expected) = (Shape(dataset.extents.clone()), Shape(wanted.shape.clone()));
         return Err(settings.error(format!("{name} has the shape {found}, expected {expected}")));

@@ -135,6 +135,8 @@ fn apply(function: Function, x: f64) -> f64 {
         Function::Tanh => x.tanh(),
         Function::Softplus if x > 30.0 => x,
         Function::Softplus => (1.0 + x.exp()).ln(),
+        Function::Softsign => x / (1.0 + x.abs()),
+        Function::Exponential => x.exp(),
         Function::Step => f64::from(u8::from(x >= 0.0)),
     }
 }
@@ -274,6 +276,30 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             each(input, |row, column, channel, value| output.set(row, column, channel, value));
             each(second, |row, column, channel, value| {
                 output.set(row + behind[0], column + behind[1], channel + behind[2], value);
+            });
+            output
+        }
+        Operator::Crop { before, shape } => {
+            let mut output = Image::of(&shape.0, vec![0.0; shape.elements()]);
+            let [row, column, channel] = places(before);
+            for (place, value) in output.values.iter_mut().enumerate() {
+                let [_, width, channels] = [output.height, output.width, output.channels];
+                let (pixel, last) = (place / channels, place % channels);
+                *value = input.at(row + pixel / width, column + pixel % width, channel + last);
+            }
+            output
+        }
+        Operator::Transpose { axes } => {
+            let extents = match axes.len() {
+                2 => vec![input.height, input.channels],
+                _ => vec![input.height, input.width, input.channels],
+            };
+            let shape: Vec<usize> = axes.iter().map(|&axis| extents[axis]).collect();
+            let mut output = Image::of(&shape, vec![0.0; input.values.len()]);
+            each(input, |row, column, channel, value| {
+                let from = if axes.len() == 2 { vec![row, channel] } else { vec![row, column, channel] };
+                let [row, column, channel] = places(&axes.iter().map(|&axis| from[axis]).collect::<Vec<_>>());
+                output.set(row, column, channel, value);
             });
             output
         }
@@ -424,4 +450,13 @@ pub fn agree(expected: &Image, actual: &Image, part: f64) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Row, column and channel of a place in a tensor of one to three axes.
+fn places(place: &[usize]) -> [usize; 3] {
+    match *place {
+        [row, column, channel] => [row, column, channel],
+        [row, channel] => [row, 0, channel],
+        _ => [0, 0, place[0]],
+    }
 }

@@ -176,7 +176,7 @@ impl Source {
     /// Values at other places: padded, resized, in other rows.
     fn moved(&mut self, tensor: TensorId) -> TensorId {
         let shape = self.shape(tensor);
-        match (self.random.u8(0..4), &shape.0[..]) {
+        match (self.random.u8(0..6), &shape.0[..]) {
             (0, &[height, width, channels]) => {
                 let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.bool() };
                 let size = [height * 2, 1, width * 2];
@@ -190,6 +190,18 @@ impl Source {
             (2, &[height, width, channels]) => {
                 let to = Shape(vec![height * width, channels]);
                 self.push(Operator::Reshape { shape: to.clone() }, vec![tensor], to)
+            }
+            (3, extents) => {
+                let mut axes: Vec<usize> = (0..extents.len()).collect();
+                self.random.shuffle(&mut axes);
+                let to = Shape(axes.iter().map(|&axis| extents[axis]).collect());
+                self.push(Operator::Transpose { axes }, vec![tensor], to)
+            }
+            (4, extents) => {
+                let before: Vec<usize> = extents.iter().map(|&extent| self.random.usize(0..extent.min(4))).collect();
+                let left = before.iter().zip(extents).map(|(before, extent)| extent - before);
+                let to = Shape(left.map(|left| self.random.usize(1.max(left.saturating_sub(3))..=left)).collect());
+                self.push(Operator::Crop { before, shape: to.clone() }, vec![tensor], to)
             }
             _ => {
                 let mut to = shape.clone();

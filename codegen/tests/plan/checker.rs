@@ -302,7 +302,7 @@ impl Checker<'_> {
         let (start, asked, span) = match definition.demand {
             Demand::Caller => return Ok(0..0),
             Demand::EveryRow { .. } => (first.cast_signed(), first..first + lines, first..first + lines),
-            Demand::SameRow | Demand::Behind { .. } | Demand::Elements { .. } | Demand::One(_) => {
+            Demand::SameRow | Demand::Behind { .. } | Demand::Elements { .. } | Demand::Every | Demand::One(_) => {
                 (rows.start.cast_signed(), rows.clone(), rows)
             }
             Demand::Taps { top, stride, dilation, taps } => {

@@ -33,6 +33,8 @@ pub enum Demand {
         /// Of an input row.
         input: usize,
     },
+    /// Each row reads every row.
+    Every,
     /// Row r reads the one row that is listed.
     One(Vec<usize>),
     /// The only output row reads every row.
@@ -124,6 +126,11 @@ impl Definition {
                 Operator::Concatenate { axis: Axis::Rows } => {
                     Demand::Behind { first_rows: rows_of(input.expect("an operator with inputs")) }
                 }
+                Operator::Crop { before, shape } => {
+                    let top = if shape.0.len() > 1 { before[0].cast_signed() } else { 0 };
+                    Demand::Taps { top, stride: 1, dilation: 1, taps: 1 }
+                }
+                Operator::Transpose { axes } if axes[0] != 0 => Demand::Every,
                 Operator::Reshape { .. } => {
                     let input = input.expect("an operator with an input");
                     Demand::Elements { output: elements / rows, input: input.elements() / rows_of(input) }
@@ -144,6 +151,7 @@ impl Definition {
                 Operator::Flatten => Demand::EveryRow { sums: elements * output.element.bytes() },
                 Operator::Dense { .. }
                 | Operator::PositionwiseDense { .. }
+                | Operator::Transpose { .. }
                 | Operator::Concatenate { .. }
                 | Operator::Pairwise { .. }
                 | Operator::Activation(_)
@@ -175,6 +183,7 @@ impl Definition {
                     .filter(|row| (row * input..(row + 1) * input).any(|element| of_row.contains(&element)))
                     .collect()
             }
+            Demand::Every => (0..input_rows).collect(),
             Demand::One(rows) => vec![rows[row]],
             Demand::Caller => Vec::new(),
             Demand::SameRow if input_rows == 1 => vec![0],

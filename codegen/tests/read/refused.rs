@@ -78,7 +78,7 @@ fn folders_and_missing_files() {
 fn fixtures_that_this_version_does_not_support() {
     let message = fixture_message("unsupported_lstm");
     assert!(
-        message.starts_with("layer \"lstm\": layers of type LSTM are not supported; supported are Conv2D, "),
+        message.starts_with("layer \"lstm\": layers of type LSTM are not supported; supported are of one and two "),
         "{message}"
     );
     let several = "this version converts models with one input and one output";
@@ -97,11 +97,11 @@ fn with_setting(setting: &str, value: serde_json::Value) -> String {
 
 #[test]
 fn settings() {
-    let activations = "is not supported; supported are elu, gelu, hard_sigmoid, hard_silu, leaky_relu, linear, relu, \
-                       relu6, selu, sigmoid, silu, softmax, softplus and tanh";
+    let activations = "is not supported; supported are elu, exponential, gelu, hard_sigmoid, hard_silu, leaky_relu, \
+                       linear, relu, relu6, selu, sigmoid, silu, softmax, softplus, softsign, tanh, and a registered \
+                       function named step or heaviside";
     let steps = "expected one or two whole numbers from 1 to 32767";
     let number = "expected a positive whole number";
-    let first = json!("channels_first");
     let layer = json!({"class_name": "PReLU", "config": {}});
     let negative = json!({"class_name": "ReLU", "config": {"max_value": -1.0}});
     let int8 = json!({"config": {"name": "int8_from_float32"}});
@@ -111,15 +111,10 @@ fn settings() {
         ("conv2d.activation", negative, "max_value is -1, which Keras does not allow either".into()),
         (
             "conv2d.data_format",
-            first,
-            "data_format \"channels_first\" is not supported; rebuild the model with data_format=\"channels_last\""
-                .into(),
+            json!("NCHW"),
+            "data_format \"NCHW\" is not supported, only channels_last and channels_first".into(),
         ),
-        (
-            "conv2d.groups",
-            json!(3),
-            "groups 3 is not supported; a convolution of each channel by itself is a DepthwiseConv2D".into(),
-        ),
+        ("conv2d.groups", json!(3), "3 groups do not divide its 3 channels and 5 filters".into()),
         ("conv2d.filters", json!(6), "kernel has the shape 3x3x3x5, expected 3x3x3x6".into()),
         ("conv2d.filters", json!(0), format!("filters is 0, {number}")),
         ("conv2d.filters", json!(-1), format!("filters is -1, {number}")),
@@ -128,7 +123,11 @@ fn settings() {
         ("conv2d.kernel_size", json!([3, 3, 3]), format!("kernel_size is [3,3,3], {steps}")),
         ("conv2d.kernel_size", json!([10, 3]), "its window of 10x3 places does not fit into its input of 9x8".into()),
         ("conv2d.strides", json!(1_000_000), format!("strides is 1000000, {steps}")),
-        ("conv2d.padding", json!("causal"), "padding \"causal\" is not supported, only same and valid".into()),
+        (
+            "conv2d.padding",
+            json!("causal"),
+            "padding \"causal\" is not supported, only same and valid, and causal of a series".into(),
+        ),
         ("conv2d.use_bias", json!(false), "has 2 variables in the file, expected 1 (kernel)".into()),
         ("conv2d.use_bias", json!("yes"), "use_bias is \"yes\", expected true or false".into()),
         (
@@ -164,7 +163,7 @@ fn input_shapes() {
         assert_eq!(message(shape), expected);
     }
     assert!(message(json!([null, 40_000, 40_000, 40_000])).contains("which is not possible"));
-    assert!(message(json!([null, 7, 4])).contains("the input shape 7x4 is not supported"));
+    assert!(message(json!([null, 7, 4, 4, 4])).contains("the input shape 7x4x4x4 is not supported"));
     assert!(message(json!(null)).contains("the model's input shape is not in the file"));
 }
 
@@ -206,15 +205,28 @@ fn layers_without_weights() {
     assert_eq!(refusal("LeakyReLU", json!({"alpha": 1e300})), "negative_slope or alpha is too large");
     assert_eq!(refusal("PReLU", json!({"shared_axes": [1, 4]})), "shared_axes has 4 for 3 axes");
     assert_eq!(refusal("PReLU", json!({"shared_axes": [1]})), "its weights (alpha) are not in the file");
-    assert_eq!(refusal("Softmax", json!({"axis": 1})), "axis 1 is not supported, only the last one (-1)");
+    assert_eq!(refusal("Softmax", json!({"axis": 4})), "axis 4 is not one of its input, which has 3 beside the batch");
+    assert_eq!(
+        refusal("Permute", json!({"dims": [1, 1, 2]})),
+        "dims [1, 1, 2] are no order of the 3 axes of its input"
+    );
+    let expected = "makes [7, -1] of 6x5x2, which has another number of values";
+    assert_eq!(refusal("Reshape", json!({"target_shape": [7, -1]})), expected);
+    let expected = "crops 4 and 2 places of 6, which leaves nothing";
+    assert_eq!(refusal("Cropping2D", json!({"cropping": [[4, 2], [0, 0]]})), expected);
+    let expected = "interpolation \"bicubic\" is not supported, only nearest and bilinear";
+    assert_eq!(refusal("UpSampling2D", json!({"interpolation": "bicubic"})), expected);
     let expected = "scale has 3 numbers for 2 channels; supported are one, or one per channel";
     assert_eq!(refusal("Rescaling", json!({"scale": [1, 2, 3]})), expected);
-    assert_eq!(refusal("Rescaling", json!({"scale": 1e300})), "scale is too large for 32-bit floats");
+    assert_eq!(
+        refusal("Rescaling", json!({"scale": 1e300})),
+        "channel 0 would be multiplied by inf, and 0 be added to it"
+    );
     let expected = "crops 6x5 to 4x4 at inference too, which is not supported; crop in the training data instead";
     assert_eq!(refusal("RandomCrop", json!({"height": 4, "width": 4})), expected);
     let expected = "its weights (gamma, beta, moving_mean, moving_variance) are not in the file";
     assert_eq!(refusal("BatchNormalization", json!({"axis": -1})), expected);
-    let expected = "add with a constant is not supported; supported are two or more layers";
+    let expected = "add of one tensor; supported are two or more";
     assert_eq!(refusal("Add", json!({})), expected);
 
     let same_size = json!({"height": 6, "width": 5});

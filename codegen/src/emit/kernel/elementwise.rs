@@ -112,6 +112,8 @@ pub(super) fn function_text(function: Function) -> String {
         Function::HardSwish => "functions::hard_swish".to_owned(),
         Function::Tanh => "functions::tanh".to_owned(),
         Function::Softplus => "functions::softplus".to_owned(),
+        Function::Softsign => "functions::softsign".to_owned(),
+        Function::Exponential => "functions::exp".to_owned(),
         Function::Step => "functions::step".to_owned(),
     }
 }
