@@ -61,6 +61,9 @@ pub fn list(items: impl IntoIterator<Item = String>) -> String {
     text
 }
 
+/// What the names of a layer's arrays end with, behind the layer's own.
+const ARRAYS: [&str; 7] = ["_WEIGHTS", "_BIAS", "_CHANNELS", "_TABLE", "_CONSTANT", "_OPERANDS", "_PLANES"];
+
 /// Names for items, each given out once.
 #[derive(Debug, Default)]
 pub struct Names(HashSet<String>);
@@ -71,7 +74,8 @@ impl Names {
         self.0.extend(names.iter().map(|&name| name.to_owned()));
     }
 
-    /// The name of a static for a layer: `separable_conv2d/depthwise` is `SEPARABLE_CONV2D_DEPTHWISE`.
+    /// The name of a static for a layer: `separable_conv2d/depthwise` is `SEPARABLE_CONV2D_DEPTHWISE`. Its arrays have
+    /// it with an ending of their own, which no other layer has as its name.
     pub fn constant(&mut self, layer: &str) -> String {
         let mut name: String = layer
             .chars()
@@ -80,7 +84,7 @@ impl Names {
         if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             name.insert_str(0, "LAYER_");
         }
-        self.once(name)
+        self.once(name, &ARRAYS)
     }
 
     /// The name of a type for a model: `xception-lite` is `XceptionLite`.
@@ -94,16 +98,20 @@ impl Names {
         if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
             name.insert_str(0, "Model");
         }
-        self.once(name)
+        self.once(name, &[])
     }
 
-    fn once(&mut self, name: String) -> String {
+    fn once(&mut self, name: String, endings: &[&str]) -> String {
         let mut unique = name.clone();
         let mut count = 1;
-        while !self.0.insert(unique.clone()) {
+        let all = |name: &str| [&[""], endings].concat().into_iter().map(|ending| format!("{name}{ending}")).collect();
+        let mut names: Vec<String> = all(&unique);
+        while names.iter().any(|name| self.0.contains(name)) {
             count += 1;
             unique = format!("{name}_{count}");
+            names = all(&unique);
         }
+        self.0.extend(names);
         unique
     }
 }
@@ -130,6 +138,9 @@ mod tests {
         assert_eq!(names.constant("conv2d/a"), "CONV2D_A");
         assert_eq!(names.constant("conv2d_a"), "CONV2D_A_2");
         assert_eq!(names.constant("0"), "LAYER_0");
+        assert_eq!(names.constant("conv2d_a/channels"), "CONV2D_A_CHANNELS_2");
+        assert_eq!(names.constant("dense/bias"), "DENSE_BIAS");
+        assert_eq!(names.constant("dense"), "DENSE_2");
         assert_eq!(names.of_type("xception-lite 32"), "XceptionLite32");
         assert_eq!(names.of_type("сеть"), "Model");
     }
