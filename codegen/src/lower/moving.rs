@@ -107,6 +107,9 @@ impl Lowering<'_> {
     fn crop(&self, before: &[usize]) -> Result<Crop, Error> {
         let (input, output, bytes) = (self.input_shape()?, self.output_shape(), self.element().bytes());
         let narrow = |elements: usize| self.narrow(elements * bytes, "number of bytes in a row");
+        if before.len() > 3 {
+            return Err(self.error("takes a part of a volume, which is not supported"));
+        }
         let left = if before.len() > 2 { before[1] } else { 0 };
         // With all channels, the whole row is one pixel, which is copied at once.
         if input.channels() == output.channels() {

@@ -12,7 +12,7 @@ pub(super) fn zero_padding(builder: &mut Builder, site: &Site, axes: usize) -> R
     let [[above, below], [left, right]] = site.settings.borders("padding", axes)?;
     let [height, width, channels] = spatial.image;
     let extents = [above + height + below, left + width + right];
-    let operator = Operator::Pad { before: [above, left, 0], after: [below, right, 0], value: 0.0 };
+    let operator = Operator::Pad { before: [above, 0, left, 0], after: [below, 0, right, 0], value: 0.0 };
     let shape = spatial.shape(extents, channels);
     let result = builder.push(site.name(), operator, vec![spatial.input], shape)?;
     builder.back(site, &spatial, result)
@@ -45,7 +45,7 @@ pub(super) fn up_sampling(builder: &mut Builder, site: &Site, axes: usize) -> Re
     let shape = spatial.shape(size, channels);
     // Every copy of a place lies nearest to it, whatever f32 makes of the ratio.
     let nearest = Nearest { align_corners: false, half_pixel_centers: true };
-    let operator = Operator::ResizeNearest { size, nearest };
+    let operator = Operator::ResizeNearest { size: [size[0], 1, size[1]], nearest };
     let result = match site.settings.text("interpolation")?.unwrap_or("nearest") {
         "nearest" => builder.push(site.name(), operator, vec![spatial.input], shape)?,
         "bilinear" => {
@@ -72,7 +72,7 @@ fn bilinear(
     let even = factors.map(|factor| usize::from(factor.is_multiple_of(2)));
     let around = factors.map(|factor| factor / 2);
     let padding = Padding::Explicit { before: around, after: around };
-    let window = Window { size: factors, stride: [1, 1], dilation: [1, 1], padding };
+    let window = Window { size: factors, stride: [1, 1], dilation: [1, 1], padding, depth: None };
     let extents = builder.shape(repeated).0.clone();
     let size = [extents[0], if spatial.axes == 1 { 1 } else { extents[1] }];
     let more = spatial.shape([size[0] + even[0], size[1] + even[1]], spatial.image[2]);
@@ -81,7 +81,13 @@ fn bilinear(
     if even == [0, 0] {
         return Ok(means);
     }
-    let window = Window { size: even.map(|even| even + 1), stride: [1, 1], dilation: [1, 1], padding: Padding::Valid };
+    let window = Window {
+        size: even.map(|even| even + 1),
+        stride: [1, 1],
+        dilation: [1, 1],
+        padding: Padding::Valid,
+        depth: None,
+    };
     builder.push(site.name(), Operator::AveragePool { window }, vec![means], Shape(extents))
 }
 

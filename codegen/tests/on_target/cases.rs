@@ -4,13 +4,14 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use microception_codegen::graph::{Element, Graph, Operator, Quantization};
+use microception_codegen::host::Machine;
 use microception_codegen::optimize::{Goal, Optimize, transformed};
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_codegen::{host, passes, read};
 
 use crate::arrays::Arrays;
-use crate::{litert, suite, tolerance, volume};
+use crate::{conformance, litert, suite, tolerance, volume};
 
 /// Fixtures of `tests/fixtures/litert`: int8, answers to the bit.
 const LITERT: &[&str] = &[
@@ -118,6 +119,30 @@ const KERAS: &[&str] = &[
     "xception",
 ];
 
+/// Models of `tests/fixtures/conformance`, as Keras has them: in f32 within the tolerance; and in int8, which is near Keras
+/// on the host, with the host's bits.
+const CONFORMANCE: &[&str] = &[
+    "activations_13",
+    "activations_16",
+    "concatenated_05",
+    "conv1d_02",
+    "conv1d_09",
+    "conv2d_05",
+    "depthwise1d_04",
+    "forms_05",
+    "forms_06",
+    "merges_15",
+    "moved_06",
+    "moved_09",
+    "moved_17",
+    "normalised_03",
+    "pools1d_06",
+    "reshaped_09",
+    "reshaped_12",
+    "separable1d_02",
+    "separable2d_05",
+];
+
 /// A model, an input, and what it answers; both as Rust writes arrays.
 #[derive(Clone)]
 pub struct Case {
@@ -143,6 +168,7 @@ pub fn all() -> Vec<Case> {
     let tflite = TFLITE.iter().map(|name| tflite(name));
     let keras = KERAS.iter().map(|name| keras(name));
     let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).collect();
+    cases.extend(CONFORMANCE.iter().flat_map(|name| conform(name)));
     for index in 0..cases.len() {
         let case = &cases[index];
         if !transformed(&case.graph, FAST.optimize).expect(&case.name).is_empty() {
@@ -249,6 +275,33 @@ fn volumes() -> [Case; 2] {
         case("volume_f32", graph, list(frame), list(expected), near),
         case("volume_int8", quantized, list(stored), stored_expected, 0.0),
     ]
+}
+
+/// A Keras file of the table of layers and its first case, in f32 and in int8.
+fn conform(name: &str) -> [Case; 2] {
+    let (group, _) = name.rsplit_once('_').expect("a number after the group's name");
+    let models = conformance::group(group);
+    let model = models.iter().find(|model| model.name == name).expect(name);
+    let graph = read::read_bytes(&model.files[0].1, name).and_then(passes::run).expect(name);
+    let (frame, expected) = (model.frame(0), model.answer(0));
+    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let ranges = calibrate(&graph, frames, Method::MinMax, |_| ()).expect(name);
+    let quantized = quantize(&graph, &ranges).expect(name);
+    let Quantization { scale, zero_point } = quantized.tensors[0].quantization.expect("int8");
+    let stored = |real: &f32| ((real / scale).round() + zero_point as f32).clamp(-128.0, 127.0) as i8;
+    let frame_int8: Vec<i8> = frame.iter().map(stored).collect();
+    let answer = Machine::new(&quantized, SMALL).and_then(|mut machine| machine.run(bytemuck::cast_slice(&frame_int8)));
+    let in_int8 = Case {
+        name: format!("conform_{name}_int8"),
+        graph: quantized,
+        goal: SMALL,
+        frame: list(frame_int8),
+        expected: list(int8(&answer.expect(name))),
+        near: 0.0,
+    };
+    let near = tolerance::F32 * largest(expected);
+    let name = format!("conform_{name}");
+    [Case { name, graph, goal: SMALL, frame: list(frame), expected: list(expected), near }, in_int8]
 }
 
 fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {

@@ -4,6 +4,9 @@
 #[path = "../common/arrays.rs"]
 mod arrays;
 mod cases;
+#[path = "../conformance/fixture.rs"]
+#[expect(dead_code, reason = "shared with the tests of the table of layers, which use all of it")]
+mod conformance;
 #[path = "../litert/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of the kernels, which use all of it")]
 mod litert;
@@ -71,6 +74,9 @@ kernels!(
     GlobalMaxPoolInt8,
     PadF32,
     PadInt8,
+    Crop,
+    TransposeF32,
+    TransposeInt8,
     ConcatenateWithinRows,
     ConcatenateRows,
     Reshape,

@@ -1,0 +1,173 @@
+//! The table of layers and arguments: small Keras models that combine them, whole and by rows, in f32 and in int8
+//! (`tests/fixtures/conformance`).
+
+#[path = "../common/arrays.rs"]
+mod arrays;
+mod fixture;
+#[path = "../common/tolerance.rs"]
+mod tolerance;
+
+use fixture::Model;
+use microception_codegen::graph::Graph;
+use microception_codegen::host::Machine;
+use microception_codegen::optimize::{Goal, Optimize};
+use microception_codegen::plan::Strategy;
+use microception_codegen::{passes, quantize, read};
+
+/// Each group with as many models as it has, and a test of its own.
+macro_rules! groups {
+    ($($name:ident: $models:literal,)*) => {
+        const GROUPS: &[&str] = &[$(stringify!($name)),*];
+
+        mod group {
+            $(
+                #[test]
+                fn $name() {
+                    crate::check(stringify!($name), $models);
+                }
+            )*
+        }
+    };
+}
+
+groups! {
+    activation_layers: 17,
+    activations: 17,
+    concatenated: 8,
+    conv1d: 16,
+    conv1d_windows: 24,
+    conv2d: 16,
+    conv2d_windows: 16,
+    dense: 6,
+    depthwise1d: 9,
+    depthwise2d: 9,
+    forms: 7,
+    gelu: 2,
+    global_pools: 16,
+    merges: 18,
+    moved: 19,
+    normalised: 15,
+    numbers: 9,
+    pools1d: 16,
+    pools2d: 16,
+    rescaled: 7,
+    reshaped: 15,
+    separable1d: 9,
+    separable2d: 9,
+    training_only: 12,
+}
+
+/// All ways to run.
+const GOALS: [Goal; 5] = [
+    Goal { strategy: Strategy::Balanced, optimize: Optimize::Speed },
+    Goal { strategy: Strategy::Smallest, optimize: Optimize::Size },
+    Goal { strategy: Strategy::Eager, optimize: Optimize::Ram },
+    Goal { strategy: Strategy::Whole, optimize: Optimize::Speed },
+    Goal { strategy: Strategy::Everything, optimize: Optimize::Size },
+];
+
+fn check(group: &str, count: usize) {
+    let models = fixture::group(group);
+    assert_eq!(models.len(), count, "models of {group}");
+    let failed: Vec<String> =
+        models.iter().flat_map(|model| [in_f32(model), in_int8(model)]).filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "of {count} models of {group}:\n{}", failed.join("\n"));
+}
+
+fn graph(model: &Model, (ending, bytes): &(&str, Vec<u8>)) -> Result<Graph, String> {
+    let name = format!("{}.{ending}", model.name);
+    read::read_bytes(bytes, &name).and_then(passes::run).map_err(|error| error.to_string())
+}
+
+/// Every file, in every way to run: what Keras answers.
+fn in_f32(model: &Model) -> Result<(), String> {
+    assert!(!model.files.is_empty(), "{}", model.name);
+    let near = (0..model.cases).flat_map(|case| model.answer(case)).fold(0.0f32, |most, value| most.max(value.abs()))
+        * tolerance::F32;
+    for file in &model.files {
+        let graph = graph(model, file)?;
+        for goal in GOALS {
+            let named = |error| format!("{}.{} {goal:?}: {error}", model.name, file.0);
+            let mut machine = Machine::new(&graph, goal).map_err(|error| named(error.to_string()))?;
+            for case in 0..model.cases {
+                let frame = bytemuck::cast_slice(model.frame(case));
+                let bytes = machine.run(frame).map_err(|error| named(error.to_string()))?;
+                let found = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+                let expected = model.answer(case);
+                if found.len() != expected.len() {
+                    return Err(named(format!("{} values, Keras has {}", found.len(), expected.len())));
+                }
+                for (place, (found, &expected)) in found.zip(expected).enumerate() {
+                    if found.is_nan() || (found - expected).abs() > near {
+                        return Err(named(format!("value {place} is {found}, Keras has {expected}")));
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Calibrated on the model's own inputs: near what Keras answers, and the same bits in every way to run.
+fn in_int8(model: &Model) -> Result<(), String> {
+    let named = |error: String| format!("{} in int8: {error}", model.name);
+    let graph = graph(model, &model.files[0])?;
+    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let ranges = quantize::calibrate(&graph, frames, quantize::Method::MinMax, |_| ());
+    let quantized = ranges.and_then(|ranges| quantize::quantize(&graph, &ranges));
+    let quantized = quantized.map_err(|error| named(error.to_string()))?;
+    let input = quantized.tensors[0].quantization.expect("an int8 input");
+    let output = quantized.tensor(quantized.outputs[0]).quantization.expect("an int8 output");
+    let stored = |&real: &f32| {
+        let steps = (real / input.scale).round() + input.zero_point as f32;
+        (steps.clamp(-128.0, 127.0) as i8).cast_unsigned()
+    };
+    let mut machines = Vec::new();
+    for goal in GOALS {
+        machines.push((goal, Machine::new(&quantized, goal).map_err(|error| named(error.to_string()))?));
+    }
+    let mut errors = Vec::new();
+    for case in 0..model.cases {
+        let frame: Vec<u8> = model.frame(case).iter().map(stored).collect();
+        let mut answers = Vec::new();
+        for (goal, machine) in &mut machines {
+            let answer = machine.run(&frame).map_err(|error| named(error.to_string()))?;
+            if answers.last().is_some_and(|before| *before != answer) {
+                return Err(named(format!("{goal:?} has other bits than the way before")));
+            }
+            answers.push(answer);
+        }
+        for (&found, &expected) in answers[0].iter().zip(model.answer(case)) {
+            let steps = f32::from(found.cast_signed()) - output.zero_point as f32;
+            errors.push((steps - expected / output.scale).abs());
+        }
+    }
+    within_steps(&model.name, &errors).map_err(named)
+}
+
+/// Compares differences in steps with the table of tolerances.
+fn within_steps(name: &str, errors: &[f32]) -> Result<(), String> {
+    let exception = tolerance::INT8_EXCEPTIONS.iter().find(|(exception, ..)| *exception == name);
+    let (share, most, mean) = match exception {
+        Some(&(_, share, most)) => (share, most, f32::INFINITY),
+        None => (0.0, tolerance::INT8_STEPS, tolerance::INT8_MEAN_STEPS),
+    };
+    let found_most = errors.iter().copied().fold(0.0, f32::max);
+    let found_mean = errors.iter().sum::<f32>() / errors.len() as f32;
+    let beyond = errors.iter().filter(|&&error| error > tolerance::INT8_STEPS).count();
+    let found_share = 100.0 * beyond as f32 / errors.len() as f32;
+    if found_most > most || found_mean > mean || found_share > share {
+        return Err(format!(
+            "{found_most:.2} steps at most, {found_mean:.2} in the mean, {found_share:.2}% beyond {}",
+            tolerance::INT8_STEPS
+        ));
+    }
+    Ok(())
+}
+
+#[test]
+fn every_group_is_checked() {
+    let mut checked = GROUPS.to_vec();
+    checked.sort_unstable();
+    assert_eq!(fixture::groups(), checked);
+}
