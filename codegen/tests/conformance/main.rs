@@ -4,6 +4,7 @@
 #[path = "../common/arrays.rs"]
 mod arrays;
 mod fixture;
+mod series;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
 
