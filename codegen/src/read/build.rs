@@ -261,8 +261,8 @@ impl Builder {
                 again => format!("{prefix}{}/call{}", entry.name, again + 1),
             };
             // It is in front of the names of a nested model's layers, and stands at the layer, at its tensor and
-            // among the names.
-            self.budget.take(name.len(), 4)?;
+            // among the names; a call may become a few layers.
+            self.budget.take(name.len(), 16)?;
             let site = Site { entry, settings: entry.settings.named(&name), call, inputs, scope };
             let result = match &entry.nested {
                 Some(nested) => {

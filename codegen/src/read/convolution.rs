@@ -35,6 +35,9 @@ pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<Te
     builder.push_spatial(site, &spatial, operator, shape, activation)
 }
 
+/// Four bytes each: as much memory as the layers that a group becomes take, and their names.
+const NUMBERS_OF_A_GROUP: usize = 512;
+
 /// The filters of a convolution in groups.
 struct Filters {
     /// `[output][vertical][horizontal][input of the group]`.
@@ -56,6 +59,8 @@ fn grouped(
 ) -> Result<TensorId, Error> {
     let [height, width, channels] = spatial.image;
     let (channels, filters) = (channels / groups, shape.channels() / groups);
+    // A few layers a group, and a copy of the weights.
+    builder.take_numbers(groups.saturating_mul(NUMBERS_OF_A_GROUP).saturating_add(weights.len()))?;
     let fused = activation.fused();
     let part_shape = |channels: usize| Shape([&shape.0[..shape.0.len() - 1], &[channels]].concat());
     let mut parts = Vec::with_capacity(*groups);

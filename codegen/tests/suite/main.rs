@@ -40,6 +40,7 @@ groups! {
     axes: 4,
     clip: 10,
     concatenation: 18,
+    conformance: 81,
     conv: 65,
     conv1d: 24,
     dense: 36,

@@ -15,8 +15,12 @@ impl<'a> Builder<'a> {
         let activation = self.activation(call, options.fused_activation_function())?;
         let channels = self.input_channels(dealt.map_or(call, |dealt| &dealt.source))?;
         let [outputs, height, width, inputs] = self.weight_shape(call)?;
-        if inputs != channels {
-            let reason = format!("has kernels of {inputs} channels for {channels}: groups are not supported");
+        // A group for each channel: a depthwise convolution, which rounds alike.
+        let alone = inputs == 1 && channels > 1 && outputs.is_multiple_of(channels);
+        if inputs != channels && !alone {
+            let reason = format!(
+                "has kernels of {inputs} channels for {channels}: groups are not supported, but one for each channel"
+            );
             return Err(self.error(call, reason));
         }
         let stride = [options.stride_h(), options.stride_w()];
@@ -29,6 +33,18 @@ impl<'a> Builder<'a> {
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 0, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
+        if alone {
+            let weights = match weights {
+                Weights::F32(values) => Weights::F32(by_taps(&values, height * width)),
+                Weights::I8 { values, scales } => Weights::I8 { values: by_taps(&values, height * width), scales },
+            };
+            let multiplier = outputs / channels;
+            return self.push(
+                Operator::Depthwise { weights, bias, window, multiplier, activation },
+                vec![input],
+                value,
+            );
+        }
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![input], value)
     }
 
@@ -158,4 +174,9 @@ impl<'a> Builder<'a> {
         };
         bias.map(Some).ok_or_else(|| self.error(call, "has biases of another type than its weights need"))
     }
+}
+
+/// From `[output][tap]` to `[tap][output]`.
+fn by_taps<T: Copy>(values: &[T], taps: usize) -> Vec<T> {
+    (0..taps).flat_map(|tap| values.iter().skip(tap).step_by(taps.max(1)).copied()).collect()
 }
