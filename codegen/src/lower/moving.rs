@@ -107,10 +107,27 @@ impl Lowering<'_> {
     fn crop(&self, before: &[usize]) -> Result<Crop, Error> {
         let (input, output, bytes) = (self.input_shape()?, self.output_shape(), self.element().bytes());
         let narrow = |elements: usize| self.narrow(elements * bytes, "number of bytes in a row");
+        let left = if before.len() > 2 { before[before.len() - 2] } else { 0 };
         if before.len() > 3 {
-            return Err(self.error("takes a part of a volume, which is not supported"));
+            let channels = input.channels() == output.channels();
+            let places = [input.lines(), input.width()] == [output.lines(), output.width()];
+            return match (channels, places) {
+                // A line is a pixel, which is copied at once as far as it is kept.
+                (true, _) => Ok(Crop {
+                    pixel_bytes: narrow(input.width() * input.channels())?,
+                    columns: self.narrow(before[1], "number of lines above")?,
+                    before: narrow(left * input.channels())?,
+                    bytes: narrow(output.width() * output.channels())?,
+                }),
+                (false, true) => Ok(Crop {
+                    pixel_bytes: narrow(input.channels())?,
+                    columns: 0,
+                    before: narrow(before[3])?,
+                    bytes: narrow(output.channels())?,
+                }),
+                (false, false) => Err(self.error(format!("can't cut places and channels of {input} at once"))),
+            };
         }
-        let left = if before.len() > 2 { before[1] } else { 0 };
         // With all channels, the whole row is one pixel, which is copied at once.
         if input.channels() == output.channels() {
             let before = narrow(left * input.channels())?;
@@ -134,9 +151,17 @@ impl Lowering<'_> {
         let of_axes: Vec<usize> = axes.iter().map(|&axis| strides(axis)).collect();
         // A series has no columns.
         let (places, strides) = match of_axes[..] {
-            [rows, channels] => ([0, 2, 2], [rows, 0, channels]),
-            [rows, columns, channels] => ([0, 1, 2], [rows, columns, channels]),
-            _ => return Err(self.error(format!("can't order the axes of {input} anew"))),
+            [rows, channels] => ([0, 2, 2, 2], [rows, 0, channels]),
+            [rows, columns, channels] => ([0, 1, 2, 2], [rows, columns, channels]),
+            // Lines that lie behind each other as their columns do are one.
+            [rows, lines, columns, channels] if lines == columns * output.width() && axes[1] != 0 && axes[2] != 0 => {
+                ([0, 1, 1, 2], [rows, columns, channels])
+            }
+            _ => {
+                return Err(self.error(format!(
+                    "can't make {output} of {input}: of its planes neither lines nor columns can be others"
+                )));
+            }
         };
         let line = axes.iter().position(|&axis| axis == 0).unwrap_or(0);
         let mut narrow = [0; 3];
@@ -144,7 +169,7 @@ impl Lowering<'_> {
             *narrow = self.narrow(stride, "number of elements in a row")?;
         }
         Ok(Transpose {
-            width: self.narrow(output.width(), "output width")?,
+            width: self.narrow(output.pixels(), "output width")?,
             channels: self.narrow(output.channels(), "number of channels")?,
             line_axis: places[line],
             strides: narrow,

@@ -92,7 +92,7 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
         ]),
         Operator::Transpose { axes } => {
             numbers.extend([
-                ("output width", output.width(), MOST_U16),
+                ("output width", output.pixels(), MOST_U16),
                 ("number of channels", output.channels(), MOST_U16),
             ]);
             if axes.first() != Some(&0) {

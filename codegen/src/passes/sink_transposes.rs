@@ -113,8 +113,7 @@ fn step(graph: &mut Graph, index: usize) -> bool {
             let Some(place) = axis.place(shape) else { return false };
             let before = axes[place];
             let shape = graph.tensor(input).shape.clone();
-            let moved =
-                [Axis::Rows, Axis::Columns, Axis::Channels].into_iter().find(|axis| axis.place(&shape) == Some(before));
+            let moved = Axis::ALL.into_iter().find(|axis| axis.place(&shape) == Some(before));
             let Some(axis) = moved.filter(|_| both_transposed(graph, index, reader, &axes)) else { return false };
             let made = graph.layers.iter_mut().find(|layer| layer.output == output);
             made.into_iter().for_each(|layer| layer.operator = Operator::Concatenate { axis });

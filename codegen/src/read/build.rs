@@ -9,7 +9,7 @@ use super::activation::Activation;
 use super::budget::Budget;
 use super::layout::Spatial;
 use super::settings::{Settings, count};
-use super::topology::{Call, Entry, INPUT, Model, Source};
+use super::topology::{Call, Entry, INPUT, Model, OWN_SEPARABLE_CONVOLUTION, Source};
 use super::variables::{Scope, Store, Wanted};
 use super::{convolution, elementwise, merge, moving, normalization, pooling};
 use crate::error::Error;
@@ -20,11 +20,11 @@ use crate::graph::{Element, Graph, Operator, PairFunction, Shape, TensorId};
 const MOST_CALLS: usize = 10_000;
 
 /// The layers that are supported, for the error about one that is not.
-const SUPPORTED: &str = "of one and two dimensions Conv, DepthwiseConv, SeparableConv, MaxPooling, AveragePooling, \
-    GlobalMaxPooling, GlobalAveragePooling, ZeroPadding, Cropping and UpSampling; Dense, BatchNormalization, \
-    Normalization, Rescaling, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, Add, Subtract, Multiply, Average, \
-    Maximum, Minimum, Concatenate, Flatten, Reshape, Permute, layers that only work in training (dropout, noise, random \
-    augmentation), and models of these";
+const SUPPORTED: &str = "of one, two and three dimensions Conv, SeparableConv, MaxPooling, AveragePooling, \
+    GlobalMaxPooling, GlobalAveragePooling, ZeroPadding, Cropping and UpSampling; DepthwiseConv1D, DepthwiseConv2D, \
+    Dense, BatchNormalization, Normalization, Rescaling, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, Add, Subtract, \
+    Multiply, Average, Maximum, Minimum, Concatenate, Flatten, Reshape, Permute, layers that only work in training \
+    (dropout, noise, random augmentation), and models of these";
 
 /// The graph of an architecture with its weights. `name` is used when the model has none.
 pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name: &str) -> Result<Graph, Error> {
@@ -211,10 +211,10 @@ impl Builder {
                 Value::Array(extents.to_vec())
             ))
         })?;
-        if !(1..=3).contains(&shape.len()) {
+        if !(1..=4).contains(&shape.len()) {
             return Err(settings.error(format!(
-                "the input shape {} is not supported; this version converts images (height, width, channels), time \
-                 series (steps, channels) and flat inputs",
+                "the input shape {} is not supported; this version converts volumes (depth, height, width, channels), \
+                 images (height, width, channels), time series (steps, channels) and flat inputs",
                 Shape(shape)
             )));
         }
@@ -308,10 +308,12 @@ fn rule(class: &str) -> Option<Rule> {
     let rule: Rule = match class {
         "Conv1D" | "Convolution1D" => |builder, site| convolution::full(builder, site, 1),
         "Conv2D" | "Convolution2D" => |builder, site| convolution::full(builder, site, 2),
+        "Conv3D" | "Convolution3D" => |builder, site| convolution::full(builder, site, 3),
         "DepthwiseConv1D" => |builder, site| convolution::depthwise(builder, site, 1),
         "DepthwiseConv2D" => |builder, site| convolution::depthwise(builder, site, 2),
         "SeparableConv1D" | "SeparableConvolution1D" => |builder, site| convolution::separable(builder, site, 1),
         "SeparableConv2D" | "SeparableConvolution2D" => |builder, site| convolution::separable(builder, site, 2),
+        OWN_SEPARABLE_CONVOLUTION => |builder, site| convolution::separable(builder, site, 3),
         "Dense" => convolution::dense,
         "BatchNormalization" => normalization::batch_normalization,
         "Normalization" => normalization::normalization,
@@ -332,18 +334,25 @@ fn rule(class: &str) -> Option<Rule> {
         "TFOpLambda" => elementwise::tensorflow_operation,
         "MaxPooling1D" | "MaxPool1D" => |builder, site| pooling::max(builder, site, 1),
         "MaxPooling2D" | "MaxPool2D" => |builder, site| pooling::max(builder, site, 2),
+        "MaxPooling3D" | "MaxPool3D" => |builder, site| pooling::max(builder, site, 3),
         "AveragePooling1D" | "AvgPool1D" => |builder, site| pooling::average(builder, site, 1),
         "AveragePooling2D" | "AvgPool2D" => |builder, site| pooling::average(builder, site, 2),
+        "AveragePooling3D" | "AvgPool3D" => |builder, site| pooling::average(builder, site, 3),
         "GlobalAveragePooling1D" | "GlobalAvgPool1D" => |builder, site| pooling::global_average(builder, site, 1),
         "GlobalAveragePooling2D" | "GlobalAvgPool2D" => |builder, site| pooling::global_average(builder, site, 2),
+        "GlobalAveragePooling3D" | "GlobalAvgPool3D" => |builder, site| pooling::global_average(builder, site, 3),
         "GlobalMaxPooling1D" | "GlobalMaxPool1D" => |builder, site| pooling::global_max(builder, site, 1),
         "GlobalMaxPooling2D" | "GlobalMaxPool2D" => |builder, site| pooling::global_max(builder, site, 2),
+        "GlobalMaxPooling3D" | "GlobalMaxPool3D" => |builder, site| pooling::global_max(builder, site, 3),
         "ZeroPadding1D" => |builder, site| moving::zero_padding(builder, site, 1),
         "ZeroPadding2D" => |builder, site| moving::zero_padding(builder, site, 2),
+        "ZeroPadding3D" => |builder, site| moving::zero_padding(builder, site, 3),
         "Cropping1D" => |builder, site| moving::cropping(builder, site, 1),
         "Cropping2D" => |builder, site| moving::cropping(builder, site, 2),
+        "Cropping3D" => |builder, site| moving::cropping(builder, site, 3),
         "UpSampling1D" => |builder, site| moving::up_sampling(builder, site, 1),
         "UpSampling2D" => |builder, site| moving::up_sampling(builder, site, 2),
+        "UpSampling3D" => |builder, site| moving::up_sampling(builder, site, 3),
         "Flatten" => moving::flatten,
         "Reshape" => moving::reshape,
         "Permute" => moving::permute,

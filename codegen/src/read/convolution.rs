@@ -1,26 +1,27 @@
-//! Layers with a kernel. Keras stores `[vertical][horizontal][input][output]`, of a series without `[horizontal]`; as
-//! a matrix with one column per output, its transpose is the graph's `[output][vertical][horizontal][input]`.
+//! Layers with a kernel. Keras stores `[vertical][horizontal][input][output]`, of a series without `[horizontal]`, of
+//! a volume with `[depth]` in front; as a matrix with one column per output, its transpose is the graph's
+//! `[output][depth][vertical][horizontal][input]`.
 
 use super::activation::Activation;
 use super::build::{Builder, Site};
 use super::layout::Spatial;
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Axis, Bias, Operator, Shape, TensorId, Weights, Window};
+use crate::graph::{Axis, Bias, Operator, Shape, Taps, TensorId, Weights, Window};
 
-/// `Conv1D` and `Conv2D`.
+/// `Conv1D`, `Conv2D` and `Conv3D`.
 pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
     let settings = &site.settings;
-    let [_, _, channels] = spatial.image;
+    let channels = spatial.channels;
     let (filters, groups) = (settings.count("filters")?, settings.count_or("groups", 1)?);
     if !channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
         return Err(site.error(format!("{groups} groups do not divide its {channels} channels and {filters} filters")));
     }
-    let window = window(site, axes)?;
+    let (size, window) = window(site, &spatial)?;
     let shape = placed(&window, &spatial, filters, site)?;
     let activation = Activation::of_setting(settings)?;
-    let kernel = kernel(&spatial, "kernel", window.size, [channels / groups, filters]);
+    let kernel = kernel(&spatial, "kernel", size, [channels / groups, filters]);
     let (weights, bias) = weights(builder, site, kernel, filters)?;
     if groups > 1 && groups == channels {
         let weights = Weights::F32(weights);
@@ -40,7 +41,7 @@ const NUMBERS_OF_A_GROUP: usize = 512;
 
 /// The filters of a convolution in groups.
 struct Filters {
-    /// `[output][vertical][horizontal][input of the group]`.
+    /// `[output][depth][vertical][horizontal][input of the group]`.
     weights: Vec<f32>,
     bias: Option<Bias>,
     window: Window,
@@ -57,8 +58,7 @@ fn grouped(
     shape: Shape,
     activation: Activation,
 ) -> Result<TensorId, Error> {
-    let [height, width, channels] = spatial.image;
-    let (channels, filters) = (channels / groups, shape.channels() / groups);
+    let (channels, filters) = (spatial.channels / groups, shape.channels() / groups);
     // A few layers a group, and a copy of the weights.
     builder.take_numbers(groups.saturating_mul(NUMBERS_OF_A_GROUP).saturating_add(weights.len()))?;
     let fused = activation.fused();
@@ -66,7 +66,7 @@ fn grouped(
     let mut parts = Vec::with_capacity(*groups);
     for (group, weights) in weights.chunks(weights.len() / groups).enumerate() {
         let name = format!("{}/group{}", site.name(), group + 1);
-        let extents = spatial.shape([height, width], channels);
+        let extents = spatial.shape(spatial.places, channels);
         let mut before = vec![0; extents.0.len()];
         before[extents.0.len() - 1] = group * channels;
         let crop = Operator::Crop { before, shape: extents.clone() };
@@ -107,12 +107,12 @@ fn grouped(
 pub(super) fn depthwise(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
     let multiplier = site.settings.count_or("depth_multiplier", 1)?;
-    let window = window(site, axes)?;
-    let [_, _, inputs] = spatial.image;
+    let (size, window) = window(site, &spatial)?;
+    let inputs = spatial.channels;
     let channels = multiplied(inputs, multiplier, site)?;
     let shape = placed(&window, &spatial, channels, site)?;
     let activation = Activation::of_setting(&site.settings)?;
-    let kernel = kernel(&spatial, "kernel", window.size, [inputs, multiplier]);
+    let kernel = kernel(&spatial, "kernel", size, [inputs, multiplier]);
     let (weights, bias) = weights(builder, site, kernel, channels)?;
     // Keras's last two axes, read as one, are the output channel.
     let weights = Weights::F32(weights);
@@ -120,21 +120,22 @@ pub(super) fn depthwise(builder: &mut Builder, site: &Site, axes: usize) -> Resu
     builder.push_spatial(site, &spatial, operator, shape, activation)
 }
 
-/// `SeparableConv1D` and `SeparableConv2D`: a depthwise convolution without bias, then a pointwise one.
+/// `SeparableConv1D` and `SeparableConv2D`: a depthwise convolution without bias, then a pointwise one. Over volumes Keras
+/// has none, and a layer of the user's own named SeparableConv3D is the same.
 pub(super) fn separable(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
     let settings = &site.settings;
     let multiplier = settings.count_or("depth_multiplier", 1)?;
     let filters = settings.count("filters")?;
-    let window = window(site, axes)?;
-    let [_, _, inputs] = spatial.image;
+    let (size, window) = window(site, &spatial)?;
+    let inputs = spatial.channels;
     let channels = multiplied(inputs, multiplier, site)?;
     let middle = placed(&window, &spatial, channels, site)?;
     let shape = placed(&window, &spatial, filters, site)?;
     let activation = Activation::of_setting(settings)?;
     let mut wanted = vec![
-        kernel(&spatial, "depthwise_kernel", window.size, [inputs, multiplier]),
-        kernel(&spatial, "pointwise_kernel", [1, 1], [channels, filters]),
+        kernel(&spatial, "depthwise_kernel", size, [inputs, multiplier]),
+        kernel(&spatial, "pointwise_kernel", [1; 3], [channels, filters]),
     ];
     if settings.flag("use_bias", true)? {
         wanted.push(Wanted::new("bias", [filters]));
@@ -173,8 +174,8 @@ pub(super) fn dense(builder: &mut Builder, site: &Site) -> Result<TensorId, Erro
 }
 
 /// A kernel's variable: the window, then what Keras has behind it.
-fn kernel(spatial: &Spatial, name: &'static str, window: [usize; 2], behind: [usize; 2]) -> Wanted {
-    Wanted::new(name, [&window[..spatial.axes], &behind].concat())
+fn kernel(spatial: &Spatial, name: &'static str, size: [usize; 3], behind: [usize; 2]) -> Wanted {
+    Wanted::new(name, [&size[..spatial.axes], &behind].concat())
 }
 
 /// The kernel, and the bias of `outputs` numbers if there is one.
@@ -192,11 +193,13 @@ fn weights(
     Ok((variables.next().unwrap_or_default(), variables.next().map(Bias::F32)))
 }
 
-fn window(site: &Site, axes: usize) -> Result<Window, Error> {
-    let settings = &site.settings;
+/// The extents of a layer's kernel, and its window.
+fn window(site: &Site, spatial: &Spatial) -> Result<([usize; 3], Window), Error> {
+    let (settings, axes) = (&site.settings, spatial.axes);
     let size = settings.sizes("kernel_size", axes, None)?;
-    let stride = settings.sizes("strides", axes, Some([1, 1]))?;
-    settings.window(size, stride, settings.sizes("dilation_rate", axes, Some([1, 1]))?)
+    let stride = settings.sizes("strides", axes, Some([1; 3]))?;
+    let dilation = settings.sizes("dilation_rate", axes, Some([1; 3]))?;
+    Ok((size, settings.window(spatial, size, stride, dilation)?))
 }
 
 fn multiplied(channels: usize, multiplier: usize, site: &Site) -> Result<usize, Error> {
@@ -205,13 +208,15 @@ fn multiplied(channels: usize, multiplier: usize, site: &Site) -> Result<usize, 
 
 /// The shape that a window makes of a layer's input.
 pub(super) fn placed(window: &Window, spatial: &Spatial, channels: usize, site: &Site) -> Result<Shape, Error> {
-    let [height, width, _] = spatial.image;
-    let outputs = [window.outputs(0, height), window.outputs(1, width)];
+    let taps: [Taps; 3] = std::array::from_fn(|place| window.slide(place, spatial.places[place]));
+    let outputs = std::array::from_fn(|place| taps[place].outputs(spatial.places[place]));
     if outputs.contains(&0) {
+        // A series is told as what it is run as, an image of width 1.
+        let told = spatial.axes.max(2);
         return Err(site.error(format!(
-            "its window of {}x{} places does not fit into its input of {height}x{width}",
-            window.reach(0),
-            window.reach(1)
+            "its window of {} places does not fit into its input of {}",
+            Shape(taps[..told].iter().map(Taps::reach).collect()),
+            Shape(spatial.places[..told].to_vec())
         )));
     }
     Ok(spatial.shape(outputs, channels))

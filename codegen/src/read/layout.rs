@@ -7,23 +7,39 @@ use super::build::{Builder, Site};
 use crate::error::Error;
 use crate::graph::{Operator, Shape, TensorId};
 
-/// The input of a layer that slides over one or two spatial axes.
+/// The input of a layer that slides over one, two or three spatial axes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spatial {
     /// Channels last.
     pub(super) input: TensorId,
-    /// Height, width and channels; a series is an image of width 1.
-    pub(super) image: [usize; 3],
-    /// Spatial axes: 1 of a series, 2 of an image.
+    /// Extents along the spatial axes, and ones behind them.
+    pub(super) places: [usize; 3],
+    /// Its channels.
+    pub(super) channels: usize,
+    /// Spatial axes: 1 of a series, 2 of an image, 3 of a volume.
     pub(super) axes: usize,
     /// Whether the layer's own tensors have their channels first.
     pub(super) channels_first: bool,
 }
 
 impl Spatial {
-    /// The shape of `channels` at so many rows and columns.
-    pub(super) fn shape(&self, [rows, columns]: [usize; 2], channels: usize) -> Shape {
-        Shape(if self.axes == 1 { vec![rows, channels] } else { vec![rows, columns, channels] })
+    /// The shape of `channels` at so many places.
+    pub(super) fn shape(&self, places: [usize; 3], channels: usize) -> Shape {
+        Shape([&places[..self.axes], &[channels]].concat())
+    }
+
+    /// One number for every spatial axis.
+    pub(super) fn along(&self, number: usize) -> [usize; 3] {
+        std::array::from_fn(|axis| if axis < self.axes { number } else { 1 })
+    }
+
+    /// Numbers of the spatial axes in the order of rows, lines and columns, with `other` for those that are lacking.
+    pub(super) fn in_rows(&self, [first, second, third]: [usize; 3], other: usize) -> [usize; 3] {
+        match self.axes {
+            1 => [first, other, other],
+            2 => [first, other, second],
+            _ => [first, second, third],
+        }
     }
 }
 
@@ -33,13 +49,17 @@ impl Builder {
         let channels_first = site.settings.channels_first()?;
         let shape = self.shape(site.input()?);
         if shape.0.len() != axes + 1 {
-            let kind = if axes == 1 { "steps and channels" } else { "height, width and channels" };
+            let kind = match axes {
+                1 => "steps and channels",
+                2 => "height, width and channels",
+                _ => "depth, height, width and channels",
+            };
             return Err(site.error(format!("needs an input of {kind}, its input is {shape}")));
         }
         let input = if channels_first { self.moved_last(site, site.input()?, 0)? } else { site.input()? };
         let extents = &self.shape(input).0;
-        let image = if axes == 1 { [extents[0], 1, extents[1]] } else { [extents[0], extents[1], extents[2]] };
-        Ok(Spatial { input, image, axes, channels_first })
+        let places = std::array::from_fn(|axis| if axis < axes { extents[axis] } else { 1 });
+        Ok(Spatial { input, places, channels: extents[axes], axes, channels_first })
     }
 
     /// What a layer of channels first makes, from the same with channels last.

@@ -6,51 +6,53 @@ use super::settings::count;
 use crate::error::Error;
 use crate::graph::{Axis, Nearest, Operator, Padding, Shape, TensorId, Window};
 
-/// `ZeroPadding1D` and `ZeroPadding2D`.
+/// `ZeroPadding1D`, `ZeroPadding2D` and `ZeroPadding3D`.
 pub(super) fn zero_padding(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
-    let [[above, below], [left, right]] = site.settings.borders("padding", axes)?;
-    let [height, width, channels] = spatial.image;
-    let extents = [above + height + below, left + width + right];
-    let operator = Operator::Pad { before: [above, 0, left, 0], after: [below, 0, right, 0], value: 0.0 };
-    let shape = spatial.shape(extents, channels);
+    let borders = site.settings.borders("padding", axes)?;
+    let extents = std::array::from_fn(|axis| spatial.places[axis] + borders[axis][0] + borders[axis][1]);
+    let around = |end: usize| {
+        let [rows, lines, columns] = spatial.in_rows(borders.map(|border| border[end]), 0);
+        [rows, lines, columns, 0]
+    };
+    let operator = Operator::Pad { before: around(0), after: around(1), value: 0.0 };
+    let shape = spatial.shape(extents, spatial.channels);
     let result = builder.push(site.name(), operator, vec![spatial.input], shape)?;
     builder.back(site, &spatial, result)
 }
 
-/// `Cropping1D` and `Cropping2D`.
+/// `Cropping1D`, `Cropping2D` and `Cropping3D`.
 pub(super) fn cropping(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
     let borders = site.settings.borders("cropping", axes)?;
-    let [height, width, channels] = spatial.image;
-    let left = |extent: usize, [before, after]: [usize; 2]| {
-        extent
-            .checked_sub(before + after)
-            .filter(|&left| left > 0)
-            .ok_or_else(|| site.error(format!("crops {before} and {after} places of {extent}, which leaves nothing")))
-    };
-    let shape = spatial.shape([left(height, borders[0])?, left(width, borders[1])?], channels);
+    let mut extents = spatial.places;
+    for (extent, [before, after]) in extents.iter_mut().zip(borders) {
+        let left = extent.checked_sub(before + after).filter(|&left| left > 0);
+        *extent = left.ok_or_else(|| {
+            site.error(format!("crops {before} and {after} places of {extent}, which leaves nothing"))
+        })?;
+    }
+    let shape = spatial.shape(extents, spatial.channels);
     let before = spatial.shape(borders.map(|[before, _]| before), 0).0;
     let operator = Operator::Crop { before, shape: shape.clone() };
     let result = builder.push(site.name(), operator, vec![spatial.input], shape)?;
     builder.back(site, &spatial, result)
 }
 
-/// `UpSampling1D` and `UpSampling2D`, nearest or bilinear.
+/// `UpSampling1D`, `UpSampling2D` and `UpSampling3D`, nearest or, of images, bilinear.
 pub(super) fn up_sampling(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, axes)?;
-    let factors = site.settings.sizes("size", axes, Some(if axes == 1 { [2, 1] } else { [2, 2] }))?;
-    let [height, width, channels] = spatial.image;
-    let size = [height * factors[0], width * factors[1]];
-    let shape = spatial.shape(size, channels);
+    let factors = site.settings.sizes("size", axes, Some(spatial.along(2)))?;
+    let extents = std::array::from_fn(|axis| spatial.places[axis] * factors[axis]);
+    let shape = spatial.shape(extents, spatial.channels);
     // Every copy of a place lies nearest to it, whatever f32 makes of the ratio.
     let nearest = Nearest { align_corners: false, half_pixel_centers: true };
-    let operator = Operator::ResizeNearest { size: [size[0], 1, size[1]], nearest };
+    let operator = Operator::ResizeNearest { size: spatial.in_rows(extents, 1), nearest };
     let result = match site.settings.text("interpolation")?.unwrap_or("nearest") {
         "nearest" => builder.push(site.name(), operator, vec![spatial.input], shape)?,
         "bilinear" => {
             let repeated = builder.push(&format!("{}/repeated", site.name()), operator, vec![spatial.input], shape)?;
-            bilinear(builder, site, &spatial, repeated, factors)?
+            bilinear(builder, site, &spatial, repeated, [factors[0], factors[1]])?
         }
         other => {
             return Err(site.error(format!("interpolation \"{other}\" is not supported, only nearest and bilinear")));
@@ -72,22 +74,16 @@ fn bilinear(
     let even = factors.map(|factor| usize::from(factor.is_multiple_of(2)));
     let around = factors.map(|factor| factor / 2);
     let padding = Padding::Explicit { before: around, after: around };
-    let window = Window { size: factors, stride: [1, 1], dilation: [1, 1], padding, depth: None };
+    let window = Window { size: factors, padding, ..Window::POINT };
     let extents = builder.shape(repeated).0.clone();
     let size = [extents[0], if spatial.axes == 1 { 1 } else { extents[1] }];
-    let more = spatial.shape([size[0] + even[0], size[1] + even[1]], spatial.image[2]);
+    let more = spatial.shape([size[0] + even[0], size[1] + even[1], 1], spatial.channels);
     let name = if even == [0, 0] { site.name().to_owned() } else { format!("{}/means", site.name()) };
     let means = builder.push(&name, Operator::AveragePool { window }, vec![repeated], more)?;
     if even == [0, 0] {
         return Ok(means);
     }
-    let window = Window {
-        size: even.map(|even| even + 1),
-        stride: [1, 1],
-        dilation: [1, 1],
-        padding: Padding::Valid,
-        depth: None,
-    };
+    let window = Window { size: even.map(|even| even + 1), ..Window::POINT };
     builder.push(site.name(), Operator::AveragePool { window }, vec![means], Shape(extents))
 }
 
@@ -144,7 +140,7 @@ pub(super) fn concatenate(builder: &mut Builder, site: &Site) -> Result<TensorId
     };
     let axes = builder.shape(*first).0.len();
     let place = site.place(site.settings.number("axis")?.unwrap_or(-1.0), axes)?;
-    let axis = [Axis::Rows, Axis::Columns, Axis::Channels]
+    let axis = Axis::ALL
         .into_iter()
         .find(|axis| axis.place(builder.shape(*first)) == Some(place))
         .ok_or_else(|| site.error(format!("can't put tensors of {axes} axes together")))?;
@@ -175,7 +171,7 @@ pub(super) fn concatenate(builder: &mut Builder, site: &Site) -> Result<TensorId
 /// `RandomCrop` crops from the middle at inference, which does nothing only to an image of its size.
 pub(super) fn random_crop(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     let spatial = builder.spatial(site, 2)?;
-    let [height, width, _] = spatial.image;
+    let [height, width, _] = spatial.places;
     let (cropped, narrowed) = (site.settings.count("height")?, site.settings.count("width")?);
     if [cropped, narrowed] != [height, width] {
         return Err(site.error(format!(

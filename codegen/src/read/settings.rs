@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::layout::Spatial;
 use crate::error::Error;
 use crate::graph::{Padding, Window};
 
@@ -57,28 +58,30 @@ impl<'a> Settings<'a> {
 
     /// One number for all of one or two spatial axes, or one for each: `[vertical, horizontal]`. Of one axis the second
     /// number is 1.
-    pub(super) fn sizes(&self, key: &str, axes: usize, default: Option<[usize; 2]>) -> Result<[usize; 2], Error> {
+    pub(super) fn sizes(&self, key: &str, axes: usize, default: Option<[usize; 3]>) -> Result<[usize; 3], Error> {
         let Some(value) = self.get(key) else {
             return default.ok_or_else(|| self.error(format!("{key} is missing")));
         };
-        let sizes = match value.as_array().map(Vec::as_slice) {
-            None => count(value).map(|all| if axes == 1 { [all, 1] } else { [all, all] }),
-            Some([only]) if axes == 1 => count(only).map(|only| [only, 1]),
-            Some([vertical, horizontal]) if axes == 2 => count(vertical).zip(count(horizontal)).map(<[usize; 2]>::from),
+        let sizes: Option<Vec<usize>> = match value.as_array() {
+            None => count(value).map(|all| vec![all; axes]),
+            Some(list) if list.len() == axes => list.iter().map(count).collect(),
             Some(_) => None,
         };
         match sizes {
-            Some(sizes) if sizes.iter().all(|&step| step <= LARGEST_STEP) => Ok(sizes),
+            Some(sizes) if sizes.iter().all(|&step| step <= LARGEST_STEP) => {
+                Ok(std::array::from_fn(|axis| sizes.get(axis).copied().unwrap_or(1)))
+            }
             _ => {
-                let one = if axes == 1 { "a whole number" } else { "one or two whole numbers" };
-                Err(self.unexpected(key, value, &format!("{one} from 1 to {LARGEST_STEP}")))
+                let several = ["a whole number", "one or two whole numbers", "one or three whole numbers"];
+                let several = several[axes.clamp(1, 3) - 1];
+                Err(self.unexpected(key, value, &format!("{several} from 1 to {LARGEST_STEP}")))
             }
         }
     }
 
     /// Places at both ends of one or two spatial axes: `[[above, below], [left, right]]`, written as one number for
     /// all, one for each axis, or one for each end.
-    pub(super) fn borders(&self, key: &str, axes: usize) -> Result<[[usize; 2]; 2], Error> {
+    pub(super) fn borders(&self, key: &str, axes: usize) -> Result<[[usize; 2]; 3], Error> {
         let value = self.get(key).ok_or_else(|| self.error(format!("{key} is missing")))?;
         let places = |value: &Value| match value.as_u64() {
             Some(0) => Some(0),
@@ -89,12 +92,13 @@ impl<'a> Settings<'a> {
             Some([before, after]) => places(before).zip(places(after)).map(<[usize; 2]>::from),
             Some(_) => None,
         };
-        let borders = match (axes, value.as_array().map(Vec::as_slice)) {
-            (1, _) => ends(value).map(|ends| [ends, [0, 0]]),
-            (_, None) => ends(value).map(|ends| [ends, ends]),
-            (_, Some([vertical, horizontal])) => ends(vertical).zip(ends(horizontal)).map(<[[usize; 2]; 2]>::from),
+        let borders: Option<Vec<[usize; 2]>> = match (axes, value.as_array()) {
+            (1, _) => ends(value).map(|ends| vec![ends]),
+            (_, None) => ends(value).map(|ends| vec![ends; axes]),
+            (_, Some(list)) if list.len() == axes => list.iter().map(ends).collect(),
             _ => None,
         };
+        let borders = borders.map(|borders| std::array::from_fn(|axis| borders.get(axis).copied().unwrap_or([0, 0])));
         borders.ok_or_else(|| self.unexpected(key, value, &format!("numbers of places from 0 to {LARGEST_STEP}")))
     }
 
@@ -182,13 +186,19 @@ impl<'a> Settings<'a> {
     }
 
     /// Strides and padding, with the given size and dilation.
-    pub(super) fn window(&self, size: [usize; 2], stride: [usize; 2], dilation: [usize; 2]) -> Result<Window, Error> {
+    pub(super) fn window(
+        &self,
+        spatial: &Spatial,
+        size: [usize; 3],
+        stride: [usize; 3],
+        dilation: [usize; 3],
+    ) -> Result<Window, Error> {
         let padding = match self.text("padding")? {
             None => Padding::Valid,
             Some(text) if text.eq_ignore_ascii_case("valid") => Padding::Valid,
             Some(text) if text.eq_ignore_ascii_case("same") => Padding::Same,
             // Every output sees what came before it: all padding is in front of a series, and none behind.
-            Some("causal") if size[1] == 1 => match (size[0] - 1) * dilation[0] {
+            Some("causal") if spatial.axes == 1 => match (size[0] - 1) * dilation[0] {
                 0 => Padding::Valid,
                 before => Padding::Explicit { before: [before, 0], after: [0, 0] },
             },
@@ -198,10 +208,18 @@ impl<'a> Settings<'a> {
                 )));
             }
         };
-        if stride != [1, 1] && dilation != [1, 1] {
+        if stride != [1; 3] && dilation != [1; 3] {
             return Err(self.error("strides and dilation_rate are both above 1, which Keras does not allow either"));
         }
-        Ok(Window { size, stride, dilation, padding, depth: None })
+        let across = |first: usize| {
+            let pair = |steps: [usize; 3]| [steps[first], steps[first + 1]];
+            Window { size: pair(size), stride: pair(stride), dilation: pair(dilation), padding, depth: None }
+        };
+        // From plane to plane a window slides as from line to line.
+        Ok(match spatial.axes {
+            3 => Window { depth: Some(across(0).along(0, spatial.places[0])), ..across(1) },
+            _ => across(0),
+        })
     }
 }
 

@@ -70,6 +70,9 @@ struct RawCall<'a> {
 
 pub(super) const INPUT: &str = "InputLayer";
 
+/// A class that Keras lacks: a layer of the user's own that has this name is read as what the name says.
+pub(super) const OWN_SEPARABLE_CONVOLUTION: &str = "SeparableConv3D";
+
 impl<'a> Model<'a> {
     /// The whole model in the architecture's JSON.
     pub(super) fn of_architecture(architecture: &'a Value) -> Result<Model<'a>, Error> {
@@ -290,7 +293,8 @@ fn entries(list: &[Value]) -> Result<Vec<Entry<'_>>, Error> {
             return Err(Error::layer(name, "two layers have this name"));
         }
         let module = text("module").unwrap_or("keras");
-        if !["keras", "tf_keras", "tensorflow"].iter().any(|known| module.split('.').next() == Some(known)) {
+        let known = ["keras", "tf_keras", "tensorflow"].iter().any(|known| module.split('.').next() == Some(known));
+        if !known && short_class(class) != OWN_SEPARABLE_CONVOLUTION {
             return Err(Error::layer(name, format!("is a custom layer ({module}.{class}), which is not supported")));
         }
         let nested = ModelKind::of(class).map(|kind| Model::new(kind, config, Some(name))).transpose()?;
@@ -318,6 +322,7 @@ fn short_class(class: &str) -> &str {
     match class.rsplit_once(['>', '.']) {
         Some((front, short)) if front.to_ascii_lowercase().starts_with("keras") => short,
         Some((front, short)) if front.ends_with("experimental.preprocessing") => short,
+        Some((_, short)) if short == OWN_SEPARABLE_CONVOLUTION => short,
         _ => class,
     }
 }

@@ -143,6 +143,9 @@ const CONFORMANCE: &[&str] = &[
     "separable2d_05",
 ];
 
+/// Fixtures of `codegen/tests/volumes`, as those.
+const VOLUMES: &[&str] = &["merges", "network", "separable"];
+
 /// A model, an input, and what it answers; both as Rust writes arrays.
 #[derive(Clone)]
 pub struct Case {
@@ -166,7 +169,8 @@ pub fn all() -> Vec<Case> {
     let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
     let tflite = TFLITE.iter().map(|name| tflite(name));
-    let keras = KERAS.iter().map(|name| keras(name));
+    let images = KERAS.iter().map(|name| keras("../tests/fixtures/keras", name));
+    let keras = images.chain(VOLUMES.iter().map(|name| keras("tests/volumes/fixtures", name)));
     let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).collect();
     cases.extend(CONFORMANCE.iter().flat_map(|name| conform(name)));
     for index in 0..cases.len() {
@@ -224,8 +228,8 @@ fn tflite(name: &str) -> Case {
 }
 
 /// A Keras file and its first case.
-fn keras(name: &str) -> Case {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras");
+fn keras(folder: &str, name: &str) -> Case {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let model = folder.join(name).with_extension("keras");
     let graph = read::read(&model).and_then(passes::run).expect(name);
     let arrays = Arrays::open(&model.with_extension("npz"));
@@ -244,7 +248,8 @@ fn keras(name: &str) -> Case {
         (_, (false, bytes)) => list(floats(&bytes)),
     };
     let near = tolerance::F32 * largest(&expected);
-    Case { name: name.to_owned(), graph, goal: SMALL, frame, expected: list(expected), near }
+    let name = if graph.tensors[0].shape.0.len() > 3 { format!("keras_volume_{name}") } else { name.to_owned() };
+    Case { name, graph, goal: SMALL, frame, expected: list(expected), near }
 }
 
 /// A network over a volume, by planes, and what the host answers with whole tensors: of int8 the same bits.

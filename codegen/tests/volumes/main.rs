@@ -1,5 +1,8 @@
 //! Volumes: operators on random ones against plain loops, in f32 and int8, whole and by planes.
 
+#[path = "../common/arrays.rs"]
+mod arrays;
+mod keras;
 mod naive;
 mod random;
 #[path = "../common/tolerance.rs"]
