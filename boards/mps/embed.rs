@@ -10,13 +10,10 @@ fn main() {
     println!("cargo:rerun-if-changed=memory.x");
     println!("cargo:rerun-if-env-changed={VARIABLE}");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let module = model().unwrap_or_else(|why| {
+    let declaration = declaration().unwrap_or_else(|why| {
         println!("cargo::error={why}");
         std::process::exit(1)
     });
-    // By its path, so that the compiler names the file in its messages.
-    let declaration =
-        format!("/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n");
     fs::write(out.join("module.rs"), declaration).expect("OUT_DIR can be written");
     fs::copy("memory.x", out.join("memory.x")).expect("OUT_DIR can be written");
 
@@ -26,14 +23,23 @@ fn main() {
     println!("cargo:rustc-link-arg-bin=firmware=-Tdefmt.x");
 }
 
-/// The generated module's absolute path.
-fn model() -> Result<PathBuf, String> {
-    let path = env::var_os(VARIABLE).ok_or_else(|| {
-        format!(
+/// The declaration of the generated module and of what goes with it; empty without a module, which only a program
+/// that has no model does without.
+fn declaration() -> Result<String, String> {
+    let Some(path) = env::var_os(VARIABLE) else {
+        if env::var_os("CARGO_FEATURE_FILTER").is_some() {
+            return Ok(String::new());
+        }
+        return Err(format!(
             "{VARIABLE} is not set: it names the Rust module that the firmware embeds, \
              as `microception convert MODEL --out FILE.rs` writes it"
-        )
-    })?;
+        ));
+    };
     let path = Path::new(&path);
-    path.canonicalize().map_err(|error| format!("{VARIABLE}={}: {error}", path.display()))
+    let module = path.canonicalize().map_err(|error| format!("{VARIABLE}={}: {error}", path.display()))?;
+    // By its path, so that the compiler names the file in its messages.
+    Ok(format!(
+        "/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n\
+         microception_mps::input_types!();\n"
+    ))
 }

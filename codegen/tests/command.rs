@@ -169,6 +169,9 @@ fn wrong_usage_is_exit_code_2() {
         &["run", "xlite.keras", "--input", "golden100.npz", "--board", "abacus"],
         &["eval", "xlite.keras", "--data", "golden100.npz", "--limit", "0"],
         &["bench", "xlite.keras", "--board", "host"],
+        &["filter", "photo.png", "--kernel", "edge", "-o", "edges.png"],
+        &["filter", "photo.png", "--kernel", "edges", "--border", "wrap", "-o", "edges.png"],
+        &["filter", "photo.png", "--kernel", "edges"],
         &["frobnicate"],
     ] {
         let output = microception(&folder, arguments);
@@ -438,6 +441,52 @@ fn golden(name: &str) -> Vec<u8> {
     let mut member = Vec::new();
     std::io::Read::read_to_end(&mut zip.by_name(&format!("{name}.npy")).unwrap(), &mut member).unwrap();
     member
+}
+
+/// A picture's extents and pixels.
+fn pixels(folder: &TempDir, name: &str) -> ([u32; 2], Vec<u8>) {
+    let picture = image::open(folder.path().join(name)).unwrap();
+    ([picture.width(), picture.height()], picture.into_bytes())
+}
+
+#[test]
+fn a_picture_is_filtered_with_the_kernel_of_a_name() {
+    let folder = TempDir::new().unwrap();
+    let grey = image::GrayImage::from_raw(4, 3, vec![40, 40, 80, 80, 40, 40, 80, 80, 40, 40, 80, 80]).unwrap();
+    grey.save(folder.path().join("photo.png")).unwrap();
+    let text = done(&folder, &["filter", "photo.png", "--kernel", "sharpen", "-o", "sharp.png"]);
+    assert!(text.contains("sharp.png") && text.contains("4x3") && text.contains("sharpen"), "{text}");
+    assert_eq!(pixels(&folder, "sharp.png"), ([4, 3], [40, 0, 120, 80].repeat(3)));
+    // Beyond a constant border it is dark.
+    done(&folder, &["filter", "photo.png", "--kernel", "box-blur", "--border", "constant", "-o", "blur.png"]);
+    assert_eq!(pixels(&folder, "blur.png"), ([4, 3], vec![18, 36, 44, 36, 27, 53, 67, 53, 18, 36, 44, 36]));
+
+    // A coloured one keeps its colours, and loses its opacity.
+    let coloured = image::RgbaImage::from_pixel(5, 2, image::Rgba([10, 200, 30, 77]));
+    coloured.save(folder.path().join("coloured.png")).unwrap();
+    done(&folder, &["filter", "coloured.png", "--kernel", "gaussian-5x5", "--output", "same.png"]);
+    assert_eq!(pixels(&folder, "same.png"), ([5, 2], [10, 200, 30].repeat(10)));
+
+    let help = done(&folder, &["filter", "--help"]);
+    for name in ["identity", "edges-diagonal", "edges-cross", "edges:", "unsharp-5x5", "mirror"] {
+        assert!(help.contains(name), "{help}");
+    }
+}
+
+#[test]
+fn pictures_that_cannot_be_filtered_or_written_are_named() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "photo.png", png(4));
+    write(&folder, "cut.png", &png(40)[..60]);
+    write(&folder, "text.png", "no picture");
+    let to = ["--kernel", "edges", "-o"];
+    let filter = |photo: &'static str, output: &'static str| [&["filter", photo], &to[..], &[output]].concat();
+    refused(&folder, &filter("missing.png", "edges.png"), &["missing.png", "cannot be read"]);
+    refused(&folder, &filter("text.png", "edges.png"), &["text.png", "not a picture"]);
+    refused(&folder, &filter("cut.png", "edges.png"), &["cut.png", "cannot be decoded"]);
+    refused(&folder, &filter("photo.png", "edges.jpg"), &["edges.jpg", "PNG"]);
+    refused(&folder, &filter("photo.png", "nowhere/edges.png"), &["nowhere", "no folder"]);
+    refused(&folder, &filter("photo.png", "photo.png"), &["photo.png", "it is read from"]);
 }
 
 #[test]

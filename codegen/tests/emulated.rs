@@ -10,12 +10,16 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use microception::filter::Border;
+use microception_codegen::data::picture::Picture;
 use microception_codegen::device::bench::bench;
 use microception_codegen::device::board::{self, BOARDS, Board};
+use microception_codegen::device::filter;
 use microception_codegen::device::firmware::{Program, build};
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
+use microception_codegen::filter::{named, picture};
 use microception_codegen::graph::Graph;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
@@ -90,6 +94,21 @@ fn the_firmware_answers_with_the_models_output_on_every_board() {
         }
         let log = device.log();
         assert!(log.iter().any(|line| line.contains(&format!("serving doubler on {}", board.name))), "{log:?}");
+    }
+}
+
+/// A photograph goes in over the serial line row by row, and comes back as the host filters it.
+#[test]
+fn the_edges_of_a_photograph_are_the_same_on_every_board() {
+    let photo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/photos/cifar10_13_7.png");
+    let photo = Picture::read(&photo).unwrap();
+    for board in all_emulated() {
+        for (kernel, border) in [("edges", Border::Nearest), ("unsharp-5x5", Border::Mirror)] {
+            let kernel = named(kernel).unwrap();
+            let filtered = filter::picture(board, &photo, kernel, border).unwrap();
+            assert_eq!(filtered, picture(&photo, kernel, border), "{} on {}", kernel.name, board.name);
+            assert_ne!(filtered, photo);
+        }
     }
 }
 

@@ -12,10 +12,15 @@ use std::thread;
 use std::time::Duration;
 
 use microception::executor::Executor;
+use microception::filter::Border;
+use microception_app::filter::{FilterServer, line_bytes};
 use microception_app::protocol::frame::encode;
-use microception_app::protocol::{Element, FRAME_BYTES, Fault, Packet, Reply, Tick};
+use microception_app::protocol::{self, Element, FRAME_BYTES, Fault, Packet, Reply, Tick};
 use microception_app::{Board, Server, facts};
+use microception_codegen::data::picture::Picture;
+use microception_codegen::device::filter::request;
 use microception_codegen::device::link::{Link, Port};
+use microception_codegen::filter::{self, KERNELS};
 
 /// The board's end.
 struct Far {
@@ -146,6 +151,24 @@ fn board(damage: Option<(usize, Damage)>) -> Near {
     near
 }
 
+/// The longest row that [`filtering_board`] takes.
+const ROW_BYTES: usize = 300;
+
+/// A line to a board that filters pictures.
+fn filtering_board(damage: Option<(usize, Damage)>) -> Near {
+    let (near, far) = line(damage);
+    thread::spawn(move || {
+        let (mut row, mut lines) = ([0xA5; ROW_BYTES], [0x5A; line_bytes(ROW_BYTES)]);
+        FilterServer::new(&mut row, &mut lines, far, Clock(0)).serve()
+    });
+    near
+}
+
+fn picture([height, width, channels]: [usize; 3]) -> Picture {
+    let pixels = (0..height * width * channels).map(|index| (index * index * 7 + index) as u8).collect();
+    Picture { height, width, channels, pixels }
+}
+
 fn frame() -> (Vec<u8>, Vec<u8>) {
     let values = || (0..120).map(|index| index as f32 / 8.0 - 7.0);
     let bytes = |value: f32| value.to_le_bytes();
@@ -187,7 +210,12 @@ fn an_input_of_the_wrong_size_is_refused_before_it_is_sent() {
 
 /// Damages every `stride`-th byte in turn, each on a line of its own, and lets `talk` happen over it;
 /// how many bytes it takes.
-fn damage_each(stride: usize, damage: Damage, talk: impl Fn(&mut Link<Near>, usize)) -> usize {
+fn damage_each(
+    stride: usize,
+    damage: Damage,
+    board: impl Fn(Option<(usize, Damage)>) -> Near,
+    talk: impl Fn(&mut Link<Near>, usize),
+) -> usize {
     for place in (0..).step_by(stride) {
         let mut link = Link::open(board(Some((place, damage))), PATIENCE).unwrap();
         talk(&mut link, place);
@@ -203,7 +231,7 @@ fn whichever_byte_is_damaged_or_lost_the_output_is_right() {
     let (frame, doubled) = frame();
     let damages: [Damage; 3] = [|byte| Some(byte ^ 0x40), |_| Some(0), |_| None];
     for damage in damages {
-        let bytes = damage_each(7, damage, |link, place| {
+        let bytes = damage_each(7, damage, board, |link, place| {
             assert_eq!(link.infer(&frame).unwrap(), doubled, "byte {place}");
         });
         assert!(bytes > 2 * frame.len(), "{bytes}");
@@ -211,10 +239,71 @@ fn whichever_byte_is_damaged_or_lost_the_output_is_right() {
 }
 
 #[test]
+fn a_board_filters_a_picture_by_rows_as_the_host_does() {
+    let mut link = Link::open(filtering_board(None), Duration::from_secs(10)).unwrap();
+    assert_eq!((link.info().board.as_str(), link.info().model.as_str()), ("thread", ""));
+    // Rows of one piece, of two, of one byte; fewer rows than the kernel is high.
+    for shape in [[7, 12, 1], [4, 100, 3], [1, 1, 1], [2, 1, 3], [9, 75, 4]] {
+        let picture = picture(shape);
+        for kernel in &KERNELS {
+            for border in [Border::Constant(200), Border::Nearest, Border::Reflect, Border::Mirror] {
+                let filtered = link.filter(&request(&picture, kernel, border).unwrap(), &picture.pixels).unwrap();
+                let expected = filter::picture(&picture, kernel, border).pixels;
+                assert_eq!(filtered, expected, "{} {shape:?} {border:?}", kernel.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn whichever_byte_is_damaged_or_lost_the_filtered_picture_is_right() {
+    let picture = picture([5, 20, 1]);
+    let kernel = filter::named("unsharp-5x5").unwrap();
+    let expected = filter::picture(&picture, kernel, Border::Mirror).pixels;
+    let damages: [Damage; 2] = [|byte| Some(byte ^ 0x40), |_| None];
+    for damage in damages {
+        let bytes = damage_each(11, damage, filtering_board, |link, place| {
+            let filtered = link.filter(&request(&picture, kernel, Border::Mirror).unwrap(), &picture.pixels);
+            assert_eq!(filtered.unwrap(), expected, "byte {place}");
+        });
+        assert!(bytes > 2 * picture.pixels.len(), "{bytes}");
+    }
+}
+
+#[test]
+fn what_a_board_does_not_serve_it_refuses_and_stays_usable() {
+    let mut link = Link::open(filtering_board(None), Duration::from_secs(10)).unwrap();
+    let (kernel, small) = (filter::named("edges").unwrap(), picture([3, 5, 3]));
+    let good = request(&small, kernel, Border::Nearest).unwrap();
+    let expected = filter::picture(&small, kernel, Border::Nearest).pixels;
+    let wide = picture([2, ROW_BYTES + 1, 1]);
+    let mut refused = vec![(request(&wide, kernel, Border::Nearest).unwrap(), &wide)];
+    for (taps, divisor) in [(9, 0), (8, 1), (1, 1), (16, 1)] {
+        let taps = std::iter::repeat_n(1, taps).collect();
+        refused.push((protocol::Filter { taps, divisor, ..good.clone() }, &small));
+    }
+    for (request, picture) in refused {
+        let error = link.filter(&request, &picture.pixels).unwrap_err().to_string();
+        assert!(error.contains("thread refuses") && error.contains("300 bytes"), "{error}");
+        assert_eq!(link.filter(&good, &small.pixels).unwrap(), expected);
+    }
+    let error = link.filter(&good, &small.pixels[1..]).unwrap_err().to_string();
+    assert!(error.contains("44 bytes"), "{error}");
+    let error = link.top(1).unwrap_err().to_string();
+    assert!(error.contains("does not serve"), "{error}");
+    let error = link.bench().unwrap_err().to_string();
+    assert!(error.contains("does not serve"), "{error}");
+
+    let mut model = Link::open(board(None), Duration::from_secs(10)).unwrap();
+    let error = model.filter(&good, &small.pixels).unwrap_err().to_string();
+    assert!(error.contains("does not serve"), "{error}");
+}
+
+#[test]
 fn steps_that_get_lost_are_measured_again() {
     let damages: [Damage; 2] = [|byte| Some(byte ^ 0x01), |_| None];
     for damage in damages {
-        damage_each(1, damage, |link, place| {
+        damage_each(1, damage, board, |link, place| {
             let bench = link.bench().unwrap();
             assert_eq!((bench.steps, bench.layers.len()), (6, 2), "byte {place}");
         });

@@ -123,7 +123,7 @@ fn firmware_lints() -> Result<Vec<Command>, Error> {
         command.env("MICROCEPTION_MODEL", small_model());
         clippy(command, board)
     };
-    let features: [&[&str]; 3] = [&[], &["--features", "serve"], &["--features", "bare"]];
+    let features: [&[&str]; 4] = [&[], &["--features", "serve"], &["--features", "bare"], &["--features", "filter"]];
     let ours = BOARDS.iter().flat_map(|board| features.map(|features| check(board, features)));
     let board = setup::board()?;
     let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));

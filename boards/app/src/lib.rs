@@ -9,10 +9,14 @@
 //! let executor = Executor::new(model::NETWORK, arena);
 //! Server::new(executor, facts!(model), port, board).serve()
 //! ```
+//!
+//! Without a model, [`FilterServer`](filter::FilterServer) filters pictures: an example of pre-processing by rows.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod filter;
+mod line;
 pub mod measure;
 mod server;
 

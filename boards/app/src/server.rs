@@ -1,13 +1,13 @@
-//! Answers requests.
+//! Serves a model.
 
 use bytemuck::{Pod, Zeroable};
 use embedded_io::{Read, Write};
 use microception::executor::Executor;
 use microception::model::Model;
 use microception::top::top;
-use microception_protocol::frame::{Receiver, encode};
-use microception_protocol::{CHUNK, Class, FRAME_BYTES, Fault, Info, Packet, RANK, Reply, Request, TOP, VERSION, clip};
+use microception_protocol::{CHUNK, Class, Fault, Info, RANK, Reply, Request, TOP, VERSION, clip};
 
+use crate::line::{Line, Sender};
 use crate::{Board, Facts, Number, measure};
 
 /// Serves one model over one serial port.
@@ -15,7 +15,6 @@ pub struct Server<'a, M: Model, P, B>
 where
     M::Row: Sized,
 {
-    receiver: Receiver,
     line: Line<P>,
     session: Session<'a, M, B>,
 }
@@ -29,8 +28,7 @@ where
     /// A server that has received nothing.
     pub fn new(executor: Executor<'a, M>, facts: Facts, port: P, board: B) -> Self {
         Server {
-            receiver: Receiver::new(),
-            line: Line { port, buffer: [0; FRAME_BYTES] },
+            line: Line::new(port),
             session: Session { executor, facts, board, row: M::Row::zeroed(), taken: 0, complete: false },
         }
     }
@@ -42,39 +40,8 @@ where
     pub fn serve(&mut self) -> Result<(), P::Error> {
         #[cfg(feature = "defmt")]
         defmt::info!("serving {=str} on {=str}", self.session.facts.name, B::NAME);
-        let mut bytes = [0; 32];
-        loop {
-            let count = self.line.port.read(&mut bytes)?;
-            if count == 0 {
-                return Ok(());
-            }
-            for &byte in bytes.iter().take(count) {
-                match self.receiver.push(byte) {
-                    None => {}
-                    Some(Ok(Packet { tag, body })) => self.session.answer(tag, body, &mut self.line)?,
-                    Some(Err(_damage)) => {
-                        #[cfg(feature = "defmt")]
-                        defmt::warn!("dropped a frame: {}", defmt::Debug2Format(&_damage));
-                        self.line.send(0, Reply::Error(Fault::BadFrame))?;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The way back to the host.
-struct Line<P> {
-    port: P,
-    buffer: [u8; FRAME_BYTES],
-}
-
-impl<P: Write> Line<P> {
-    fn send(&mut self, tag: u8, body: Reply<'_>) -> Result<(), P::Error> {
-        // Every reply fits: names are clipped and pieces end at `CHUNK`, see the protocol's tests.
-        let frame = encode(&Packet { tag, body }, &mut self.buffer).unwrap_or_default();
-        self.port.write_all(frame)?;
-        self.port.flush()
+        let Server { line, session } = self;
+        line.serve(|tag, request, sender| session.answer(tag, request, sender))
     }
 }
 
@@ -99,13 +66,14 @@ where
     M: Model<Input: Number, Output: Number, Frame: Sized, Row: Pod>,
     B: Board,
 {
-    fn answer<P: Write>(&mut self, tag: u8, request: Request<'_>, line: &mut Line<P>) -> Result<(), P::Error> {
+    fn answer<P: Write>(&mut self, tag: u8, request: Request<'_>, line: &mut Sender<P>) -> Result<(), P::Error> {
         let reply = match request {
             Request::Info { version } => self.info(version),
             Request::Input { offset, bytes } => self.take(offset as usize, bytes),
             Request::Output { offset } => self.output(offset),
             Request::Top { count } => self.top(count),
             Request::Label { index } => self.label(index),
+            Request::Filter(_) => Err(Fault::NotServed),
             Request::Bench => {
                 self.taken = 0;
                 self.complete = false;

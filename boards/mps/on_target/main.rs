@@ -4,8 +4,9 @@
 #![no_main]
 
 mod executor;
+mod filter;
 mod float;
 mod random;
 mod simd;
 
-microception_mps::test_program!(executor, float, simd);
+microception_mps::test_program!(executor, filter, float, simd);

@@ -1,5 +1,5 @@
-//! Every way to run the embedded model, and a panic handler that does not exist: this links only
-//! when the optimizer has removed every panic path.
+//! Every way to run the embedded model, the filters of pictures, and a panic handler that does not exist: this links
+//! only when the optimizer has removed every panic path.
 
 #![no_std]
 #![no_main]
@@ -9,6 +9,7 @@ use core::hint::black_box;
 use board::{Frame, FrameWords, model};
 use cortex_m_rt::entry;
 use microception::executor::{Executor, Progress};
+use microception::filter::{Border, Filter, Kernel, Sample, kernel};
 use microception::model::Model;
 use microception_mps::undefined_panic;
 use static_cell::ConstStaticCell;
@@ -36,8 +37,26 @@ fn main() -> ! {
         }
         black_box(executor.output());
     }
+    filter(black_box(kernel::EDGES), black_box(&[1_u8; 8]));
+    filter(black_box(kernel::UNSHARP_5X5), black_box(&[-1_i8; 8]));
+    filter(black_box(kernel::BOX_BLUR), black_box(&[1.0_f32; 8]));
     loop {
         cortex_m::asm::wfi();
+    }
+}
+
+#[inline(never)]
+fn filter<T: Sample, const N: usize>(kernel: Kernel<N>, row: &[T]) {
+    for border in [Border::Constant(T::default()), Border::Nearest, Border::Reflect, Border::Mirror] {
+        let mut memory = [T::default(); 256];
+        let (width, channels) = black_box((8, 1));
+        if let Ok(mut filter) = Filter::new(kernel, black_box(border), width, channels, &mut memory) {
+            black_box(filter.push_row(row));
+            filter.reset();
+            black_box(filter.push_row(row));
+            black_box(filter.finish());
+            black_box(filter.into_memory());
+        }
     }
 }
 

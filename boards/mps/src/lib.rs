@@ -69,12 +69,18 @@ impl<I: Image> Board for Mps<I> {
 }
 
 /// Declares `model`, the module that the environment variable `MICROCEPTION_MODEL` names when the
-/// package is built, and the types of its input.
+/// package is built, and the types of its input. Built for a program without a model it declares nothing.
 #[macro_export]
 macro_rules! embedded_model {
     () => {
         include!(concat!(env!("OUT_DIR"), "/module.rs"));
+    };
+}
 
+/// The types of the input of `model`.
+#[macro_export]
+macro_rules! input_types {
+    () => {
         /// What the embedded model takes.
         pub type Frame = <model::Network as $crate::microception::model::Model>::Frame;
 

@@ -19,6 +19,7 @@
 //! | [`Output`](Request::Output) | [`Output`](Reply::Output) | a piece of the output tensor |
 //! | [`Top`](Request::Top) | [`Top`](Reply::Top) | the best elements of the output, dequantized |
 //! | [`Label`](Request::Label) | [`Label`](Reply::Label) | the name of a class |
+//! | [`Filter`](Request::Filter) | [`Taken`](Reply::Taken) | begins a picture that is filtered, by a firmware without a model |
 //! | [`Bench`](Request::Bench) | [`Step`](Reply::Step) for each step, then [`Bench`](Reply::Bench) | ticks of each step and of a whole inference, and its stack |
 //!
 //! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
@@ -55,6 +56,6 @@ mod message;
 
 pub use frame::{FRAME_BYTES, PACKET_BYTES};
 pub use message::{
-    CHUNK, Class, Element, Fault, Info, NAME_BYTES, Packet, Quantization, RANK, Reply, Request, TOP, Tick, VERSION,
-    clip,
+    Border, CHUNK, Class, Element, Fault, Filter, Info, NAME_BYTES, Packet, Quantization, RANK, Reply, Request, TAPS,
+    TOP, Tick, VERSION, clip,
 };

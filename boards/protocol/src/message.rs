@@ -4,7 +4,7 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Both sides must speak the same.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// The most bytes of a tensor that one message carries.
 pub const CHUNK: usize = 256;
@@ -17,6 +17,9 @@ pub const RANK: usize = 4;
 
 /// The most classes of [`Reply::Top`].
 pub const TOP: usize = 5;
+
+/// The most taps of a kernel: 5x5.
+pub const TAPS: usize = 25;
 
 /// A request or a reply, and the tag that pairs them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,6 +64,40 @@ pub enum Request<'a> {
     /// Runs inferences and measures them. Every row is the one that was pushed last, zeros
     /// before the first.
     Bench,
+    /// Begins a picture that is filtered row by row. Its rows then come by [`Input`](Request::Input), in pieces
+    /// that end at the latest where their row does, and each filtered row is asked for by
+    /// [`Output`](Request::Output) before the next row comes.
+    Filter(Filter),
+}
+
+/// How a picture is filtered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filter {
+    /// Rows of the picture.
+    pub rows: u32,
+    /// Pixels of a row.
+    pub width: u16,
+    /// Bytes of a pixel.
+    pub channels: u8,
+    /// What the kernel sees beyond the picture.
+    pub border: Border,
+    /// `[row][column]` of a square, 3x3 or 5x5.
+    pub taps: Vec<i16, TAPS>,
+    /// What the sum is divided by; not 0.
+    pub divisor: u16,
+}
+
+/// How a picture goes on beyond its first and last rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Border {
+    /// With one number.
+    Constant(u8),
+    /// With the outermost row or column.
+    Nearest,
+    /// Backwards, the outermost row or column twice.
+    Reflect,
+    /// Backwards, the outermost row or column once.
+    Mirror,
 }
 
 /// What the board answers.
@@ -236,6 +273,16 @@ pub enum Fault {
         /// What it must stay below.
         end: u32,
     },
+    /// The firmware does not serve that request: one with a model filters no pictures, and one that filters pictures has
+    /// no model.
+    NotServed,
+    /// A row of the picture is longer than the firmware's memory takes, or the kernel is none that it knows.
+    TooLarge {
+        /// The most bytes of a row.
+        row: u32,
+        /// The most rows and columns of a kernel.
+        kernel: u8,
+    },
 }
 
 impl core::fmt::Display for Fault {
@@ -254,6 +301,13 @@ impl core::fmt::Display for Fault {
             }
             Fault::NoOutput => formatter.write_str("there is no output before a whole frame was sent"),
             Fault::OutOfRange { end } => write!(formatter, "out of range: there are only {end}"),
+            Fault::NotServed => {
+                formatter.write_str("its firmware does not serve this: models and filters each have their own")
+            }
+            Fault::TooLarge { row, kernel } => write!(
+                formatter,
+                "the picture or kernel is too large: a row has at most {row} bytes, a kernel at most {kernel}x{kernel} taps"
+            ),
         }
     }
 }

@@ -69,6 +69,16 @@ fn the_longest_messages_fit_a_frame() {
         }
         assert_eq!(receiver.push(*end), Some(Ok(packet)));
     }
+    let filter = Filter {
+        rows: u32::MAX,
+        width: u16::MAX,
+        channels: u8::MAX,
+        border: Border::Constant(u8::MAX),
+        taps: [i16::MIN; TAPS].into(),
+        divisor: u16::MAX,
+    };
+    let longest = Packet { tag: 255, body: Request::Filter(filter) };
+    assert_eq!(receive(&mut Receiver::new(), &frame_of(&longest)), [Ok(format!("{longest:?}"))]);
     let longest = Packet { tag: 255, body: Request::Input { offset: u32::MAX, bytes: &[255; CHUNK] } };
     assert_eq!(receive(&mut Receiver::new(), &frame_of(&longest)), [Ok(format!("{longest:?}"))]);
 }

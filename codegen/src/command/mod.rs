@@ -4,6 +4,7 @@ mod bench;
 mod convert;
 mod device;
 mod eval;
+mod filter;
 mod inspect;
 mod progress;
 mod run;
@@ -23,6 +24,7 @@ pub enum Command {
     Run(run::Run),
     Eval(eval::Eval),
     Bench(bench::Bench),
+    Filter(filter::Filter),
     Device(device::Device),
 }
 
@@ -35,6 +37,7 @@ impl Command {
             Command::Run(run) => run.run(),
             Command::Eval(eval) => eval.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Filter(filter) => filter.run(),
             Command::Device(device) => device.run(),
         }
     }

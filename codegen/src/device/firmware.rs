@@ -23,6 +23,8 @@ pub enum Program {
     Inference,
     /// What `Inference` is without inference.
     Empty,
+    /// Filters pictures over the serial line. There is no model in it.
+    Filter,
 }
 
 impl Program {
@@ -34,6 +36,7 @@ impl Program {
             Program::NoPanic => ("no_panic", Some("bare")),
             Program::Inference => ("inference", Some("bare")),
             Program::Empty => ("empty", Some("bare")),
+            Program::Filter => ("filter", Some("filter")),
         }
     }
 }
@@ -66,6 +69,18 @@ impl Elf {
 /// is too small, or the module does not compile: the message ends with the compiler's own.
 pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Error> {
     let module = module.canonicalize().map_err(|error| Error::file(module, error.to_string()))?;
+    build_with(Some(&module), board, program)
+}
+
+/// Builds [`Program::Filter`], which has no model in it, for `board`.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_filter(board: &Board) -> Result<Elf, Error> {
+    build_with(None, board, Program::Filter)
+}
+
+fn build_with(module: Option<&Path>, board: &Board, program: Program) -> Result<Elf, Error> {
     let (name, feature) = program.binary();
     let target_dir = target_dir();
     fs::create_dir_all(&target_dir).map_err(|error| Error::file(&target_dir, error.to_string()))?;
@@ -73,7 +88,11 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
     let lock = File::create(target_dir.join(".microception-lock")).and_then(|file| file.lock().map(|()| file));
     let lock = lock.map_err(|error| Error::file(&target_dir, format!("cannot be locked: {error}")))?;
     let mut cargo = cargo("build", board)?;
-    cargo.args(["--release", "--quiet", "--bin", name]).env("MICROCEPTION_MODEL", &module);
+    cargo.args(["--release", "--quiet", "--bin", name]);
+    match module {
+        Some(module) => cargo.env("MICROCEPTION_MODEL", module),
+        None => cargo.env_remove("MICROCEPTION_MODEL"),
+    };
     if let Some(feature) = feature {
         cargo.args(["--features", feature]);
     }
@@ -84,10 +103,8 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
             let reason = format!("is too large for {}: {bytes} bytes more than its {region} holds", board.name);
             return Err(Error::model(reason));
         }
-        return Err(Error::file(
-            module,
-            format!("the {name} program for {} does not build:\n{}", board.name, messages.trim_end()),
-        ));
+        let reason = format!("the {name} program for {} does not build:\n{}", board.name, messages.trim_end());
+        return Err(module.map_or_else(|| Error::model(&reason), |module| Error::file(module, &reason)));
     }
     let built = target_dir.join(board.target).join("release").join(name);
     let copy = tempfile::Builder::new().prefix(name).suffix(".elf").tempfile();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use microception_protocol::frame::{Damage, Receiver, encode};
 use microception_protocol::{
-    CHUNK, Element, FRAME_BYTES, Fault, Packet, Quantization, Reply, Request, Tick, VERSION, frame,
+    CHUNK, Element, FRAME_BYTES, Fault, Filter, Packet, Quantization, Reply, Request, Tick, VERSION, frame,
 };
 
 use crate::error::Error;
@@ -222,17 +222,56 @@ impl<P: Port> Link<P> {
 
     fn output(&mut self) -> Result<Vec<u8>, Error> {
         let mut output = Vec::with_capacity(self.info.output_bytes);
-        while output.len() < self.info.output_bytes {
+        self.extend(&mut output, self.info.output_bytes)?;
+        Ok(output)
+    }
+
+    /// Asks for more of the output, until there are `end` bytes of it.
+    fn extend(&mut self, output: &mut Vec<u8>, end: usize) -> Result<(), Error> {
+        while output.len() < end {
             let from = output.len();
             let piece = self.ask(&Request::Output { offset: from as u32 }, |reply| match reply {
-                Reply::Output { offset, bytes } if offset as usize == from && !bytes.is_empty() => {
+                Reply::Output { offset, bytes }
+                    if offset as usize == from && !bytes.is_empty() && bytes.len() <= end - from =>
+                {
                     Answer::Complete(bytes.to_vec())
                 }
                 _ => Answer::Wrong,
             })?;
             output.extend(piece);
         }
-        Ok(output)
+        Ok(())
+    }
+
+    /// Has a picture filtered, `[row][column][channel]`, by a firmware that does so instead of serving a model. Each
+    /// filtered row comes back before the next row goes, as many rows later as the kernel reaches down.
+    ///
+    /// # Errors
+    /// When the picture is not as large as `filter` says, the board refuses it, or the line fails.
+    pub fn filter(&mut self, filter: &Filter, pixels: &[u8]) -> Result<Vec<u8>, Error> {
+        let row_bytes = usize::from(filter.width) * usize::from(filter.channels);
+        if pixels.is_empty() || pixels.len() != row_bytes * filter.rows as usize {
+            return Err(Error::model(format!("a picture of {} bytes, which is not {filter:?}", pixels.len())));
+        }
+        self.ask(&Request::Filter(filter.clone()), |reply| match reply {
+            Reply::Taken { next: 0, .. } => Answer::Complete(()),
+            _ => Answer::Wrong,
+        })?;
+        let below = filter.taps.len().isqrt() / 2;
+        let mut filtered = Vec::with_capacity(pixels.len());
+        for (index, row) in pixels.chunks_exact(row_bytes).enumerate() {
+            for (piece, bytes) in row.chunks(CHUNK).enumerate() {
+                self.send(index * row_bytes + piece * CHUNK, bytes)?;
+            }
+            if let Some(made) = index.checked_sub(below) {
+                self.extend(&mut filtered, (made + 1) * row_bytes)?;
+            }
+        }
+        while filtered.len() < pixels.len() {
+            let end = filtered.len() + row_bytes;
+            self.extend(&mut filtered, end)?;
+        }
+        Ok(filtered)
     }
 
     /// The names of the classes.

@@ -5,6 +5,7 @@
 //! - [`firmware`]: a generated module becomes a program for a board.
 //! - [`qemu`]: runs such a program in QEMU.
 //! - [`mod@bench`], [`size`]: instructions, stack, flash and RAM of a model on a board.
+//! - [`filter`]: a picture filtered on a board.
 //! - [`link`]: the host's end of the serial protocol, over any port.
 //!
 //! ```no_run
@@ -21,6 +22,7 @@
 
 pub mod bench;
 pub mod board;
+pub mod filter;
 pub mod firmware;
 pub mod link;
 mod logs;
