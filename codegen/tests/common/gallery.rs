@@ -35,7 +35,10 @@ pub fn graph() -> Graph {
     let rows = push("rows", Operator::Concatenate { axis: Axis::Rows }, &[columns, columns]);
     let nearest = Nearest { align_corners: false, half_pixel_centers: true };
     let resized = push("resized", Operator::ResizeNearest { size: [9, 1, 21], nearest }, &[rows]);
-    let series = push("series", Operator::Reshape { shape: Shape(vec![63, 24]) }, &[resized]);
+    let transposed = push("transposed", Operator::Transpose { axes: vec![1, 0, 2] }, &[resized]);
+    let crop = Operator::Crop { before: vec![1, 1, 1], shape: Shape(vec![20, 8, 6]) };
+    let cropped = push("cropped", crop, &[transposed]);
+    let series = push("series", Operator::Reshape { shape: Shape(vec![40, 24]) }, &[cropped]);
     let dense = Operator::PositionwiseDense {
         weights: Weights::F32(numbers(5 * 24)),
         bias: Some(Bias::F32(numbers(5))),
