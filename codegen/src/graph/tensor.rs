@@ -101,7 +101,7 @@ pub struct Tensor {
     pub quantization: Option<Quantization>,
 }
 
-/// Trained numbers of a layer, in the layout that its [`Operator`] states.
+/// Trained numbers of a layer, in the layout that its [`Operator`](super::Operator) states.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Weights {
     /// As trained.

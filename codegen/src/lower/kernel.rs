@@ -46,7 +46,7 @@ pub struct WindowInt8<Weight = i8> {
     pub range: Range,
     /// No sum is larger, nor smaller than its negative.
     pub largest_sum: i64,
-    /// Whether every channel's factor is [bounded](Factor::is_bounded) for the largest sum that its weights
+    /// Whether every channel's factor is [bounded](microception::quantized::Factor::is_bounded) for the largest sum that its weights
     /// and bias can make.
     pub bounded: bool,
 }

@@ -66,7 +66,7 @@ const MOST_PIXELS: usize = 256;
 pub fn add_pixels(pixels: &[i8], sums: &mut [i32]) {
     let channels = sums.len();
     let (quads, _) = sums.as_chunks_mut::<4>();
-    if channels % 4 != 0 {
+    if !channels.is_multiple_of(4) {
         return portable::add_pixels(pixels, sums);
     }
     for pixels in pixels.chunks(channels.wrapping_mul(MOST_PIXELS).max(1)) {
