@@ -4,7 +4,7 @@
 //! same order and give the same bits. Nothing here panics, recurses or allocates; the loops are
 //! bounded by the number of steps.
 
-use crate::model::{Elements, Model, Plan, RowBytes, Step};
+use crate::model::{Elements, Model, Period, Plan, RowBytes, Step};
 use crate::window::{Call, Span};
 
 /// The memory that a model runs in: `N` bytes, aligned for every element type. Put it in a static
@@ -61,10 +61,10 @@ pub enum Progress {
     },
     /// Nothing ran: the next step needs an input row, see [`Executor::push_row`].
     NeedsRow {
-        /// Index of the row, from 0.
+        /// Index of the row, from 0; of an endless model, modulo the rows of its period.
         row: usize,
     },
-    /// Nothing ran: the output is complete.
+    /// Nothing ran: the output is complete. An endless model then takes the next row like any other.
     Done,
 }
 
@@ -72,6 +72,67 @@ pub enum Progress {
 ///
 /// After the last input row of a frame the output is complete; the next row begins the next
 /// frame. The example stands in the [crate's documentation](crate).
+///
+/// A model with a [`Period`](crate::model::Period) takes a series that has no end. Here, by hand, what generated modules
+/// look like: the largest of the last three numbers. Three rows live in the arena, and the steps of three rows repeat.
+///
+/// ```
+/// use microception::executor::{Arena, Executor};
+/// use microception::layers::{Geometry, input, max_pool};
+/// use microception::model::{Model, Period, Plan, RowBytes, Step};
+/// use microception::window::Call;
+///
+/// struct Largest;
+///
+/// impl Model for Largest {
+///     type Input = i8;
+///     type Output = i8;
+///     type Frame = [i8; 3];
+///     type Row = [i8; 1];
+///     const ARENA_BYTES: usize = 16;
+///
+///     fn plan(&self) -> Plan<'_> {
+///         static ROWS: [RowBytes; 2] = [RowBytes { inputs: [1, 0], output: 1, scratch: 0 }; 2];
+///         // Layer, row, rows made, first tap, lines of each input.
+///         static STEPS: [Step; 6] = [
+///             Step::new(0, 0, 1, 0, [0, 0]),
+///             Step::new(1, 0, 1, 0, [3, 0]),
+///             Step::new(0, 1, 1, 0, [0, 0]),
+///             Step::new(1, 1, 1, 0, [3, 0]),
+///             Step::new(0, 2, 1, 0, [0, 0]),
+///             Step::new(1, 2, 1, 0, [3, 0]),
+///         ];
+///         // In units of 4 bytes: lines read, row written, scratch.
+///         static ADDRESSES: [u16; 21] = [0, 0, 1, 2, 0, 3, 0, 1, 0, 2, 0, 1, 3, 0, 2, 0, 0, 1, 2, 3, 0];
+///         Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, output: 3, output_bytes: 1 }
+///     }
+///
+///     fn period(&self) -> Option<Period> {
+///         // The windows of the first two outputs begin before the series.
+///         Some(Period { step: 0, address: 0, output: 1, withheld: 2 })
+///     }
+///
+///     fn run(&self, layer: usize, call: Call<'_>) {
+///         let geometry = Geometry {
+///             width: 1, channels: 1, output_width: 1, kernel: [3, 1], stride: [1, 1], dilation: [1, 1], left: 0,
+///         };
+///         match layer {
+///             0 => input::copy(call),
+///             _ => max_pool::int8(&max_pool::MaxPool { geometry }, call),
+///         }
+///     }
+/// }
+///
+/// let mut arena = Arena::<16>::new();
+/// let mut largest = Executor::new(Largest, &mut arena);
+/// let series = [[5], [1], [2], [4], [-3], [-4], [-5], [-6]];
+/// let outputs = series.map(|row| largest.push_row(&row).map(|output| output[0]));
+/// assert_eq!(outputs, [None, None, Some(5), Some(4), Some(4), Some(4), Some(-3), Some(-4)]);
+///
+/// largest.reset(); // another series
+/// assert_eq!(largest.push_row(&[7]), None);
+/// assert_eq!(largest.predict(&[1, 2, 3]), [3]);
+/// ```
 #[derive(Debug)]
 pub struct Executor<'a, M> {
     model: M,
@@ -80,6 +141,25 @@ pub struct Executor<'a, M> {
     next: usize,
     /// Where the next step's addresses begin.
     cursor: usize,
+    /// Of an endless model.
+    series: Series,
+}
+
+/// How far an endless model is.
+#[derive(Debug, Clone, Copy)]
+struct Series {
+    /// Outputs that are still to be withheld.
+    withheld: u16,
+    /// Whether the last input row has led to an output.
+    answered: bool,
+}
+
+impl Series {
+    /// Before the first row.
+    #[inline]
+    fn begin(period: Option<Period>) -> Series {
+        Series { withheld: period.map_or(0, |period| period.withheld), answered: false }
+    }
 }
 
 impl<'a, M: Model> Executor<'a, M> {
@@ -101,7 +181,8 @@ impl<'a, M: Model> Executor<'a, M> {
         const {
             assert!(N >= M::ARENA_BYTES, "the arena is smaller than the model's ARENA_BYTES");
         }
-        Executor { model, arena: arena.bytes(), next: 0, cursor: 0 }
+        let series = Series::begin(model.period());
+        Executor { model, arena: arena.bytes(), next: 0, cursor: 0, series }
     }
 
     /// An executor over memory whose size is known only at run time, of which it uses
@@ -113,15 +194,17 @@ impl<'a, M: Model> Executor<'a, M> {
         if arena.as_ptr().align_offset(4) != 0 {
             return Err(ArenaError::Misaligned);
         }
+        let series = Series::begin(model.period());
         match arena.get_mut(..arena_bytes) {
-            Some(arena) => Ok(Executor { model, arena, next: 0, cursor: 0 }),
+            Some(arena) => Ok(Executor { model, arena, next: 0, cursor: 0, series }),
             None => Err(ArenaError::TooSmall { needed: arena_bytes }),
         }
     }
 
     /// Runs the whole frame `[row][column][channel]` and returns the output
     /// `[row][column][channel]`, which stays until the next row is pushed. Rows pushed before are
-    /// forgotten.
+    /// forgotten. The frame of an endless model is the rows that its first output needs, which is what comes out; rows
+    /// that are pushed after it go on with the series.
     pub fn predict(&mut self, frame: &M::Frame) -> &[M::Output] {
         self.reset();
         let frame: &[u8] = bytemuck::must_cast_slice(frame.elements());
@@ -140,10 +223,13 @@ impl<'a, M: Model> Executor<'a, M> {
 
     /// Takes one input row `[column][channel]`, runs every step that it makes possible, and
     /// returns the output when it is complete. After that, the next row begins a new frame.
+    ///
+    /// An endless model has no frames. It returns an output, one row, whenever a row has made one computable: from the
+    /// first whose windows lie in the series on, one for as many rows as its strides multiply to.
     pub fn push_row(&mut self, row: &M::Row) -> Option<&[M::Output]> {
         self.begin_row(row);
         while let Progress::Ran { .. } = self.step() {}
-        self.upcoming().is_none().then(|| self.output())
+        self.is_complete().then(|| self.output())
     }
 
     /// Takes one input row without running more than its own step; [`step`](Executor::step) does
@@ -161,6 +247,7 @@ impl<'a, M: Model> Executor<'a, M> {
     pub fn step(&mut self) -> Progress {
         match self.upcoming() {
             None => Progress::Done,
+            Some(step) if self.is_input(&step) && self.has_answered() => Progress::Done,
             Some(step) if self.is_input(&step) => Progress::NeedsRow { row: usize::from(step.row) },
             Some(step) => {
                 self.run(&step, &[]);
@@ -173,6 +260,7 @@ impl<'a, M: Model> Executor<'a, M> {
     pub fn reset(&mut self) {
         self.next = 0;
         self.cursor = 0;
+        self.series = Series::begin(self.model.period());
     }
 
     /// The output `[row][column][channel]`; what it holds before it is complete is unspecified.
@@ -181,6 +269,20 @@ impl<'a, M: Model> Executor<'a, M> {
         let from = usize::from(plan.output).wrapping_mul(plan.unit);
         let bytes = self.arena.get(from..from.wrapping_add(plan.output_bytes)).unwrap_or(&[]);
         bytemuck::try_cast_slice(bytes).unwrap_or(&[])
+    }
+
+    /// Whether the output is there and no step is left that needs no row.
+    fn is_complete(&self) -> bool {
+        match self.upcoming() {
+            None => true,
+            Some(step) => self.is_input(&step) && self.has_answered(),
+        }
+    }
+
+    /// Whether the last input row of an endless model has led to an output. Never of others, in which the optimizer sees
+    /// that nothing depends on it.
+    fn has_answered(&self) -> bool {
+        self.model.period().is_some() && self.series.answered
     }
 
     /// The step that runs next.
@@ -224,5 +326,26 @@ impl<'a, M: Model> Executor<'a, M> {
         self.model.run(layer, call);
         self.next = self.next.wrapping_add(1);
         self.cursor = self.cursor.wrapping_add(first_lines).wrapping_add(second_lines).wrapping_add(2);
+        if let Some(period) = self.model.period() {
+            self.go_on(period, step.layer);
+        }
+    }
+
+    /// After a step of `layer` of an endless model: counts its outputs, and goes back where the plan ends. Nothing here
+    /// grows with the length of the series.
+    fn go_on(&mut self, Period { step, address, output, withheld: _ }: Period, layer: u16) {
+        if usize::from(layer) < self.model.plan().inputs {
+            self.series.answered = false;
+        }
+        if layer == output {
+            match self.series.withheld.checked_sub(1) {
+                Some(left) => self.series.withheld = left,
+                None => self.series.answered = true,
+            }
+        }
+        if self.upcoming().is_none() {
+            self.next = step;
+            self.cursor = address;
+        }
     }
 }

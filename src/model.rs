@@ -99,6 +99,22 @@ pub struct Plan<'a> {
     pub output_bytes: usize,
 }
 
+/// What makes a plan endless: its last steps repeat for ever, for a series that has no end.
+///
+/// The steps before them are those of the first rows, where windows still reach over the series' beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Period {
+    /// Index in [`Plan::steps`] of the first step that repeats, an input's: after the last step this one runs again.
+    pub step: usize,
+    /// Index in [`Plan::addresses`] of that step's first address.
+    pub address: usize,
+    /// Index of the layer whose row is the output.
+    pub output: u16,
+    /// How many outputs are none, because their windows begin before the series does: those that come first.
+    pub withheld: u16,
+}
+
 /// A run of elements that can be seen as bytes: arrays for generated models, slices on the host.
 pub trait Elements<T> {
     /// The elements in memory order.
@@ -124,7 +140,7 @@ pub trait Model {
     type Input: Pod;
     /// What comes out: `i8` quantized values or `f32`.
     type Output: Pod;
-    /// A whole input, `[row][column][channel]`.
+    /// A whole input, `[row][column][channel]`; of an endless model, the rows that its first output needs.
     type Frame: Elements<Self::Input> + ?Sized;
     /// One row of the input, `[column][channel]`.
     type Row: Elements<Self::Input> + ?Sized;
@@ -133,6 +149,12 @@ pub trait Model {
 
     /// The steps and their addresses.
     fn plan(&self) -> Plan<'_>;
+
+    /// What repeats, of a model whose input is a series without an end. Others have no period, and an output once a frame.
+    #[inline]
+    fn period(&self) -> Option<Period> {
+        None
+    }
 
     /// Runs one step of one layer on the rows that the call shows.
     fn run(&self, layer: usize, call: Call<'_>);

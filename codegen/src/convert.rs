@@ -30,7 +30,7 @@ use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
 use crate::emit::{self, Module, Sections};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Weights};
-use crate::optimize::{Goal, Optimize};
+use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
 use crate::quantize::{Method, Ranges, calibrate, quantize};
 use crate::{passes, read};
@@ -134,8 +134,11 @@ pub struct Summary {
     pub flash_bytes: usize,
     /// Bytes of arena, scratch included.
     pub arena_bytes: usize,
-    /// Steps of one inference.
+    /// Steps of one inference; of an endless plan, all that are stored.
     pub steps: usize,
+    /// Of an endless plan: input rows after which its steps repeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_rows: Option<usize>,
     /// The classes' names.
     pub labels: Vec<String>,
     /// What the user should know though it went well.
@@ -342,7 +345,8 @@ impl Convert {
     pub fn to_module_of(&self, prepared: &Prepared) -> Result<(Module, Summary), Error> {
         let module = emit::module_in(&prepared.graph, self.goal(), &self.sections);
         let module = module.map_err(|error| error.in_file(&self.model))?;
-        let summary = Summary::of(prepared, &module);
+        let graph = planned_graph(&prepared.graph, self.goal().strategy).map_err(|error| error.in_file(&self.model))?;
+        let summary = Summary::of(prepared, &graph, &module);
         Ok((module, summary))
     }
 
@@ -445,8 +449,7 @@ impl LayerFigures {
 }
 
 impl Summary {
-    fn of(prepared: &Prepared, module: &Module) -> Summary {
-        let graph = &prepared.graph;
+    fn of(prepared: &Prepared, graph: &Graph, module: &Module) -> Summary {
         let layers = LayerFigures::of(graph, &prepared.parameters, &module.weight_bytes);
         let weight_bytes = module.weight_bytes.iter().sum();
         Summary {
@@ -459,6 +462,7 @@ impl Summary {
             flash_bytes: weight_bytes + module.step_bytes,
             arena_bytes: module.plan.arena_bytes,
             steps: module.plan.steps.len(),
+            period_rows: module.plan.period.map(|period| period.rows),
             labels: graph.labels.clone(),
             layers,
             warnings: prepared.warnings.clone(),

@@ -8,7 +8,7 @@ use microception::layers::{activation, average_pool, conv, dense, depthwise, fla
 use microception::layers::{
     concatenate, crop, global_max_pool, input, pad, reshape, resize_nearest, softmax, transpose,
 };
-use microception::model::{Model, Plan as RuntimePlan, RowBytes, Step};
+use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
 use microception::window::planes::by_lines;
 
@@ -39,6 +39,7 @@ struct Network {
     unit: usize,
     output: u16,
     output_bytes: usize,
+    period: Option<Period>,
     /// Per layer, for [`Machine::tensor`].
     layers: Vec<LayerRows>,
 }
@@ -49,9 +50,9 @@ impl Machine {
     /// # Errors
     /// When the graph can't be lowered or planned.
     pub fn new(graph: &Graph, goal: impl Into<Goal>) -> Result<Machine, Error> {
-        let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
+        let Lowered { graph, kernels, layers, output, plan } = lowered(graph, goal)?;
         let (steps, addresses) = plan.to_runtime();
-        let rows = row_bytes(graph, &layers, &plan)?;
+        let rows = row_bytes(&graph, &layers, &plan)?;
         let frame_bytes =
             rows.first().map_or(0, |rows| rows.inputs[0] as usize) * layers.first().map_or(0, |layer| layer.rows);
         let output_bytes = layers[output].rows * layers[output].row_bytes;
@@ -63,6 +64,7 @@ impl Machine {
             unit: plan.unit,
             output: (plan.output / plan.unit) as u16,
             output_bytes,
+            period: plan.runtime_period(),
             layers,
         };
         let arena = vec![0; plan.arena_bytes.div_ceil(8)];
@@ -93,6 +95,26 @@ impl Machine {
         Ok(self.executor()?.predict(frame).to_vec())
     }
 
+    /// Pushes every row of a series into an endless plan, from its beginning, and returns the outputs as they come. Of another
+    /// plan the series is frames, one after the other.
+    ///
+    /// # Errors
+    /// When the series is no whole number of rows, or `output` wants no more.
+    pub fn stream(&mut self, series: &[u8], mut output: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+        let row_bytes = self.row_bytes();
+        if row_bytes == 0 || !series.len().is_multiple_of(row_bytes) {
+            let bytes = series.len();
+            return Err(Error::model(format!("a series of {bytes} bytes, where the model takes rows of {row_bytes}")));
+        }
+        let mut executor = self.executor()?;
+        series.chunks_exact(row_bytes).try_for_each(|row| executor.push_row(row).map_or(Ok(()), &mut output))
+    }
+
+    /// Bytes of one input row.
+    pub fn row_bytes(&self) -> usize {
+        self.network.rows.first().map_or(0, |rows| rows.inputs[0] as usize)
+    }
+
     /// Runs one frame and shows `look` the rows that each step makes, as bytes, with the index of their layer.
     /// Rows that nothing reads are made only under plans of whole tensors.
     ///
@@ -104,7 +126,7 @@ impl Machine {
         mut look: impl FnMut(usize, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.check_length(frame)?;
-        let row_bytes = self.network.rows.first().map_or(0, |rows| rows.inputs[0] as usize);
+        let row_bytes = self.row_bytes();
         let mut input = frame.chunks_exact(row_bytes.max(1));
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
         let mut executor = over(&self.network, arena, self.plan.arena_bytes)?;
@@ -213,6 +235,10 @@ impl Model for &Network {
             output: self.output,
             output_bytes: self.output_bytes,
         }
+    }
+
+    fn period(&self) -> Option<Period> {
+        self.period
     }
 
     fn run(&self, layer: usize, call: Call<'_>) {

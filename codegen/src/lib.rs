@@ -8,6 +8,7 @@
 //! - [`quantize`]: f32 graph and activation ranges to int8 graph.
 //! - [`lower`]: graph to the runtime's kernels, with their integers.
 //! - [`plan`]: in which order rows are made, and where in the arena each lies.
+//! - [`endless`]: which models can run on a series without an end, and on how many rows an output depends.
 //! - [`host`]: runs a graph on the host, with the runtime that also runs on the target.
 //! - [`emit`]: kernels and plan to Rust source.
 //! - [`device`]: builds a board's firmware, runs it in an emulator, talks to it.
@@ -21,6 +22,7 @@ pub mod data;
 #[cfg(feature = "device")]
 pub mod device;
 pub mod emit;
+pub mod endless;
 pub mod error;
 pub mod filter;
 pub mod graph;

@@ -6,10 +6,12 @@
 //! third more scratch. That is faster on a Cortex-M4, M7 or M33. On a Cortex-M3 and with Helium, whose own kernels make
 //! plain products, it is slower: there [`Optimize::Size`] is the fastest as well.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use microception::simd;
 
+use crate::endless;
 use crate::error::Error;
 use crate::graph::Graph;
 use crate::lower::{self, Kernel};
@@ -60,7 +62,9 @@ impl From<Optimize> for Goal {
 
 /// A graph with its kernels and its plan.
 #[derive(Debug, Clone)]
-pub struct Lowered {
+pub struct Lowered<'a> {
+    /// The graph that is planned: the one given, or of an endless plan that of [one window](endless::windowed).
+    pub graph: Cow<'a, Graph>,
     /// Per layer.
     pub kernels: Vec<Kernel>,
     /// Per layer: what the planner had to know.
@@ -75,8 +79,10 @@ pub struct Lowered {
 ///
 /// # Errors
 /// When the graph can't be lowered or planned.
-pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered, Error> {
+pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Error> {
     let Goal { strategy, optimize } = goal.into();
+    let planned_graph = planned_graph(graph, strategy)?;
+    let graph = planned_graph.as_ref();
     let output = lower::output(graph)?;
     let planned = |transformed: BTreeSet<usize>| -> Result<Planned, Error> {
         let layers = lower::rows(graph, &transformed)?;
@@ -87,7 +93,19 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered, Error> {
         Optimize::Ram => least_arena(graph, planned)?,
         _ => planned(transformed(graph, optimize)?)?,
     };
-    Ok(Lowered { kernels: lower::kernels(graph, &transformed)?, layers, output, plan })
+    let kernels = lower::kernels(graph, &transformed)?;
+    Ok(Lowered { graph: planned_graph, kernels, layers, output, plan })
+}
+
+/// The graph whose shapes a plan of that strategy has.
+///
+/// # Errors
+/// When the plan is to be endless, and a layer can't.
+pub fn planned_graph(graph: &Graph, strategy: Strategy) -> Result<Cow<'_, Graph>, Error> {
+    Ok(match strategy {
+        Strategy::Endless => Cow::Owned(endless::windowed(graph)?),
+        _ => Cow::Borrowed(graph),
+    })
 }
 
 /// The layers that run by Winograd's algorithm. Of [`Optimize::Ram`] none: there the plan decides.

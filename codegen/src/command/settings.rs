@@ -56,6 +56,8 @@ pub enum Plan {
     Eager,
     /// Whole tensors, one after the other
     Whole,
+    /// For a series that has no end: an output whenever a new row makes one possible. Windows must be causal or valid
+    Endless,
 }
 
 /// What kernels are good at.
@@ -92,6 +94,7 @@ impl Settings {
                 Plan::Smallest => Strategy::Smallest,
                 Plan::Eager => Strategy::Eager,
                 Plan::Whole => Strategy::Whole,
+                Plan::Endless => Strategy::Endless,
             });
         }
         if let Some(source) = &self.calibration {

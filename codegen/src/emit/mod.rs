@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use literal::{Names, float, list};
-use microception::model::{RowBytes, Step};
+use microception::model::{Period, RowBytes, Step};
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator, Quantization};
@@ -43,7 +43,7 @@ pub struct Sections {
 }
 
 /// Items of a module that layers' names must not collide with.
-const RESERVED: [&str; 20] = [
+const RESERVED: [&str; 21] = [
     "NETWORK",
     "NAME",
     "LABELS",
@@ -62,6 +62,7 @@ const RESERVED: [&str; 20] = [
     "Network",
     "Arena",
     "Model",
+    "Period",
     "Plan",
     "Step",
 ];
@@ -81,7 +82,8 @@ pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
 pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> Result<Module, Error> {
     let weights_section = sections.weights.as_deref().map(link_section).transpose()?.unwrap_or_default();
     let arena_section = sections.arena.as_deref().map(link_section).transpose()?;
-    let Lowered { kernels, layers, output, plan } = lowered(graph, goal)?;
+    let Lowered { graph, kernels, layers, output, plan } = lowered(graph, goal)?;
+    let graph = graph.as_ref();
     let rows = host::row_bytes(graph, &layers, &plan)?;
     let (steps, addresses) = plan.to_runtime();
     let weight_bytes: Vec<usize> = kernels.iter().map(Kernel::weight_bytes).collect();
@@ -107,7 +109,7 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
     }
 
     let mut text = String::new();
-    head(&mut text, graph, &statics, &calls);
+    head(&mut text, graph, &statics, &calls, plan.period.is_some());
     constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum());
     model(&mut text, graph, &type_name, &plan, &calls, layers[output].rows * layers[output].row_bytes);
     if let Some(section) = arena_section {
@@ -144,7 +146,7 @@ pub(crate) use in_arena_section;
 }
 
 /// The first lines, the version check, and the names that the rest uses.
-fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
+fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: bool) {
     let version = env!("CARGO_PKG_VERSION");
     let format = microception::model::FORMAT;
     let _ = writeln!(
@@ -198,7 +200,8 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str) {
     let layers: Vec<&str> = layers.into_iter().collect();
     let _ = writeln!(text, "use ::microception::layers::{{{}}};", layers.join(", "));
     let aligned = if used("Aligned(") { "Aligned, " } else { "" };
-    let _ = writeln!(text, "use ::microception::model::{{{aligned}Model, Plan, RowBytes, Step}};");
+    let period = if endless { "Period, " } else { "" };
+    let _ = writeln!(text, "use ::microception::model::{{{aligned}Model, {period}Plan, RowBytes, Step}};");
     if !quantized.is_empty() {
         let _ = writeln!(text, "use ::microception::quantized::{{{}}};", quantized.join(", "));
     }
@@ -285,6 +288,16 @@ fn model(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, calls: 
     let (input_element, output_element) = host::elements(graph);
     let input = graph.layers.first().map(|layer| &graph.tensor(layer.output).shape);
     let (frame, row) = input.map_or((0, 0), |shape| (shape.elements(), shape.row_elements()));
+    let period = plan.runtime_period().map_or(String::new(), |Period { step, address, output, withheld }| {
+        format!(
+            "
+    #[inline]
+    fn period(&self) -> Option<Period> {{
+        Some(Period {{ step: {step}, address: {address}, output: {output}, withheld: {withheld} }})
+    }}
+"
+        )
+    });
     let _ = write!(
         text,
         "
@@ -307,7 +320,7 @@ impl Model for {type_name} {{
             output_bytes: {output_bytes},
         }}
     }}
-
+{period}
     fn run(&self, layer: usize, call: Call<'_>) {{
         match layer {{
 {calls}        }}

@@ -3,9 +3,10 @@
 //!
 //! [`flow`] says which input rows an output row needs, [`schedule`] puts the steps in an order,
 //! [`allocate`] gives every row an address for as long as it lives. Rows, running sums and
-//! scratch are all counted; nothing else is in the arena.
+//! scratch are all counted; nothing else is in the arena. [`endless`] does both for a series without an end.
 
 pub mod allocate;
+pub mod endless;
 pub mod flow;
 pub mod schedule;
 
@@ -113,6 +114,21 @@ pub struct Plan {
     pub cuts: Vec<usize>,
     /// Per layer: bytes of scratch of each of its steps, or of its running sums.
     pub scratch_bytes: Vec<usize>,
+    /// What repeats, of an endless plan.
+    pub period: Option<Period>,
+}
+
+/// The part of an endless plan that repeats: its last steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    /// Index of its first step.
+    pub step: usize,
+    /// Input rows that it takes.
+    pub rows: usize,
+    /// The layer whose rows come out.
+    pub output: usize,
+    /// How many outputs, those that come first, are none: their windows begin before the series.
+    pub withheld: usize,
 }
 
 /// What the planner looks for.
@@ -129,6 +145,9 @@ pub enum Strategy {
     Whole,
     /// Whole tensors that all stay until the end, to look at them.
     Everything,
+    /// A series that has no end, whose rows come one by one: an output whenever one can be made, from the steps of a
+    /// period that repeats.
+    Endless,
 }
 
 impl Strategy {
@@ -144,6 +163,9 @@ impl Strategy {
 /// # Errors
 /// When a layer's numbers do not fit the runtime's steps, or the arena the addresses.
 pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan, Error> {
+    if strategy == Strategy::Endless {
+        return endless::plan(layers, output);
+    }
     let single: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { batch: Batch::ONE, ..layer.clone() }).collect();
     let plan = best(&single, output, strategy)?;
     if strategy != Strategy::Balanced {
@@ -311,6 +333,7 @@ fn addressed(
         unit,
         cuts,
         scratch_bytes: blocks.scratch_bytes,
+        period: None,
     };
     plan.check_counts(layers)?;
     Ok(plan)
@@ -354,6 +377,18 @@ impl Plan {
             return Err(Error::layer(&layer.name, reason));
         }
         Ok(())
+    }
+
+    /// What repeats, as the runtime stores it. [`plan`] has checked that it fits.
+    pub fn runtime_period(&self) -> Option<microception::model::Period> {
+        let Period { step, output, withheld, rows: _ } = self.period?;
+        let addresses = |step: &Step| step.lines.iter().map(Vec::len).sum::<usize>() + 2;
+        Some(microception::model::Period {
+            step,
+            address: self.steps.iter().take(step).map(addresses).sum(),
+            output: output as u16,
+            withheld: withheld as u16,
+        })
     }
 
     /// Errors where a number does not fit its place in [`microception::model::Step`].
