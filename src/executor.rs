@@ -256,7 +256,12 @@ impl<'a, M: Model> Executor<'a, M> {
         }
     }
 
-    /// Forgets the rows pushed so far.
+    /// Whether the model takes a series without an end: then it has an output for any row, and no last one.
+    pub fn is_endless(&self) -> bool {
+        self.model.period().is_some()
+    }
+
+    /// Forgets the rows pushed so far: the next one begins a frame, or a series.
     pub fn reset(&mut self) {
         self.next = 0;
         self.cursor = 0;
@@ -282,7 +287,7 @@ impl<'a, M: Model> Executor<'a, M> {
     /// Whether the last input row of an endless model has led to an output. Never of others, in which the optimizer sees
     /// that nothing depends on it.
     fn has_answered(&self) -> bool {
-        self.model.period().is_some() && self.series.answered
+        self.is_endless() && self.series.answered
     }
 
     /// The step that runs next.

@@ -27,7 +27,7 @@ pub fn windowed(graph: &Graph) -> Result<Graph, Error> {
     let last = rates[lower::output(graph)?].delay;
     let mut windowed = graph.clone();
     for (layer, rate) in windowed.layers.iter_mut().zip(&rates) {
-        let rows = last.saturating_sub(rate.delay) / rate.stride + 1;
+        let rows = ((last - rate.delay).max(0) as usize) / rate.stride + 1;
         let shape = &mut windowed.tensors[layer.output.0].shape;
         if Axis::Rows.place(shape).is_some() {
             shape.0[0] = rows;
@@ -60,10 +60,9 @@ fn check(graph: &Graph, layer: &Layer) -> Result<(), String> {
         | Operator::Depthwise { window, .. }
         | Operator::MaxPool { window }
         | Operator::AveragePool { window } => check_window(window, rows(0)),
-        Operator::Pad { before, after, .. } if before[0] + after[0] > 0 => Err(format!(
-            "pads {} rows before the first and {} after the last by a layer of its own, which an endless plan has not: \
-             give the convolution after it causal padding",
-            before[0], after[0]
+        Operator::Pad { after, .. } if after[0] > 0 => Err(format!(
+            "pads {} rows after the last, and an endless series has no last one: pad before the first alone",
+            after[0]
         )),
         Operator::GlobalAveragePool { .. } => whole("take AveragePooling over a number of rows, with strides of 1"),
         Operator::GlobalMaxPool { .. } => whole("take MaxPooling over a number of rows, with strides of 1"),

@@ -110,20 +110,22 @@ where
         }))
     }
 
-    /// Takes the next bytes of the frame and computes the rows that they complete.
+    /// Takes the next bytes of the frame, or of an endless model's series, and computes the rows that they complete.
     fn take(&mut self, offset: usize, mut bytes: &[u8]) -> Result<Reply<'static>, Fault> {
         if offset != 0 && offset != self.taken {
             return Err(Fault::UnexpectedOffset { expected: self.taken as u32 });
         }
-        let room = size_of::<M::Frame>().saturating_sub(offset);
+        // A series ends where offsets do.
+        let end = if self.executor.is_endless() { u32::MAX as usize } else { size_of::<M::Frame>() };
+        let room = end.saturating_sub(offset);
         if bytes.is_empty() || bytes.len() > room {
             return Err(Fault::WrongLength { room: room as u32 });
         }
         if offset == 0 {
             self.executor.reset();
             self.taken = 0;
-            self.complete = false;
         }
+        self.complete = false;
         while !bytes.is_empty() {
             let row = bytemuck::bytes_of_mut(&mut self.row);
             let filled = self.taken % row.len().max(1);

@@ -39,7 +39,8 @@ pub enum Request<'a> {
         version: u16,
     },
     /// The next bytes of the input frame `[row][column][channel]`, in the model's own input type,
-    /// little endian. Pieces need not end where rows do.
+    /// little endian. Pieces need not end where rows do. What an endless model takes is a series, of any length: a frame
+    /// that does not end.
     Input {
         /// How many bytes of the frame came before; 0 begins a new frame.
         offset: u32,
@@ -112,7 +113,8 @@ pub enum Reply<'a> {
     Taken {
         /// How many bytes of the frame were taken so far.
         next: u32,
-        /// Whether the output is complete.
+        /// Whether the output is complete. Of an endless model: whether the last row that these bytes completed has led
+        /// to one, which stays until the next bytes.
         complete: bool,
     },
     /// A piece of the output tensor `[row][column][channel]`, in the model's own output type,

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::progress;
 use super::runner::{self, Runner};
-use super::settings::{Settings, warn};
+use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 
 /// Measures a model's accuracy on labelled data
@@ -51,6 +51,9 @@ impl Eval {
     pub fn run(self) -> Result<String, Error> {
         if let Some(path) = &self.predictions {
             write::check(path)?;
+        }
+        if self.settings.plan == Some(Plan::Endless) {
+            return Err(Error::model("--plan endless has no frames to count: microception run takes a series with it"));
         }
         let prepared = self.settings.prepare()?;
         let graph = &prepared.graph;

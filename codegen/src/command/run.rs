@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args};
+use microception_codegen::convert::Prepared;
 use microception_codegen::data::picture::Fit;
 use microception_codegen::data::{Examples, Input, Output, Purpose, write};
 use microception_codegen::error::Error;
 use microception_codegen::graph::{Element, Shape};
+use microception_codegen::optimize::planned_graph;
+use microception_codegen::plan::Strategy;
 
 use super::progress;
 use super::runner::{self, Runner};
-use super::settings::{Settings, warn};
+use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 use super::tensors;
 
@@ -26,7 +29,7 @@ pub struct Run {
     #[command(flatten)]
     settings: Settings,
     /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures. The numbers are the model's own
-    /// input type, or real numbers that int8 models quantize
+    /// input type, or real numbers that int8 models quantize. With --plan endless, an array of any number of rows
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
     /// Where the output goes, with one more axis in front where the input is a list. Without it the best classes are
@@ -54,6 +57,9 @@ impl Run {
     pub fn run(self) -> Result<String, Error> {
         self.check()?;
         let prepared = self.settings.prepare()?;
+        if self.settings.plan == Some(Plan::Endless) {
+            return self.stream(&prepared);
+        }
         let graph = &prepared.graph;
         let fit = if self.resize { Fit::Resize } else { Fit::Exact };
         let examples = Examples::open(&self.input, &Input::of(graph), Purpose::Measurement, fit)?;
@@ -72,13 +78,50 @@ impl Run {
         let (output, outputs) = (Output::of(graph), outputs?);
         let text = match &self.output {
             Some(path) => self.save(path, &output, &outputs, examples.is_list())?,
-            None => best(&examples, &output, &outputs, &graph.labels),
+            None => {
+                let name = |index: usize| {
+                    examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string())
+                };
+                best(name, &output, &outputs, &graph.labels)
+            }
         };
         Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
 
+    /// Runs a series of any length through an endless plan: the outputs in their order.
+    fn stream(&self, prepared: &Prepared) -> Result<String, Error> {
+        let graph = planned_graph(&prepared.graph, Strategy::Endless);
+        let graph = graph.map_err(|error| error.in_file(&self.settings.model))?;
+        let (input, mut output) = (Input::of(&graph), Output::of(&graph));
+        // Rows are what frames are to other plans.
+        let row = Input { shape: Shape(input.shape.0[1..].to_vec()), ..input };
+        let rows = Examples::open(&self.input, &row, Purpose::Measurement, Fit::Exact)?;
+        warn(rows.warning().map(str::to_owned).as_slice());
+        let mut series = Vec::new();
+        for index in 0..rows.len() {
+            series.extend_from_slice(&rows.frame(index)?);
+        }
+        let outputs = Runner::new(prepared, &self.settings, &self.board)?.stream(&series)?;
+        if output.shape.0.len() > 1 {
+            output.shape.0.remove(0);
+        }
+        match &self.output {
+            Some(path) => {
+                self.save(path, &output, &outputs, true)?;
+                let shape = Shape([vec![outputs.len()], output.shape.0].concat());
+                let rows = grouped(rows.len() as u64);
+                Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
+            }
+            None => Ok(best(|index| index.to_string(), &output, &outputs, &graph.labels)),
+        }
+    }
+
     /// Says early what can't be done.
     fn check(&self) -> Result<(), Error> {
+        if self.tensors.is_some() && self.settings.plan == Some(Plan::Endless) {
+            let reason = "--tensors is for frames: an endless plan keeps the rows alone that are still needed";
+            Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
+        }
         if self.tensors.is_some() && self.board != runner::HOST {
             let reason = format!(
                 "--tensors is for the host: {} keeps a row only until its last reader has read it, and has no room for all",
@@ -121,13 +164,12 @@ impl Run {
     }
 }
 
-/// The best classes of each frame.
-fn best(examples: &Examples, output: &Output, outputs: &[Vec<u8>], labels: &[String]) -> String {
+/// The best classes of each frame, or row of outputs; `name` is what it is called.
+fn best(name: impl Fn(usize) -> String, output: &Output, outputs: &[Vec<u8>], labels: &[String]) -> String {
     let mut text = String::new();
     for (index, bytes) in outputs.iter().enumerate() {
         if outputs.len() > 1 {
-            let name = examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
-            let _ = writeln!(text, "{name}");
+            let _ = writeln!(text, "{}", name(index));
         }
         for (class, value) in output.ranked(bytes).into_iter().take(BEST) {
             let name = labels.get(class).cloned().unwrap_or_else(|| format!("class {class}"));

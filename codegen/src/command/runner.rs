@@ -80,6 +80,22 @@ impl Runner {
                 .collect(),
         }
     }
+
+    /// The outputs of an endless plan over a series.
+    pub fn stream(&mut self, series: &[u8]) -> Result<Vec<Vec<u8>>, Error> {
+        let mut outputs = Vec::new();
+        match self {
+            Runner::Host(machine) => machine.stream(series, |output| {
+                outputs.push(output.to_vec());
+                Ok(())
+            })?,
+            Runner::Board(device) => {
+                let streamed = device.link.stream(series, |output| outputs.push(output));
+                streamed.map_err(|error| device.explain(error))?;
+            }
+        }
+        Ok(outputs)
+    }
 }
 
 /// A generated module in a temporary file.

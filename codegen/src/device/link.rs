@@ -196,7 +196,8 @@ impl<P: Port> Link<P> {
         }
         let mut complete = false;
         for (index, bytes) in frame.chunks(CHUNK).enumerate() {
-            complete = self.send(index * CHUNK, bytes)?;
+            let is_last = index * CHUNK + bytes.len() == frame.len();
+            complete = self.send(index * CHUNK, bytes)?.unwrap_or(is_last);
         }
         if !complete {
             return Err(Error::model(format!("{} took a whole frame and has no output", self.info.board)));
@@ -204,18 +205,59 @@ impl<P: Port> Link<P> {
         self.output()
     }
 
-    /// Sends one piece of a frame; whether the output is complete after it.
-    fn send(&mut self, from: usize, bytes: &[u8]) -> Result<bool, Error> {
+    /// Pushes the rows of a series, from its beginning, into an endless model, and hands each output to `output`.
+    ///
+    /// # Errors
+    /// When the series is no whole number of [`Info::row_bytes`], is 4 GiB or longer, the model takes frames, or the line
+    /// fails.
+    pub fn stream(&mut self, series: &[u8], mut output: impl FnMut(Vec<u8>)) -> Result<(), Error> {
+        let row_bytes = self.info.row_bytes;
+        if row_bytes == 0 || !series.len().is_multiple_of(row_bytes) || u32::try_from(series.len()).is_err() {
+            return Err(Error::model(format!(
+                "a series of {} bytes for the model {:?} on {}, which takes rows of {row_bytes} bytes, less than 4 GiB in all",
+                series.len(),
+                self.info.model,
+                self.info.board,
+            )));
+        }
+        for (index, row) in series.chunks_exact(row_bytes).enumerate() {
+            let mut complete = Some(false);
+            for (piece, bytes) in row.chunks(CHUNK).enumerate() {
+                complete = self.send(index * row_bytes + piece * CHUNK, bytes)?;
+            }
+            let complete = match complete {
+                Some(complete) => complete,
+                None => self.has_output()?,
+            };
+            if complete {
+                output(self.output()?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the last row has led to an output.
+    fn has_output(&mut self) -> Result<bool, Error> {
+        let first = self.attempt(&Request::Output { offset: 0 }, |reply| match reply {
+            Reply::Output { .. } => Answer::Complete(true),
+            _ => Answer::Wrong,
+        });
+        match first {
+            Err(Failure::Refused(Fault::NoOutput)) => Ok(false),
+            other => other.map_err(|failure| self.error(failure)),
+        }
+    }
+
+    /// Sends one piece of a frame; whether the output is complete after it, if the answer that says so arrived.
+    fn send(&mut self, from: usize, bytes: &[u8]) -> Result<Option<bool>, Error> {
         let end = (from + bytes.len()) as u32;
         let taken = self.attempt(&Request::Input { offset: from as u32, bytes }, |reply| match reply {
-            Reply::Taken { next, complete } if next == end => Answer::Complete(complete),
+            Reply::Taken { next, complete } if next == end => Answer::Complete(Some(complete)),
             _ => Answer::Wrong,
         });
         match taken {
             // The piece arrived before, only the answer was lost.
-            Err(Failure::Refused(Fault::UnexpectedOffset { expected })) if expected == end => {
-                Ok(end as usize == self.info.frame_bytes)
-            }
+            Err(Failure::Refused(Fault::UnexpectedOffset { expected })) if expected == end => Ok(None),
             other => other.map_err(|failure| self.error(failure)),
         }
     }

@@ -24,8 +24,8 @@ use crate::error::Error;
 pub struct Rate {
     /// Input rows from one row to the next.
     pub stride: usize,
-    /// Input rows that come before the one with which row 0 can be made.
-    pub delay: usize,
+    /// The input row with which row 0 can be made; negative where rows are padded before the first by a layer of its own.
+    pub delay: i64,
 }
 
 /// Periods that are tried have at most so many times the rows of the shortest.
@@ -37,7 +37,7 @@ const MOST_STEPS: usize = 1 << 16;
 /// When each layer makes its rows.
 ///
 /// # Errors
-/// When a layer needs a whole tensor, looks ahead of the beginning, or reads two tensors whose rows come at different
+/// When a layer needs a whole tensor, or reads two tensors whose rows come at different
 /// rates.
 pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
     let mut rates: Vec<Rate> = Vec::with_capacity(layers.len());
@@ -59,11 +59,8 @@ pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
         let rows = |index: usize| layer.inputs.get(index).map_or(0, |&input| layers[input].rows);
         match layer.flow {
             Flow::Window { size, stride, dilation, before } => {
-                let back = (size - 1) * dilation;
-                let ahead = back.checked_sub(before).ok_or_else(|| {
-                    error(format!("pads {before} rows before the first, where its window reaches back over {back}"))
-                })?;
-                rate.delay += ahead * rate.stride;
+                let ahead = signed((size - 1) * dilation) - signed(before);
+                rate.delay += ahead * signed(rate.stride);
                 rate.stride = rate.stride.saturating_mul(stride);
             }
             Flow::Running if rows(0) == 1 => {}
@@ -74,7 +71,7 @@ pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
                 return Err(error("needs more than the rows around one: an endless plan has no such layer".to_owned()));
             }
         }
-        if rate.stride.max(rate.delay) > MOST_STEPS {
+        if rate.stride.max(rate.delay.unsigned_abs() as usize) > MOST_STEPS {
             return Err(error(format!("the strides or windows up to here reach over more than {MOST_STEPS} rows")));
         }
         rates.push(rate);
@@ -88,6 +85,13 @@ pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
 /// When a layer can't run endlessly ([`rates`]), the period is too long, or numbers do not fit the runtime's steps.
 pub fn plan(layers: &[LayerRows], output: usize) -> Result<Plan, Error> {
     let rates = rates(layers)?;
+    let name = layers.get(output).map_or("", |layer| &layer.name);
+    if rates.get(output).is_some_and(|rate| rate.delay < 0) {
+        return Err(Error::layer(
+            name,
+            "has rows before the series begins: an endless plan makes one when a row comes",
+        ));
+    }
     let too_long = || Error::model(format!("an endless plan of this model would have more than {MOST_STEPS} steps"));
     let mut multiple = 1;
     for rate in &rates {
@@ -170,14 +174,14 @@ impl Series<'_> {
     /// The row that a layer makes with input row `input`, if it makes one then.
     fn row(&self, layer: usize, input: i64) -> Option<i64> {
         let Rate { stride, delay } = self.rates[layer];
-        let since = input - signed(delay);
+        let since = input - delay;
         (since.rem_euclid(signed(stride)) == 0).then(|| since.div_euclid(signed(stride)))
     }
 
     /// When a row is made: input rows come `layers` moments apart, and each layer has one of these.
     fn moment(&self, layer: usize, row: i64) -> i64 {
         let Rate { stride, delay } = self.rates[layer];
-        (signed(stride) * row + signed(delay)) * signed(self.layers.len()) + signed(layer)
+        (signed(stride) * row + delay) * signed(self.layers.len()) + signed(layer)
     }
 
     /// The rows that a row reads of each of its inputs, those before the series included.
@@ -315,24 +319,28 @@ impl Series<'_> {
         }
     }
 
-    /// The input row from which on no window reaches over the beginning, and how many outputs then are still none.
-    fn warm(&self) -> (usize, usize) {
+    /// The first input row with which anything is made, which is negative where rows are padded by a layer of its own,
+    /// and the one from which on no window reaches over the beginning.
+    fn beginning(&self) -> (i64, i64) {
+        let first = self.rates.iter().map(|rate| rate.delay).min().unwrap_or(0).min(0);
         let clipped = self.layers.iter().zip(&self.rates).filter_map(|(layer, rate)| match layer.flow {
             Flow::Window { stride, before, .. } if before > 0 => {
-                Some(rate.stride * (before.div_ceil(stride) - 1) + rate.delay + 1)
+                Some(signed(rate.stride * (before.div_ceil(stride) - 1)) + rate.delay + 1)
             }
             _ => None,
         });
-        let warm = clipped.max().unwrap_or(0);
-        let Rate { stride, delay } = self.rates[self.output];
-        (warm, delay.saturating_sub(warm) / stride)
+        // Rows that are made before the first row comes are made with it.
+        let least = i64::from(first < 0);
+        (first, clipped.max().unwrap_or(0).max(least))
     }
 
     /// The steps of the first rows and of a period.
     fn steps(&self, placed: &Placed) -> Result<Plan, Error> {
         let Placed { period, blocks, addresses, floor, unit } = placed;
         let address = |block: Option<usize>| block.map_or(0, |block| addresses.of[block]);
-        let (warm, withheld) = self.warm();
+        let (beginning, warm) = self.beginning();
+        let Rate { stride, delay } = self.rates[self.output];
+        let withheld = ((delay - warm).max(0) / signed(stride)) as usize;
         if withheld > usize::from(u16::MAX) {
             return Err(Error::model(format!(
                 "the first {withheld} outputs are none, and the runtime counts to 65,535"
@@ -340,12 +348,12 @@ impl Series<'_> {
         }
         let mut steps = Vec::new();
         let mut first_step = 0;
-        for input in 0..warm + period {
+        for input in beginning..warm + signed(*period) {
             if input == warm {
                 first_step = steps.len();
             }
             for (layer, rows) in self.layers.iter().enumerate() {
-                let Some(row) = self.row(layer, signed(input)) else { continue };
+                let Some(row) = self.row(layer, input) else { continue };
                 let place = |layer: usize, row: i64| row.rem_euclid(signed(self.rows(layer, *period))) as usize;
                 let block = blocks.rows[layer][place(layer, row)];
                 // What nobody needs, and what lies before a beginning that is not just withheld, is not made.
@@ -376,6 +384,9 @@ impl Series<'_> {
                 });
             }
         }
+        if beginning < 0 {
+            self.begin_with_input(&mut steps)?;
+        }
         Ok(Plan {
             steps,
             arena_bytes: addresses.end,
@@ -385,5 +396,24 @@ impl Series<'_> {
             cuts: Vec::new(),
             period: Some(Period { step: first_step, rows: *period, output: self.output, withheld }),
         })
+    }
+
+    /// The runtime makes nothing before the first row comes: its step goes to the front, before those of padded rows.
+    fn begin_with_input(&self, steps: &mut [Step]) -> Result<(), Error> {
+        let is_input = |step: &Step| self.layers[step.layer].flow == Flow::Input;
+        let Some(place) = steps.iter().position(is_input) else { return Ok(()) };
+        let Some(([before @ .., input], _)) = steps.split_at_mut_checked(place + 1) else { return Ok(()) };
+        let row = input.output..input.output + self.layers[input.layer].row_bytes;
+        for step in before.iter() {
+            let LayerRows { name, row_bytes, scratch_bytes, .. } = &self.layers[step.layer];
+            let written = [(step.output, *row_bytes), (step.scratch, *scratch_bytes)];
+            if written.iter().any(|&(from, bytes)| bytes > 0 && from < row.end && row.start < from + bytes) {
+                let reason = "is made of rows that are padded before the first, and would lie where that is: \
+                              give a convolution causal padding instead";
+                return Err(Error::layer(name, reason));
+            }
+        }
+        steps[..=place].rotate_right(1);
+        Ok(())
     }
 }

@@ -117,6 +117,26 @@ impl Source {
         }
     }
 
+    /// A window behind rows of padding that are a layer of their own: of no zeros, which would be folded into it.
+    fn padded(&mut self, tensor: TensorId) -> TensorId {
+        let mut shape = self.shape(tensor);
+        let channels = shape.channels();
+        let mut window = self.window(&shape, Above::All, 1);
+        window.padding = Padding::Valid;
+        window.size = [window.size[0].max(2), 1];
+        let rows = self.random.usize(1..window.reach(0));
+        shape.0[0] += rows;
+        let pad = Operator::Pad { before: [rows, 0, 0, 0], after: [0; 4], value: 0.25 };
+        let padded = self.push(pad, vec![tensor], shape.clone());
+        if self.random.bool() {
+            return self.convolution(padded, window, channels);
+        }
+        window.dilation = [1, 1];
+        window.size[0] = rows + 1;
+        let to = Source::after(&window, &shape, channels);
+        self.push(Operator::MaxPool { window }, vec![padded], to)
+    }
+
     fn block(&mut self, tensor: TensorId) -> TensorId {
         let shape = self.shape(tensor);
         let channels = shape.channels();
@@ -144,7 +164,8 @@ impl Source {
                 let to = Source::after(&window, &shape, channels);
                 self.push(operator, vec![tensor], to)
             }
-            4 => self.push(Operator::Activation(Function::Tanh), vec![tensor], shape),
+            4 if self.random.bool() => self.push(Operator::Activation(Function::Tanh), vec![tensor], shape),
+            4 => self.padded(tensor),
             5 => {
                 let scale = self.numbers(channels, 2.0);
                 let shift = self.numbers(channels, 1.0);

@@ -53,7 +53,7 @@ fn layers_without_an_endless_form_are_named() {
         (layer(Operator::MaxPool { window: window(2, 2, Padding::Same) }), "padding=\"causal\" or \"valid\""),
         (layer(convolution(window(3, 1, rows(1, 1)))), "padded by 1 rows after the last"),
         (layer(convolution(window(3, 1, rows(3, 0)))), "reaches back over 2"),
-        (layer(Operator::Pad { before: [2, 0, 0, 0], after: [0; 4], value: 1.0 }), "causal padding"),
+        (layer(Operator::Pad { before: [2, 0, 0, 0], after: [1, 0, 0, 0], value: 1.0 }), "pads 1 rows after the last"),
         (layer(Operator::GlobalAveragePool { keep_dims: false }), "AveragePooling"),
         (layer(Operator::GlobalMaxPool { keep_dims: true }), "MaxPooling"),
         (layer(Operator::Flatten), "a convolution over as many rows"),
@@ -108,6 +108,13 @@ fn what_has_no_rows_is_no_series() {
     graph.outputs = vec![graph.push("softmax", Operator::Softmax, vec![input], Shape(vec![5]))];
     let error = windowed(&passes::run(graph).expect("a graph")).expect_err("no rows").to_string();
     assert!(error.contains("\"it\"") && error.contains("not a series of rows"), "{error}");
+}
+
+#[test]
+fn an_output_before_the_series_is_an_error() {
+    let graph = layer(Operator::Pad { before: [2, 0, 0, 0], after: [0; 4], value: 1.0 });
+    let error = Machine::new(&graph, Strategy::Endless).expect_err("rows of padding").to_string();
+    assert!(error.contains("\"it\"") && error.contains("before the series begins"), "{error}");
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn definition(graph: &Graph) -> Vec<Reads> {
     };
     let reads = |operator: &Operator| match operator {
         Operator::Input { .. } => Reads::Caller,
+        Operator::Pad { before, .. } => Reads::Taps { taps: 1, stride: 1, dilation: 1, above: before[0] },
         Operator::Convolution { window, .. }
         | Operator::Depthwise { window, .. }
         | Operator::MaxPool { window }
@@ -75,7 +76,8 @@ pub fn replay(graph: &Graph, layers: &[LayerRows], plan: &Plan, inputs: usize) -
     // How many input rows each row needs, by the definitions; counted on as far as the replay goes.
     let mut needs: Vec<Vec<usize>> = vec![Vec::new(); layers.len()];
     for layer in 0..layers.len() {
-        for row in 0..inputs {
+        // Padding before the first row is rows too.
+        for row in 0..2 * inputs {
             let read = rows_read(&reads[layer], row).0;
             let needed = match reads[layer] {
                 Reads::Caller => Some(row + 1),
@@ -141,7 +143,11 @@ pub fn replay(graph: &Graph, layers: &[LayerRows], plan: &Plan, inputs: usize) -
                 next[layer] += 1;
             }
             let row = next[layer];
-            let real = needs[layer].get(row) == Some(&input);
+            let real = match needs[layer].get(row) {
+                // What is padding alone can be made at any time.
+                Some(&needed) if !is_input && rows_read(&reads[layer], row).0.is_empty() => needed <= input,
+                needed => needed == Some(&input),
+            };
             if real {
                 next[layer] += 1;
                 let (read, tap) = rows_read(&reads[layer], row);
