@@ -2,6 +2,8 @@
 
 #[path = "common/gallery.rs"]
 mod gallery;
+#[path = "endless/random.rs"]
+mod random;
 #[path = "common/volume.rs"]
 mod volume;
 
@@ -21,6 +23,7 @@ use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
 use microception_codegen::filter::{named, picture};
 use microception_codegen::graph::Graph;
+use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_protocol::Element;
@@ -64,8 +67,20 @@ fn volumes_have_no_panic_path() {
     no_panic_path("volume", &volume::network(), volume::frame(0));
 }
 
+#[test]
+fn endless_plans_have_no_panic_path() {
+    let graph = passes::run(random::graph(11, 6)).unwrap();
+    let values =
+        (0..graph.tensor(graph.layers[0].output).shape.elements()).map(|value| (value % 17) as f32 / 8.0 - 1.0);
+    no_panic_path_in("endless", &graph, values.collect(), Strategy::Endless);
+}
+
 /// Links a graph's module, of f32 and of int8, without a panic handler.
 fn no_panic_path(name: &str, graph: &Graph, frame: Vec<f32>) {
+    no_panic_path_in(name, graph, frame, Strategy::Balanced);
+}
+
+fn no_panic_path_in(name: &str, graph: &Graph, frame: Vec<f32>, strategy: Strategy) {
     let Some(board) = emulated() else { return };
     let frame = bytemuck::cast_slice(&frame).to_vec();
     let ranges = calibrate(graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
@@ -73,7 +88,7 @@ fn no_panic_path(name: &str, graph: &Graph, frame: Vec<f32>) {
     for (element, graph) in [("f32", graph), ("int8", &int8)] {
         let name = format!("{name}_{element}.rs");
         let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::write(&module, emit::module(graph, Strategy::Balanced).unwrap().text).unwrap();
+        fs::write(&module, emit::module(graph, strategy).unwrap().text).unwrap();
         build(&module, board, Program::NoPanic).unwrap();
     }
 }
@@ -108,6 +123,26 @@ fn the_edges_of_a_photograph_are_the_same_on_every_board() {
             let filtered = filter::picture(board, &photo, kernel, border).unwrap();
             assert_eq!(filtered, picture(&photo, kernel, border), "{} on {}", kernel.name, board.name);
             assert_ne!(filtered, photo);
+        }
+    }
+}
+
+#[test]
+fn an_endless_model_answers_whenever_it_can() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("largest.rs"), board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    let value = |row: usize, place: usize| (row * 59 + place * (row + 3)) as u8;
+    for rows in [2, 3, 40] {
+        let series: Vec<u8> = (0..rows).flat_map(|row| (0..300).map(move |place| value(row, place))).collect();
+        let mut outputs = Vec::new();
+        device.link.stream(&series, |output| outputs.push(output)).unwrap();
+        assert_eq!(outputs.len(), (rows - 1) / 2);
+        for (index, output) in outputs.iter().enumerate() {
+            for (place, &output) in output.iter().enumerate() {
+                let last = (0..3).map(|tap| value(2 * index + tap, place).cast_signed());
+                assert_eq!(Some(output.cast_signed()), last.max(), "output {index}, place {place}");
+            }
         }
     }
 }

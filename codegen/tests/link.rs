@@ -3,6 +3,8 @@
 
 #[path = "../../boards/app/tests/models/doubler.rs"]
 mod doubler;
+#[path = "../../boards/app/tests/models/largest.rs"]
+mod largest;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -164,9 +166,35 @@ fn filtering_board(damage: Option<(usize, Damage)>) -> Near {
     near
 }
 
+/// As [`board`], with a model that takes a series.
+fn endless_board(damage: Option<(usize, Damage)>) -> Near {
+    let (near, far) = line(damage);
+    thread::spawn(move || {
+        let mut arena = largest::Arena::new();
+        Server::new(Executor::new(largest::NETWORK, &mut arena), facts!(crate::largest), far, Clock(0)).serve()
+    });
+    near
+}
+
 fn picture([height, width, channels]: [usize; 3]) -> Picture {
     let pixels = (0..height * width * channels).map(|index| (index * index * 7 + index) as u8).collect();
     Picture { height, width, channels, pixels }
+}
+
+/// A series for the largest of three rows, and what comes out.
+fn series(rows: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let value = |row: usize, place: usize| (row * 77 + place * row * 5) as u8;
+    let bytes = (0..rows).flat_map(|row| (0..300).map(move |place| value(row, place))).collect();
+    let largest = |row: usize, place: usize| (0..3).map(|tap| value(row + tap, place).cast_signed()).max().unwrap();
+    let outputs = (0..rows.saturating_sub(2)).step_by(2);
+    let outputs = outputs.map(|row| (0..300).map(|place| largest(row, place).cast_unsigned()).collect());
+    (bytes, outputs.collect())
+}
+
+fn streamed(link: &mut Link<Near>, series: &[u8]) -> Vec<Vec<u8>> {
+    let mut outputs = Vec::new();
+    link.stream(series, |output| outputs.push(output)).unwrap();
+    outputs
 }
 
 fn frame() -> (Vec<u8>, Vec<u8>) {
@@ -195,6 +223,35 @@ fn everything_that_can_be_asked_is_answered() {
     assert_eq!((bench.ticks, bench.layers, bench.steps, bench.stack_bytes), (0, vec![0, 0], 6, Some(64)));
     let error = link.top(1).unwrap_err().to_string();
     assert!(error.contains("thread refuses") && error.contains("no output"), "{error}");
+}
+
+#[test]
+fn a_series_of_any_length_is_answered_as_it_goes_on() {
+    let mut link = Link::open(endless_board(None), Duration::from_secs(10)).unwrap();
+    assert_eq!((link.info().frame_bytes, link.info().row_bytes), (900, 300));
+    for rows in [0, 1, 2, 3, 4, 5, 31] {
+        let (series, outputs) = series(rows);
+        assert_eq!(streamed(&mut link, &series), outputs, "{rows} rows");
+    }
+    // The rows that the first output needs are a frame.
+    let (series, outputs) = series(3);
+    assert_eq!(link.infer(&series).unwrap(), outputs[0]);
+    // One inference begins anew.
+    assert_eq!(link.bench().unwrap().steps, 5);
+    let error = link.stream(&[0; 301], |_| ()).unwrap_err().to_string();
+    assert!(error.contains("301") && error.contains("rows of 300"), "{error}");
+}
+
+#[test]
+fn whichever_byte_of_a_series_is_damaged_or_lost_the_outputs_are_right() {
+    let (series, outputs) = series(5);
+    let damages: [Damage; 2] = [|byte| Some(byte ^ 0x40), |_| None];
+    for damage in damages {
+        for place in (0..2600).step_by(41) {
+            let mut link = Link::open(endless_board(Some((place, damage))), PATIENCE).unwrap();
+            assert_eq!(streamed(&mut link, &series), outputs, "byte {place}");
+        }
+    }
 }
 
 #[test]

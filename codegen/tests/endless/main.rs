@@ -1,10 +1,15 @@
 //! Endless plans: a series pushed row by row gives what the whole series gives at once, for as long as it lasts.
 
+#[path = "../common/arrays.rs"]
+mod arrays;
 #[path = "../common/naive.rs"]
 mod naive;
 mod random;
 mod refused;
 mod replay;
+#[path = "../suite/fixture.rs"]
+#[expect(dead_code, reason = "shared with the tests of every tensor, which use all of it")]
+mod suite;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
 
@@ -15,7 +20,7 @@ use microception_codegen::graph::{Element, Graph, Operator, Shape};
 use microception_codegen::host::Machine;
 use microception_codegen::plan::{Plan, Strategy, endless};
 use microception_codegen::quantize::{Method, calibrate, quantize};
-use microception_codegen::{lower, passes};
+use microception_codegen::{lower, passes, read};
 
 /// Random graphs.
 const GRAPHS: u64 = 200;
@@ -153,6 +158,30 @@ fn a_series_row_by_row_is_what_loops_compute() {
         let actual = naive::Image { values, ..expected.clone() };
         naive::agree(expected, &actual, 1e-4).unwrap_or_else(|difference| panic!("graph {number}: {difference}"));
     }
+}
+
+/// The Conv1D, DepthwiseConv1D and SeparableConv1D of LiteRT's converter, causal and valid: what LiteRT's reference kernels
+/// compute of the whole series, to the bit. Those with same padding are refused.
+#[test]
+fn a_series_row_by_row_is_what_litert_computes() {
+    let (mut same, mut series) = (0, 0);
+    for model in ["conv1d", "depthwise1d"].into_iter().flat_map(suite::group) {
+        let graph = read::read_bytes(&model.bytes, &model.name).and_then(passes::run).expect("a model");
+        let mut machine = match Machine::new(&graph, Strategy::Endless) {
+            Ok(machine) => machine,
+            Err(error) => {
+                assert!(error.to_string().contains("same padding"), "{}: {error}", model.name);
+                same += 1;
+                continue;
+            }
+        };
+        for case in 0..model.cases() {
+            assert!(streamed(&mut machine, model.frame(case)) == model.answer().case(case), "{}: {case}", model.name);
+            series += 1;
+        }
+    }
+    println!("{series} series, {same} models with same padding");
+    assert!(series > 20 && (5..20).contains(&same), "{series} series, {same} models with same padding");
 }
 
 /// No row is overwritten that is still needed, and the arena is little more than the rows that are.

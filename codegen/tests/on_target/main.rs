@@ -7,6 +7,7 @@ mod cases;
 #[path = "../conformance/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of the table of layers, which use all of it")]
 mod conformance;
+mod endless;
 #[path = "../litert/fixture.rs"]
 #[expect(dead_code, reason = "shared with the tests of the kernels, which use all of it")]
 mod litert;
