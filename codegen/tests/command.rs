@@ -1,5 +1,11 @@
 //! The command `microception` as a user meets it: exit codes, messages, and files that are there whole or not at all.
 
+#[path = "common/arrays.rs"]
+mod arrays;
+#[path = "suite/fixture.rs"]
+#[expect(dead_code, reason = "shared with the tests of every tensor, which use all of it")]
+mod suite;
+
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -82,6 +88,15 @@ fn npy_u8(shape: &[u64], values: &[u8]) -> Vec<u8> {
     writer.extend(values.iter().copied()).unwrap();
     writer.finish().unwrap();
     bytes
+}
+
+fn npy_i8(shape: &[u64], bytes: &[u8]) -> Vec<u8> {
+    use npyz::WriterBuilder;
+    let mut file = Vec::new();
+    let mut writer = npyz::WriteOptions::new().default_dtype().shape(shape).writer(&mut file).begin_nd().unwrap();
+    writer.extend(bytes.iter().map(|byte| byte.cast_signed())).unwrap();
+    writer.finish().unwrap();
+    file
 }
 
 fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
@@ -514,4 +529,48 @@ fn kernels_and_sections_are_the_users_choice() {
     assert_eq!(text.matches("#[unsafe(link_section = \".fast\")]").count(), 1);
     assert!(text.matches("#[unsafe(link_section = \".external\")]").count() >= 30, "not every array");
     refused(&folder, &[&convert[..], &["--weights-section", "two words"]].concat(), &["two words", "linker section"]);
+}
+
+/// A series of any length: the outputs as they come, those of LiteRT as far as its series goes.
+#[test]
+fn an_endless_plan_takes_a_series() {
+    let folder = TempDir::new().unwrap();
+    let models = suite::group("conv1d");
+    let causal = models.iter().find(|model| model.name == "conv1d_02").unwrap();
+    let same = models.iter().find(|model| model.name == "conv1d_03").unwrap();
+    write(&folder, "causal.tflite", &causal.bytes);
+    write(&folder, "same.tflite", &same.bytes);
+    let (rows, channels) = (causal.frame_shape()[0] as u64, causal.frame_shape()[1] as u64);
+    let (series, expected) = (causal.frame(0), causal.answer().case(0));
+    write(&folder, "series.npy", npy_i8(&[rows, channels], series));
+    let run = ["run", "causal.tflite", "--plan", "endless", "--input", "series.npy", "--output", "y.npy"];
+    let text = done(&folder, &run);
+    assert!(text.contains(&format!("of a series of {rows} rows")), "{text}");
+    let bytes = std::fs::read(folder.path().join("y.npy")).unwrap();
+    let file = NpyFile::new(&bytes[..]).unwrap();
+    let outputs = causal.answer().shape[1] as u64;
+    assert_eq!(file.shape(), [outputs, causal.answer().shape[2] as u64]);
+    assert_eq!(file.into_vec::<i8>().unwrap(), expected.iter().map(|byte| byte.cast_signed()).collect::<Vec<_>>());
+    // Longer than the model's own window, and begun alike.
+    write(&folder, "series.npy", npy_i8(&[3 * rows, channels], &series.repeat(3)));
+    done(&folder, &run);
+    let bytes = std::fs::read(folder.path().join("y.npy")).unwrap();
+    let file = NpyFile::new(&bytes[..]).unwrap();
+    assert!(file.shape()[0] > 2 * outputs, "{:?}", file.shape());
+    let longer: Vec<i8> = file.into_vec().unwrap();
+    assert!(longer.iter().zip(expected).all(|(&longer, byte)| longer == byte.cast_signed()));
+
+    let report = json(&folder, &["convert", "causal.tflite", "--plan", "endless", "--out", "m.rs", "--json"]);
+    assert!(report["period_rows"].as_u64().unwrap() > 1, "{report}");
+    let text = std::fs::read_to_string(folder.path().join("m.rs")).unwrap();
+    assert!(text.contains("fn period(&self)") && text.contains("pub const OUTPUT_SHAPE: &[usize] = &[1, "), "{text}");
+    let report = json(&folder, &["convert", "causal.tflite", "--out", "m.rs", "--json"]);
+    assert!(report.get("period_rows").is_none(), "{report}");
+
+    let convert = ["convert", "same.tflite", "--plan", "endless", "--out", "n.rs"];
+    refused(&folder, &convert, &["same.tflite", "functional_1/conv1d_1/Relu", "same padding", "causal"]);
+    let eval = ["eval", "causal.tflite", "--plan", "endless", "--data", "series.npy"];
+    refused(&folder, &eval, &["--plan endless", "run"]);
+    write(&folder, "series.npy", npy_i8(&[rows, channels + 1], &[0].repeat((rows * (channels + 1)) as usize)));
+    refused(&folder, &run, &["series.npy", "shape"]);
 }
