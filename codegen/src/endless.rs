@@ -33,7 +33,7 @@ pub fn windowed(graph: &Graph) -> Result<Graph, Error> {
             shape.0[0] = rows;
         }
         match &mut layer.operator {
-            Operator::Reshape { shape: to } => to.clone_from(shape),
+            Operator::Reshape { shape: to } | Operator::Crop { shape: to, .. } => to.clone_from(shape),
             Operator::ResizeNearest { size, .. } => size[0] = rows,
             _ => {}
         }
@@ -86,6 +86,9 @@ fn check(graph: &Graph, layer: &Layer) -> Result<(), String> {
         }
         Operator::Reshape { .. } if graph.tensor(layer.inputs[0]).shape.row_elements() != output.row_elements() => {
             Err("makes rows of another length: an endless plan takes each row as it is".to_owned())
+        }
+        Operator::Transpose { axes } if axes.first() != Some(&0) => {
+            Err("puts the rows in another place among the axes, for which it would need all of them".to_owned())
         }
         Operator::ResizeNearest { size, .. } if size[0] != rows(0) => {
             Err(format!("makes {} rows of {}: an endless plan takes each row as it is", size[0], rows(0)))

@@ -63,11 +63,13 @@ pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
                 rate.delay += ahead * signed(rate.stride);
                 rate.stride = rate.stride.saturating_mul(stride);
             }
+            // Rows left out at the end are waited for: after so many rows, there are as many of this as of the finite model.
+            Flow::Cropped { .. } => rate.delay += signed(rows(0).saturating_sub(layer.rows) * rate.stride),
             Flow::Running if rows(0) == 1 => {}
             Flow::Nearest { rows: made, .. } if rows(0) == made => {}
             Flow::Reshaped { elements, input_elements } if elements == input_elements => {}
             Flow::Input | Flow::RowByRow => {}
-            Flow::Running | Flow::Nearest { .. } | Flow::Reshaped { .. } | Flow::Joined { .. } => {
+            Flow::Running | Flow::Every | Flow::Nearest { .. } | Flow::Reshaped { .. } | Flow::Joined { .. } => {
                 return Err(error("needs more than the rows around one: an endless plan has no such layer".to_owned()));
             }
         }
@@ -191,6 +193,7 @@ impl Series<'_> {
                 let top = row * signed(stride) - signed(before);
                 top..top + signed((size - 1) * dilation + 1)
             }
+            Flow::Cropped { before } => row + signed(before)..row + signed(before) + 1,
             _ => row..row + 1,
         }
     }
@@ -270,7 +273,8 @@ impl Series<'_> {
             scratch: lives.iter().map(|rows| vec![None; rows.len()]).collect(),
         };
         for (layer, lives) in lives.iter().enumerate() {
-            let LayerRows { row_bytes, scratch_bytes, .. } = self.layers[layer];
+            let LayerRows { row_bytes, scratch, .. } = self.layers[layer];
+            let scratch_bytes = scratch.of(1);
             for (row, life) in lives.iter().enumerate() {
                 let &Some((from, until)) = life else { continue };
                 let next = blocks.blocks.len();
@@ -394,6 +398,7 @@ impl Series<'_> {
             output: address(blocks.rows[self.output].iter().flatten().next().copied()),
             unit: *unit,
             cuts: Vec::new(),
+            scratch_bytes: self.layers.iter().map(|layer| layer.scratch.of(1)).collect(),
             period: Some(Period { step: first_step, rows: *period, output: self.output, withheld }),
         })
     }
@@ -405,8 +410,8 @@ impl Series<'_> {
         let Some(([before @ .., input], _)) = steps.split_at_mut_checked(place + 1) else { return Ok(()) };
         let row = input.output..input.output + self.layers[input.layer].row_bytes;
         for step in before.iter() {
-            let LayerRows { name, row_bytes, scratch_bytes, .. } = &self.layers[step.layer];
-            let written = [(step.output, *row_bytes), (step.scratch, *scratch_bytes)];
+            let LayerRows { name, row_bytes, scratch, .. } = &self.layers[step.layer];
+            let written = [(step.output, *row_bytes), (step.scratch, scratch.of(1))];
             if written.iter().any(|&(from, bytes)| bytes > 0 && from < row.end && row.start < from + bytes) {
                 let reason = "is made of rows that are padded before the first, and would lie where that is: \
                               give a convolution causal padding instead";

@@ -2,6 +2,8 @@
 
 #[path = "../common/arrays.rs"]
 mod arrays;
+#[path = "../conformance/fixture.rs"]
+mod conformance;
 #[path = "../common/naive.rs"]
 mod naive;
 mod random;
@@ -16,7 +18,7 @@ mod tolerance;
 use std::collections::BTreeSet;
 
 use microception_codegen::endless::windowed;
-use microception_codegen::graph::{Element, Graph, Operator, Shape};
+use microception_codegen::graph::{Element, Graph, Operator, Shape, Weights, Window};
 use microception_codegen::host::Machine;
 use microception_codegen::plan::{Plan, Strategy, endless};
 use microception_codegen::quantize::{Method, calibrate, quantize};
@@ -184,6 +186,55 @@ fn a_series_row_by_row_is_what_litert_computes() {
     assert!(series > 20 && (5..20).contains(&same), "{series} series, {same} models with same padding");
 }
 
+/// The Keras models of the table of layers that have an endless form, in one and two dimensions: what Keras computes of
+/// the whole input.
+#[test]
+fn a_series_row_by_row_is_what_keras_computes() {
+    let mut endless = 0;
+    for model in conformance::groups().iter().flat_map(|group| conformance::group(group)) {
+        let (_, file) = &model.files[0];
+        let Ok(graph) = read::read_bytes(file, &model.name).and_then(passes::run) else { continue };
+        let Ok(mut machine) = Machine::new(&graph, Strategy::Endless) else { continue };
+        endless += 1;
+        for case in 0..model.cases {
+            let found = streamed(&mut machine, bytemuck::cast_slice(model.frame(case)));
+            let found: Vec<f32> = found.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
+            let expected = model.answer(case);
+            let near = tolerance::F32 * expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+            assert_eq!(found.len(), expected.len(), "{}", model.name);
+            let agree = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() <= near);
+            assert!(agree, "{}: case {case}", model.name);
+        }
+    }
+    println!("{endless} models have an endless form");
+    assert!(endless > 40, "only {endless} models have an endless form");
+}
+
+/// A sum of what a valid convolution makes and the rows in the middle of its windows; rows left out at the end are waited
+/// for.
+#[test]
+fn cropped_rows_meet_those_of_a_valid_window() {
+    for (before, kept) in [(1, 38), (0, 38), (2, 38), (2, 37)] {
+        let mut graph = Graph::new("cropped");
+        let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
+        let input = graph.push("in", input, vec![], Shape(vec![40, 2]));
+        let window = Window { size: [41 - kept, 1], ..Window::POINT };
+        let weights = Weights::F32((0..window.size[0] * 4).map(|index| 0.3 - 0.1 * index as f32).collect());
+        let operator = Operator::Convolution { weights, bias: None, window, activation: None };
+        let made = graph.push("conv", operator, vec![input], Shape(vec![]));
+        let crop = Operator::Crop { before: vec![before, 0], shape: Shape(vec![kept, 2]) };
+        let cropped = graph.push("crop", crop, vec![input], Shape(vec![]));
+        let sum = graph.push("sum", Operator::add(None), vec![made, cropped], Shape(vec![]));
+        let pool = Window { size: [2, 1], stride: [2, 1], ..Window::POINT };
+        graph.outputs = vec![graph.push("pool", Operator::MaxPool { window: pool }, vec![sum], Shape(vec![]))];
+        let graph = passes::run(graph).expect("a graph");
+        let data = series(&graph, 40, 5);
+        let expected = Machine::new(&graph, Strategy::Whole).expect("a plan").run(&data).expect("a frame");
+        let mut machine = Machine::new(&graph, Strategy::Endless).expect("endless");
+        assert_eq!(streamed(&mut machine, &data), expected, "{kept} rows from {before} on");
+    }
+}
+
 /// No row is overwritten that is still needed, and the arena is little more than the rows that are.
 #[test]
 fn the_arena_is_the_rows_alive() {
@@ -225,8 +276,7 @@ fn a_dense_layer_over_one_row_slides_along() {
         graph.tensors[0].shape.0[0] = rows;
         let elements = window.tensor(window.outputs[0]).shape.elements();
         let mut random = fastrand::Rng::with_seed(seed);
-        let weights =
-            microception_codegen::graph::Weights::F32((0..elements * 3).map(|_| random.f32() - 0.5).collect());
+        let weights = Weights::F32((0..elements * 3).map(|_| random.f32() - 0.5).collect());
         let flat = graph.push("flatten", Operator::Flatten, vec![tensor], Shape(vec![elements]));
         let dense = Operator::Dense { weights, bias: None, activation: None };
         let dense = graph.push("dense", dense, vec![flat], Shape(vec![3]));

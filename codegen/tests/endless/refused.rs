@@ -59,6 +59,7 @@ fn layers_without_an_endless_form_are_named() {
         (layer(Operator::Flatten), "a convolution over as many rows"),
         (layer(dense), "needs all rows of its input (12 here)"),
         (layer(constant([12, 2])), "shared_axes=[1]"),
+        (layer(Operator::Transpose { axes: vec![1, 0] }), "another place among the axes"),
         (layer(Operator::ResizeNearest { size: [24, 1, 1], nearest }), "24 rows of 12"),
         (layer(Operator::Reshape { shape: Shape(vec![6, 4]) }), "rows of another length"),
         (

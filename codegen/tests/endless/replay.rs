@@ -134,7 +134,7 @@ pub fn replay(graph: &Graph, layers: &[LayerRows], plan: &Plan, inputs: usize) -
                 addresses[cursor..cursor + count + 2].iter().map(|&at| usize::from(at) * plan.unit).collect();
             let (listed, writes) = listed.split_at(count);
             let bytes = layers[layer].row_bytes;
-            let written = [(writes[0], bytes), (writes[1], layers[layer].scratch_bytes)];
+            let written = [(writes[0], bytes), (writes[1], layers[layer].scratch.of(1))];
             if written.iter().any(|&(at, bytes)| at + bytes > plan.arena_bytes) {
                 return fault("writes outside the arena");
             }
@@ -185,7 +185,7 @@ pub fn replay(graph: &Graph, layers: &[LayerRows], plan: &Plan, inputs: usize) -
             for byte in 0..bytes {
                 arena[to + byte] = real.then_some(((layer, row), byte));
             }
-            scratch.push((time, layers[layer].scratch_bytes));
+            scratch.push((time, layers[layer].scratch.of(1)));
             if layer == output {
                 if to != plan.output {
                     return fault("puts the output elsewhere");

@@ -51,7 +51,16 @@ fn streamed() -> Plan {
         taps(3, 0, &[8, 0], 12, 16),
         mean(3, 12, 1, 24),
     ];
-    Plan { steps, arena_bytes: 28, floor_bytes: 24, output: 24, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec(), period: None }
+    Plan {
+        steps,
+        arena_bytes: 28,
+        floor_bytes: 24,
+        output: 24,
+        unit: 4,
+        cuts: vec![],
+        scratch_bytes: SCRATCH.to_vec(),
+        period: None,
+    }
 }
 
 /// The same without the mean: the rows of the window are the answer, at 12 to 28, with scratch at 28.
@@ -66,7 +75,16 @@ fn with_rows_out() -> Plan {
         taps(2, 0, &[4, 8, 0], 20, 28),
         taps(3, 0, &[8, 0], 24, 28),
     ];
-    Plan { steps, arena_bytes: 32, floor_bytes: 28, output: 12, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec(), period: None }
+    Plan {
+        steps,
+        arena_bytes: 32,
+        floor_bytes: 28,
+        output: 12,
+        unit: 4,
+        cuts: vec![],
+        scratch_bytes: SCRATCH.to_vec(),
+        period: None,
+    }
 }
 
 fn check_streamed(plan: &Plan) -> Result<Replay, Fault> {
@@ -114,7 +132,8 @@ fn lines_between_taps_pass() {
             output: 8,
             unit: 4,
             cuts: vec![],
-            scratch_bytes: SCRATCH.to_vec(), period: None,
+            scratch_bytes: SCRATCH.to_vec(),
+            period: None,
         };
         check(&definitions, &[0, 0], 1, &plan)
     };
@@ -346,7 +365,8 @@ fn a_row_never_taken_is_caught() {
         output: 4,
         unit: 4,
         cuts: vec![],
-        scratch_bytes: SCRATCH.to_vec(), period: None,
+        scratch_bytes: SCRATCH.to_vec(),
+        period: None,
     };
     assert_eq!(check(&definitions, &[0, 0], 1, &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
     plan.steps.push(caller(1, 0));
@@ -373,7 +393,16 @@ fn folded() -> Plan {
         caller(4, 0),
         part(1, -2, true, true),
     ];
-    Plan { steps, arena_bytes: 12, floor_bytes: 12, output: 4, unit: 4, cuts: vec![], scratch_bytes: SCRATCH.to_vec(), period: None }
+    Plan {
+        steps,
+        arena_bytes: 12,
+        floor_bytes: 12,
+        output: 4,
+        unit: 4,
+        cuts: vec![],
+        scratch_bytes: SCRATCH.to_vec(),
+        period: None,
+    }
 }
 
 fn check_folded(plan: &Plan) -> Result<Replay, Fault> {
