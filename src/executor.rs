@@ -73,7 +73,7 @@ pub enum Progress {
 /// After the last input row of a frame the output is complete; the next row begins the next
 /// frame. The example stands in the [crate's documentation](crate).
 ///
-/// A model with a [`Period`](crate::model::Period) takes a series that has no end. Here, by hand, what generated modules
+/// A model with a [`Period`] takes a series that has no end. Here, by hand, what generated modules
 /// look like: the largest of the last three numbers. Three rows live in the arena, and the steps of three rows repeat.
 ///
 /// ```

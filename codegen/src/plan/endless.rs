@@ -4,7 +4,7 @@
 //! order of the layers. After a *period*, a number of input rows that is a multiple of every stride, everything is as it
 //! was, but of later rows: so the steps of one period are enough if each row lies where the row did that was made a
 //! period before, and if no row is needed for as long as a period. Which multiple it is decides how tightly the rows can
-//! lie ([`circle`]): several are tried, and the one in the least memory is taken, of those the shortest.
+//! lie (`circle`): several are tried, and the one in the least memory is taken, of those the shortest.
 //!
 //! A window that is padded above reaches over the beginning of the series for a while. The steps of those first rows
 //! are stored too and run once. Where nothing is padded that is not needed: the rows before the first, whatever they hold,
