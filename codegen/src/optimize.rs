@@ -53,7 +53,8 @@ impl From<Strategy> for Goal {
 }
 
 impl From<Optimize> for Goal {
-    /// The order that goes with the kernels: of [`Optimize::Ram`] the one in the least memory.
+    /// The order that goes with the kernels: of [`Optimize::Ram`] the one in the least memory, be it
+    /// [`Strategy::Smallest`]'s or [`Strategy::Balanced`]'s.
     fn from(optimize: Optimize) -> Goal {
         let strategy = if optimize == Optimize::Ram { Strategy::Smallest } else { Strategy::Balanced };
         Goal { strategy, optimize }
@@ -86,7 +87,12 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Erro
     let output = lower::output(graph)?;
     let planned = |transformed: BTreeSet<usize>| -> Result<Planned, Error> {
         let layers = lower::rows(graph, &transformed)?;
-        let plan = plan::plan(&layers, output, strategy)?;
+        let mut plan = plan::plan(&layers, output, strategy)?;
+        if strategy == Strategy::Smallest && optimize == Optimize::Ram {
+            // Batches change the order, now and then to one that takes no more: that is faster.
+            let batched = plan::plan(&layers, output, Strategy::Balanced)?;
+            plan = if batched.arena_bytes <= plan.arena_bytes { batched } else { plan };
+        }
         Ok(Planned { transformed, layers, plan })
     };
     let Planned { transformed, layers, plan } = match optimize {
