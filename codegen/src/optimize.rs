@@ -20,7 +20,8 @@ use crate::plan::{self, LayerRows, Plan, Strategy};
 /// What kernels are to be good at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Optimize {
-    /// Flash for time where it is well spent: by Winograd's algorithm from [`WELL_SPENT`] output pixels on.
+    /// Flash for time where it is well spent: by Winograd's algorithm from [`WELL_SPENT`] output pixels on, those with the
+    /// most first, as long as weights and factors grow by an [eighth](FLASH_PART) at most.
     Balanced,
     /// The least flash: every convolution by its plain products, whose code the others need anyway. What a module does
     /// well on every core.
@@ -36,6 +37,9 @@ pub enum Optimize {
 /// for every pixel; on a Cortex-M4 a third of a cycle is saved each time, and 1.67 bytes are added once. From 256 pixels
 /// on, 16 by 16, a byte of flash saves 50 cycles of every inference.
 pub const WELL_SPENT: usize = 256;
+
+/// [`Optimize::Balanced`] adds one of so many parts of the weights and factors at most.
+pub const FLASH_PART: usize = 8;
 
 /// What a conversion is to be good at: the order of the rows, and the kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,13 +123,26 @@ pub fn planned_graph(graph: &Graph, strategy: Strategy) -> Result<Cow<'_, Graph>
 /// # Errors
 /// When the graph can't be lowered.
 pub fn transformed(graph: &Graph, optimize: Optimize) -> Result<BTreeSet<usize>, Error> {
-    let least_pixels = match optimize {
-        Optimize::Balanced => WELL_SPENT,
-        Optimize::Speed => 0,
-        Optimize::Size | Optimize::Ram => return Ok(BTreeSet::new()),
+    let mut layers = match optimize {
+        Optimize::Balanced | Optimize::Speed => gaining(graph)?,
+        Optimize::Size | Optimize::Ram => Vec::new(),
     };
-    let layers = gaining(graph)?;
-    Ok(layers.into_iter().filter(|&layer| pixels(graph, layer) >= least_pixels).collect())
+    if optimize == Optimize::Balanced {
+        layers.retain(|&layer| pixels(graph, layer) >= WELL_SPENT);
+        layers.sort_by_key(|&layer| std::cmp::Reverse(pixels(graph, layer)));
+        let bytes = |transformed: BTreeSet<usize>| -> Result<Vec<usize>, Error> {
+            Ok(lower::kernels(graph, &transformed)?.iter().map(Kernel::weight_bytes).collect())
+        };
+        let (plain, more) = (bytes(BTreeSet::new())?, bytes(layers.iter().copied().collect())?);
+        let mut left = plain.iter().sum::<usize>() / FLASH_PART;
+        layers.retain(|&layer| {
+            let added = more[layer] - plain[layer];
+            let fits = added <= left;
+            left -= if fits { added } else { 0 };
+            fits
+        });
+    }
+    Ok(layers.into_iter().collect())
 }
 
 struct Planned {

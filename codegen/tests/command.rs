@@ -524,6 +524,12 @@ fn kernels_and_sections_are_the_users_choice() {
     assert_eq!(speed[0] - size[0], 48 * (3 * 24 * 4 * 2 - 216));
     assert!(ram[1] <= size[1] && size[1] <= speed[1], "arenas of {} and {} and {} bytes", ram[1], size[1], speed[1]);
 
+    // Two thirds more weights than the second convolution has are more than an eighth of all.
+    let balanced = figures(&["--optimize", "balanced"]);
+    assert!(balanced[0] * 8 <= size[0] * 9 && balanced[2] == 0, "{balanced:?}");
+    assert_eq!(figures(&["--target", "cortex-m4"]), balanced);
+    assert_eq!(figures(&[]), size);
+
     done(&folder, &[&convert[..], &["--weights-section", ".external", "--arena-section", ".fast"]].concat());
     let text = std::fs::read_to_string(folder.path().join("model.rs")).unwrap();
     assert_eq!(text.matches("#[unsafe(link_section = \".fast\")]").count(), 1);

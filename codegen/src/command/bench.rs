@@ -58,9 +58,9 @@ impl Bench {
         if let Some(path) = &self.elf {
             write::check(path)?;
         }
-        let (module, summary) = self.settings.conversion().to_module()?;
-        warn(&summary.warnings);
         let board = board::named(&self.board)?;
+        let (module, summary) = self.settings.conversion(board.optimize).to_module()?;
+        warn(&summary.warnings);
         let file = module_file(&module.text)?;
         let measured = bench::bench(file.path(), board).map_err(|error| error.in_file(&self.settings.model))?;
         if let Some(path) = &self.elf {

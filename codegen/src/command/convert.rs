@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use microception_codegen::convert::Summary;
 use microception_codegen::error::Error;
+use microception_codegen::optimize::Optimize;
 use serde::Serialize;
 
 use super::settings::{Settings, warn};
@@ -28,7 +29,7 @@ pub struct Convert {
     /// A linker section for the arena, as in fast RAM; the module's macro in_arena_section puts the program's static there
     #[arg(long, value_name = "NAME")]
     arena_section: Option<String>,
-    /// The core that it is for. In this version one module serves every core
+    /// The core that it is for. The module serves every core; this one chooses what --optimize leaves open
     #[arg(long, value_name = "CORE", default_value = "portable")]
     target: Target,
     /// Prints the figures as one JSON object
@@ -65,6 +66,18 @@ enum Target {
     RiscV32,
 }
 
+impl Target {
+    /// What kernels are good at on such a core.
+    fn optimize(self) -> Optimize {
+        match self {
+            Target::CortexM4 | Target::CortexM7 | Target::CortexM33 => Optimize::Balanced,
+            Target::Portable | Target::CortexM0Plus | Target::CortexM3 | Target::CortexM55 | Target::RiscV32 => {
+                Optimize::Size
+            }
+        }
+    }
+}
+
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Report<'a> {
@@ -76,7 +89,7 @@ struct Report<'a> {
 
 impl Convert {
     pub fn run(self) -> Result<String, Error> {
-        let mut conversion = self.settings.conversion();
+        let mut conversion = self.settings.conversion(self.target.optimize());
         if let Some(file) = &self.save_ranges {
             conversion = conversion.save_ranges(file);
         }

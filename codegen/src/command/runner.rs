@@ -7,6 +7,7 @@ use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::qemu::{Clock, Device};
 use microception_codegen::error::Error;
 use microception_codegen::host::Machine;
+use microception_codegen::optimize::Optimize;
 use rayon::prelude::*;
 
 use super::settings::Settings;
@@ -36,12 +37,12 @@ impl Runner {
     /// Gets the model that `settings` ask for ready on the board of that name.
     pub fn new(prepared: &Prepared, settings: &Settings, name: &str) -> Result<Runner, Error> {
         if name == HOST {
-            let machine = Machine::new(&prepared.graph, settings.conversion().goal());
+            let machine = Machine::new(&prepared.graph, settings.conversion(Optimize::default()).goal());
             let machine = machine.map_err(|error| error.in_file(&settings.model))?;
             return Ok(Runner::Host(Box::new(machine)));
         }
         let board = board::named(name)?;
-        let (module, _) = settings.conversion().to_module_of(prepared)?;
+        let (module, _) = settings.conversion(board.optimize).to_module_of(prepared)?;
         let file = module_file(&module.text)?;
         let elf = firmware::build(file.path(), board, Program::Serve);
         let elf = elf.map_err(|error| error.in_file(&settings.model))?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use microception_codegen::convert::{Convert, Prepared};
 use microception_codegen::error::Error;
+use microception_codegen::optimize::Optimize as Kernels;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::Method;
 
@@ -31,9 +32,10 @@ pub struct Settings {
     /// What the plan is to be good at [default: balanced; with --optimize ram, smallest]
     #[arg(long, value_name = "PLAN")]
     pub plan: Option<Plan>,
-    /// What the kernels are to be good at, where time and memory pull apart. Results are the same
-    #[arg(long, value_name = "GOAL", default_value = "size")]
-    pub optimize: Optimize,
+    /// What the kernels are to be good at, where time and memory pull apart. Results are the same [default: balanced for a
+    /// Cortex-M4, M7 or M33 that --board or --target names, else size]
+    #[arg(long, value_name = "GOAL")]
+    pub optimize: Option<Optimize>,
 }
 
 /// The arithmetic of a model.
@@ -64,7 +66,7 @@ pub enum Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Optimize {
     /// Flash for time where a byte saves 50 cycles of each inference: int8 convolutions of width 3 and stride 1 with
-    /// 256 output pixels or more, in two thirds of the products (Winograd)
+    /// 256 output pixels or more, in two thirds of the products (Winograd), as far as that adds an eighth to the weights
     Balanced,
     /// The least flash; on a Cortex-M3 and with Helium the least time too
     Size,
@@ -74,14 +76,26 @@ pub enum Optimize {
     Ram,
 }
 
+impl Optimize {
+    fn kernels(self) -> Kernels {
+        match self {
+            Optimize::Balanced => Kernels::Balanced,
+            Optimize::Size => Kernels::Size,
+            Optimize::Speed => Kernels::Speed,
+            Optimize::Ram => Kernels::Ram,
+        }
+    }
+}
+
 fn method(text: &str) -> Result<Method, Error> {
     if text == "minmax" { Ok(Method::MinMax) } else { text.parse() }
 }
 
 impl Settings {
-    /// The conversion that they ask for.
-    pub fn conversion(&self) -> Convert {
-        let mut convert = Convert::new(&self.model).optimize(self.optimize()).progress(progress::calibration());
+    /// The conversion that they ask for. `optimize` is for the core that it is for, where they do not say.
+    pub fn conversion(&self, optimize: Kernels) -> Convert {
+        let optimize = self.optimize.map_or(optimize, Optimize::kernels);
+        let mut convert = Convert::new(&self.model).optimize(optimize).progress(progress::calibration());
         if let Some(precision) = self.precision {
             convert = convert.precision(match precision {
                 Precision::F32 => microception_codegen::convert::Precision::F32,
@@ -109,20 +123,9 @@ impl Settings {
         convert
     }
 
-    /// What the kernels are to be good at.
-    fn optimize(&self) -> microception_codegen::optimize::Optimize {
-        use microception_codegen::optimize::Optimize as Kernels;
-        match self.optimize {
-            Optimize::Balanced => Kernels::Balanced,
-            Optimize::Size => Kernels::Size,
-            Optimize::Speed => Kernels::Speed,
-            Optimize::Ram => Kernels::Ram,
-        }
-    }
-
     /// The graph that they ask for, its warnings told.
     pub fn prepare(&self) -> Result<Prepared, Error> {
-        let prepared = self.conversion().prepare()?;
+        let prepared = self.conversion(Kernels::default()).prepare()?;
         warn(&prepared.warnings);
         Ok(prepared)
     }

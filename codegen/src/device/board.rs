@@ -1,6 +1,7 @@
 //! The boards there are.
 
 use crate::error::Error;
+use crate::optimize::Optimize;
 
 /// A board: a folder of `boards/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,20 +12,22 @@ pub struct Board {
     pub target: &'static str,
     /// What QEMU calls it; `None` for a board that QEMU does not emulate.
     pub machine: Option<&'static str>,
+    /// What its core's kernels are good at, where the user does not say: see [`Optimize`].
+    pub optimize: Optimize,
 }
 
 /// All boards.
 pub const BOARDS: &[Board] = &[
-    emulated("mps2-an385", "thumbv7m-none-eabi"),
-    emulated("mps2-an386", "thumbv7em-none-eabihf"),
-    emulated("mps2-an500", "thumbv7em-none-eabihf"),
-    emulated("mps2-an505", "thumbv8m.main-none-eabihf"),
-    emulated("mps3-an547", "thumbv8m.main-none-eabihf"),
+    emulated("mps2-an385", "thumbv7m-none-eabi", Optimize::Size),
+    emulated("mps2-an386", "thumbv7em-none-eabihf", Optimize::Balanced),
+    emulated("mps2-an500", "thumbv7em-none-eabihf", Optimize::Balanced),
+    emulated("mps2-an505", "thumbv8m.main-none-eabihf", Optimize::Balanced),
+    emulated("mps3-an547", "thumbv8m.main-none-eabihf", Optimize::Size),
 ];
 
 /// A board whose name is QEMU's.
-const fn emulated(name: &'static str, target: &'static str) -> Board {
-    Board { name, target, machine: Some(name) }
+const fn emulated(name: &'static str, target: &'static str, optimize: Optimize) -> Board {
+    Board { name, target, machine: Some(name), optimize }
 }
 
 /// The board of that name.

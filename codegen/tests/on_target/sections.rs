@@ -35,7 +35,7 @@ fn weights_and_arena_lie_in_the_sections_that_are_named() {
         return;
     }
     let fixture = litert::named("xlite_int8");
-    let goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Balanced };
+    let goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Speed };
     let sections = Sections { weights: Some("external_flash".to_owned()), arena: Some("fast_ram".to_owned()) };
     let module = emit::module_in(&fixture.graph, goal, &sections).expect("plans");
     let frame = fixture.input(0);
