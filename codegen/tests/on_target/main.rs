@@ -1,4 +1,4 @@
-//! Every kernel on every core: one program for each board that holds many generated modules, and compares what
+//! Every kernel on every core: programs for each board that hold many generated modules, and compare what
 //! they answer with LiteRT and Keras. int8 answers are the same on all cores, to the bit.
 
 #[path = "../common/arrays.rs"]
