@@ -2,7 +2,7 @@
 
     python make.py FOLDER        writes xception_2.keras, xception_10.keras, and for each frames.npz to calibrate with
 
-Needs what the shipped network's training needs (../xception_lite/requirements.txt). The seeds are fixed. Nothing is trained:
+Needs what the shipped network's training needs (../../models/xception_lite/requirements.txt). The seeds are fixed. Nothing is trained:
 the figures of memory and time do not depend on it.
 """
 
@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "xception_lite"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "models" / "xception_lite"))
 import train  # noqa: E402  (sets Keras's backend)
 
 keras = train.keras
