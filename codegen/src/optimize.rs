@@ -91,12 +91,10 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Erro
     let output = lower::output(graph)?;
     let planned = |transformed: BTreeSet<usize>| -> Result<Planned, Error> {
         let layers = lower::rows(graph, &transformed)?;
-        let mut plan = plan::plan(&layers, output, strategy)?;
-        if strategy == Strategy::Smallest && optimize == Optimize::Ram {
-            // Batches change the order, now and then to one that takes no more: that is faster.
-            let batched = plan::plan(&layers, output, Strategy::Balanced)?;
-            plan = if batched.arena_bytes <= plan.arena_bytes { batched } else { plan };
-        }
+        let plan = match (strategy, optimize) {
+            (Strategy::Smallest, Optimize::Ram) => plan::plan_in_least(&layers, output)?,
+            _ => plan::plan(&layers, output, strategy)?,
+        };
         Ok(Planned { transformed, layers, plan })
     };
     let Planned { transformed, layers, plan } = match optimize {
@@ -129,6 +127,9 @@ pub fn transformed(graph: &Graph, optimize: Optimize) -> Result<BTreeSet<usize>,
     };
     if optimize == Optimize::Balanced {
         layers.retain(|&layer| pixels(graph, layer) >= WELL_SPENT);
+        if layers.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         layers.sort_by_key(|&layer| std::cmp::Reverse(pixels(graph, layer)));
         let bytes = |transformed: BTreeSet<usize>| -> Result<Vec<usize>, Error> {
             Ok(lower::kernels(graph, &transformed)?.iter().map(Kernel::weight_bytes).collect())

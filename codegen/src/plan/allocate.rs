@@ -22,6 +22,13 @@ pub struct Block {
     pub until: usize,
 }
 
+impl Block {
+    /// Whether both live at once.
+    fn meets(&self, other: &Block) -> bool {
+        self.from <= other.until && other.from <= self.until
+    }
+}
+
 /// The blocks of a schedule, and which block is whose.
 #[derive(Debug, Clone)]
 pub struct Blocks {
@@ -142,7 +149,7 @@ impl Blocks {
 }
 
 /// Addresses of blocks, and the end of the highest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Addresses {
     /// Per block.
     pub of: Vec<usize>,
@@ -155,7 +162,7 @@ const WORK: usize = 200_000_000;
 
 /// Addresses in multiples of `unit`, as low as the search finds; `floor` ends it early.
 pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
-    let mut best = first_fit_in_time(blocks, unit);
+    let best = first_fit_in_time(blocks, unit);
     if best.end <= floor || blocks.len() * blocks.len() > 4 * WORK {
         return best;
     }
@@ -175,32 +182,81 @@ pub fn place(blocks: &[Block], unit: usize, floor: usize) -> Addresses {
     orders[4].sort_by_key(|index| (distance(index), std::cmp::Reverse(life(index))));
     let tries = (WORK / (blocks.len() * blocks.len()).max(1)).clamp(orders.len(), 800);
     let rounds = tries / orders.len();
-    for mut order in orders {
-        for _ in 0..rounds {
-            let addresses = first_fit(blocks, &order, unit);
-            let end = addresses.end;
-            let tops: Vec<usize> = order
-                .iter()
-                .copied()
-                .filter(|&index| addresses.of[index] + blocks[index].bytes > end.saturating_sub(unit))
-                .collect();
-            if end < best.end {
-                best = addresses;
-            }
-            if end <= floor {
-                return best;
-            }
-            // What sticks out on top moves up in the order, half-way to the front, so that what
-            // it displaces is not always the same.
-            for top in tops {
-                if let Some(place) = order.iter().position(|&index| index == top) {
-                    order.remove(place);
-                    order.insert(place / 2, top);
+    let meet = |first: usize, second: usize| blocks[first].meets(&blocks[second]);
+    Space { bytes: |index: usize| blocks[index].bytes, meet, unit }.search(orders, rounds, floor, Some(best))
+}
+
+/// Blocks by their indices, as far as placing them goes, whatever time is like.
+pub(super) struct Space<Bytes, Meet> {
+    /// A block's length.
+    pub bytes: Bytes,
+    /// Whether two blocks live at once.
+    pub meet: Meet,
+    /// What addresses are multiples of.
+    pub unit: usize,
+}
+
+impl<Bytes: Fn(usize) -> usize, Meet: Fn(usize, usize) -> bool> Space<Bytes, Meet> {
+    /// The lowest addresses found by placing the blocks in some orders, `rounds` times in each, after each of which what
+    /// ended up on top comes earlier. `floor` ends the search, `best` is what it has to beat.
+    pub fn search<const ORDERS: usize>(
+        &self,
+        orders: [Vec<usize>; ORDERS],
+        rounds: usize,
+        floor: usize,
+        mut best: Option<Addresses>,
+    ) -> Addresses {
+        for mut order in orders {
+            for _ in 0..rounds {
+                let addresses = self.first_fit(&order);
+                let end = addresses.end;
+                let is_top =
+                    |index: &usize| addresses.of[*index] + (self.bytes)(*index) > end.saturating_sub(self.unit);
+                let tops: Vec<usize> = order.iter().copied().filter(is_top).collect();
+                if best.as_ref().is_none_or(|best| end < best.end) {
+                    best = Some(addresses);
+                }
+                if end <= floor {
+                    return best.unwrap_or_default();
+                }
+                // What sticks out on top moves up in the order, half-way to the front, so that what
+                // it displaces is not always the same.
+                for top in tops {
+                    if let Some(place) = order.iter().position(|&index| index == top) {
+                        order.remove(place);
+                        order.insert(place / 2, top);
+                    }
                 }
             }
         }
+        best.unwrap_or_default()
     }
-    best
+
+    /// Each block in turn at the lowest address that is free while it lives.
+    fn first_fit(&self, order: &[usize]) -> Addresses {
+        // Sorted by address.
+        let mut placed: Vec<(usize, usize, usize)> = Vec::with_capacity(order.len());
+        let mut addresses = Addresses { of: vec![0; order.len()], end: 0 };
+        for &index in order {
+            let bytes = (self.bytes)(index);
+            let mut address = 0;
+            for &(start, end, other) in &placed {
+                // What ends below is out of the way, whenever it lives.
+                if end > address && (self.meet)(other, index) {
+                    if start >= address + bytes {
+                        break;
+                    }
+                    address = address.max(end.next_multiple_of(self.unit));
+                }
+            }
+            let end = address + bytes;
+            let position = placed.partition_point(|&(start, ..)| start <= address);
+            placed.insert(position, (address, end, index));
+            addresses.of[index] = address;
+            addresses.end = addresses.end.max(end.next_multiple_of(self.unit));
+        }
+        addresses
+    }
 }
 
 /// The turn in which most bytes are alive.
@@ -241,31 +297,6 @@ fn first_fit_in_time(blocks: &[Block], unit: usize) -> Addresses {
         }
         let end = address + block.bytes;
         alive.insert(position, (address, end, block));
-        addresses.of[index] = address;
-        addresses.end = addresses.end.max(end.next_multiple_of(unit));
-    }
-    addresses
-}
-
-/// Each block in turn at the lowest address that is free while it lives.
-fn first_fit(blocks: &[Block], order: &[usize], unit: usize) -> Addresses {
-    let mut placed: Vec<(usize, usize, &Block)> = Vec::with_capacity(blocks.len());
-    let mut addresses = Addresses { of: vec![0; blocks.len()], end: 0 };
-    for &index in order {
-        let block = &blocks[index];
-        let mut address = 0;
-        // `placed` is sorted by address
-        for &(start, end, other) in &placed {
-            if other.from <= block.until && block.from <= other.until {
-                if start >= address + block.bytes {
-                    break;
-                }
-                address = address.max(end.next_multiple_of(unit));
-            }
-        }
-        let end = address + block.bytes;
-        let position = placed.partition_point(|&(start, ..)| start <= address);
-        placed.insert(position, (address, end, block));
         addresses.of[index] = address;
         addresses.end = addresses.end.max(end.next_multiple_of(unit));
     }

@@ -166,13 +166,35 @@ pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<P
     if strategy == Strategy::Endless {
         return endless::plan(layers, output);
     }
-    let single: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { batch: Batch::ONE, ..layer.clone() }).collect();
-    let plan = best(&single, output, strategy)?;
-    if strategy != Strategy::Balanced {
-        return Ok(plan);
+    if strategy == Strategy::Balanced {
+        let (single, batched) = with_batches(layers, output)?;
+        return Ok(batched.unwrap_or(single));
     }
-    let most = plan.arena_bytes + plan.arena_bytes / BATCH_MEMORY;
-    Ok(batched(layers, single, output, most)?.unwrap_or(plan))
+    best(&single_rows(layers), output, strategy)
+}
+
+/// As [`plan`] with [`Strategy::Smallest`], and with the batches of [`Strategy::Balanced`] where these take no more memory:
+/// they change the order of rows, now and then for one that takes less.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_in_least(layers: &[LayerRows], output: usize) -> Result<Plan, Error> {
+    let (single, batched) = with_batches(layers, output)?;
+    Ok(batched.filter(|batched| batched.arena_bytes <= single.arena_bytes).unwrap_or(single))
+}
+
+/// The layers with one row in a call.
+fn single_rows(layers: &[LayerRows]) -> Vec<LayerRows> {
+    layers.iter().map(|layer| LayerRows { batch: Batch::ONE, ..layer.clone() }).collect()
+}
+
+/// The plan of [`Strategy::Smallest`], and, if any layer can make several rows in a call, one in which some do.
+fn with_batches(layers: &[LayerRows], output: usize) -> Result<(Plan, Option<Plan>), Error> {
+    let single_rows = single_rows(layers);
+    let single = best(&single_rows, output, Strategy::Smallest)?;
+    let most = single.arena_bytes + single.arena_bytes / BATCH_MEMORY;
+    let batched = batched(layers, single_rows, output, most)?;
+    Ok((single, batched))
 }
 
 /// Batches may take one of so many parts of the least memory in addition.

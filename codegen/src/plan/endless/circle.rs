@@ -2,7 +2,7 @@
 //! beginning. Blocks are placed one after the other, each at the lowest address that is free in its time, in several
 //! orders; those that end up on top are placed earlier in the next try.
 
-use super::super::allocate::Addresses;
+use super::super::allocate::{Addresses, Space};
 
 /// A stretch of time on the circle: `from`, and `length` moments more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,57 +75,8 @@ pub fn place(blocks: &[Block], moments: usize, unit: usize, floor: usize, share:
     orders[3].sort_by_key(|index| (std::cmp::Reverse(blocks[*index].bytes * blocks[*index].length()), from(index)));
     orders[4].sort_by_key(|index| (length(index), bytes(index), from(index)));
     let tries = WORK / (blocks.len() * blocks.len() * share * orders.len()).max(1);
-    let mut best: Option<Addresses> = None;
-    for mut order in orders {
-        for _ in 0..tries.clamp(1, TRIES) {
-            let addresses = first_fit(blocks, &order, moments, unit);
-            let end = addresses.end;
-            let is_top = |index: &usize| addresses.of[*index] + blocks[*index].bytes > end.saturating_sub(unit);
-            let tops: Vec<usize> = order.iter().copied().filter(is_top).collect();
-            if best.as_ref().is_none_or(|best| end < best.end) {
-                best = Some(addresses);
-            }
-            if end <= floor {
-                break;
-            }
-            for top in tops {
-                if let Some(place) = order.iter().position(|&index| index == top) {
-                    order.remove(place);
-                    order.insert(place / 2, top);
-                }
-            }
-        }
-        if best.as_ref().is_some_and(|best| best.end <= floor) {
-            break;
-        }
-    }
-    best.unwrap_or(Addresses { of: Vec::new(), end: 0 })
-}
-
-/// Each block in turn at the lowest address that is free while it lives.
-fn first_fit(blocks: &[Block], order: &[usize], moments: usize, unit: usize) -> Addresses {
-    // Sorted by address.
-    let mut placed: Vec<(usize, usize, &Block)> = Vec::with_capacity(blocks.len());
-    let mut addresses = Addresses { of: vec![0; blocks.len()], end: 0 };
-    for &index in order {
-        let block = &blocks[index];
-        let mut address = 0;
-        for &(start, end, other) in &placed {
-            // What ends below is out of the way, whenever it lives.
-            if end > address && other.meets(block, moments) {
-                if start >= address + block.bytes {
-                    break;
-                }
-                address = address.max(end.next_multiple_of(unit));
-            }
-        }
-        let end = address + block.bytes;
-        let position = placed.partition_point(|&(start, ..)| start <= address);
-        placed.insert(position, (address, end, block));
-        addresses.of[index] = address;
-        addresses.end = addresses.end.max(end.next_multiple_of(unit));
-    }
-    addresses
+    let meet = |first: usize, second: usize| blocks[first].meets(&blocks[second], moments);
+    Space { bytes: |index: usize| blocks[index].bytes, meet, unit }.search(orders, tries.clamp(1, TRIES), floor, None)
 }
 
 #[cfg(test)]
