@@ -6,6 +6,7 @@
 //! - [`read`]: the file of a trained model to a graph; the only place that knows a file format.
 //! - [`passes`]: folds batch norms, fuses activations, infers shapes.
 //! - [`quantize`]: f32 graph and activation ranges to int8 graph.
+//! - [`optimize`]: time against memory; [`target`] the cores, and what each does well.
 //! - [`lower`]: graph to the runtime's kernels, with their integers.
 //! - [`plan`]: in which order rows are made, and where in the arena each lies.
 //! - [`endless`]: which models can run on a series without an end, and on how many rows an output depends.
@@ -33,3 +34,4 @@ pub mod passes;
 pub mod plan;
 pub mod quantize;
 pub mod read;
+pub mod target;

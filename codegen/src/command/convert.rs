@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use microception_codegen::convert::Summary;
 use microception_codegen::error::Error;
-use microception_codegen::optimize::Optimize;
+use microception_codegen::target::Target;
 use serde::Serialize;
 
 use super::settings::{Settings, warn};
@@ -30,52 +31,17 @@ pub struct Convert {
     #[arg(long, value_name = "NAME")]
     arena_section: Option<String>,
     /// The core that it is for. The module serves every core; this one chooses what --optimize leaves open
-    #[arg(long, value_name = "CORE", default_value = "portable")]
+    #[arg(long, value_name = "CORE", default_value = "portable", value_parser = targets())]
     target: Target,
     /// Prints the figures as one JSON object
     #[arg(long)]
     json: bool,
 }
 
-/// Cores of microcontrollers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[value(rename_all = "kebab-case")]
-enum Target {
-    Portable,
-    #[value(name = "cortex-m0plus")]
-    #[serde(rename = "cortex-m0plus")]
-    CortexM0Plus,
-    #[value(name = "cortex-m3")]
-    #[serde(rename = "cortex-m3")]
-    CortexM3,
-    #[value(name = "cortex-m4")]
-    #[serde(rename = "cortex-m4")]
-    CortexM4,
-    #[value(name = "cortex-m7")]
-    #[serde(rename = "cortex-m7")]
-    CortexM7,
-    #[value(name = "cortex-m33")]
-    #[serde(rename = "cortex-m33")]
-    CortexM33,
-    #[value(name = "cortex-m55")]
-    #[serde(rename = "cortex-m55")]
-    CortexM55,
-    #[value(name = "riscv32")]
-    #[serde(rename = "riscv32")]
-    RiscV32,
-}
-
-impl Target {
-    /// What kernels are good at on such a core.
-    fn optimize(self) -> Optimize {
-        match self {
-            Target::CortexM4 | Target::CortexM7 | Target::CortexM33 => Optimize::Balanced,
-            Target::Portable | Target::CortexM0Plus | Target::CortexM3 | Target::CortexM55 | Target::RiscV32 => {
-                Optimize::Size
-            }
-        }
-    }
+/// The names that `--target` takes.
+fn targets() -> impl TypedValueParser<Value = Target> {
+    PossibleValuesParser::new(Target::ALL.map(Target::name))
+        .try_map(|name| Target::named(&name).ok_or_else(|| format!("there is no core named {name:?}")))
 }
 
 /// What `--json` prints.
@@ -83,7 +49,7 @@ impl Target {
 struct Report<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
-    target: Target,
+    target: &'static str,
     out: String,
 }
 
@@ -103,7 +69,7 @@ impl Convert {
         warn(&summary.warnings);
         if self.json {
             let out = self.out.display().to_string();
-            let report = Report { summary: &summary, target: self.target, out };
+            let report = Report { summary: &summary, target: self.target.name(), out };
             return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
         }
         let Summary { model, precision, weight_bytes, step_bytes, flash_bytes, arena_bytes, steps, .. } = &summary;

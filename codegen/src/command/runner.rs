@@ -42,7 +42,7 @@ impl Runner {
             return Ok(Runner::Host(Box::new(machine)));
         }
         let board = board::named(name)?;
-        let (module, _) = settings.conversion(board.optimize).to_module_of(prepared)?;
+        let (module, _) = settings.conversion(board.core.optimize()).to_module_of(prepared)?;
         let file = module_file(&module.text)?;
         let elf = firmware::build(file.path(), board, Program::Serve);
         let elf = elf.map_err(|error| error.in_file(&settings.model))?;

@@ -1,7 +1,7 @@
 //! The boards there are.
 
 use crate::error::Error;
-use crate::optimize::Optimize;
+use crate::target::Target;
 
 /// A board: a folder of `boards/`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,22 +12,22 @@ pub struct Board {
     pub target: &'static str,
     /// What QEMU calls it; `None` for a board that QEMU does not emulate.
     pub machine: Option<&'static str>,
-    /// What its core's kernels are good at, where the user does not say: see [`Optimize`].
-    pub optimize: Optimize,
+    /// Its core.
+    pub core: Target,
 }
 
 /// All boards.
 pub const BOARDS: &[Board] = &[
-    emulated("mps2-an385", "thumbv7m-none-eabi", Optimize::Size),
-    emulated("mps2-an386", "thumbv7em-none-eabihf", Optimize::Balanced),
-    emulated("mps2-an500", "thumbv7em-none-eabihf", Optimize::Balanced),
-    emulated("mps2-an505", "thumbv8m.main-none-eabihf", Optimize::Balanced),
-    emulated("mps3-an547", "thumbv8m.main-none-eabihf", Optimize::Size),
+    emulated("mps2-an385", "thumbv7m-none-eabi", Target::CortexM3),
+    emulated("mps2-an386", "thumbv7em-none-eabihf", Target::CortexM4),
+    emulated("mps2-an500", "thumbv7em-none-eabihf", Target::CortexM7),
+    emulated("mps2-an505", "thumbv8m.main-none-eabihf", Target::CortexM33),
+    emulated("mps3-an547", "thumbv8m.main-none-eabihf", Target::CortexM55),
 ];
 
 /// A board whose name is QEMU's.
-const fn emulated(name: &'static str, target: &'static str, optimize: Optimize) -> Board {
-    Board { name, target, machine: Some(name), optimize }
+const fn emulated(name: &'static str, target: &'static str, core: Target) -> Board {
+    Board { name, target, machine: Some(name), core }
 }
 
 /// The board of that name.
