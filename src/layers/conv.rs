@@ -38,7 +38,8 @@ pub struct Int8<'a> {
     /// Window and widths.
     pub geometry: Geometry,
     /// Each channel's column `[vertical][horizontal][input channel]`, of each vertical tap filled up with zeros to a
-    /// multiple of [`simd::QUAD`], the columns of two channels interleaved as [`simd::portable`] has it, in this core's order ([`simd::arrange`]).
+    /// multiple of [`simd::QUAD`], the columns of two channels interleaved as [`simd::portable`] has it, in whole groups and
+    /// in this core's order ([`simd::arrange`]).
     pub weights: &'a [i8],
     /// Per output channel.
     pub channels: &'a [Channel],

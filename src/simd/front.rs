@@ -3,6 +3,8 @@
 #[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
 use super::Sum;
 use super::TAPS;
+#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+use super::{LANES, Pair, portable};
 
 /// A [`Sum`], as the loops of `add` take it. They read neighbours at once.
 #[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
@@ -49,7 +51,7 @@ impl Addition {
     }
 }
 
-/// PixelGroups of four channels in `dot_pixels`, of which every pixel, weight and sum is there.
+/// Groups of four channels in `dot_pixels`, of which every pixel, weight and sum is there.
 pub(super) struct PixelGroups {
     /// How many there are.
     pub count: usize,
@@ -85,5 +87,29 @@ impl PixelGroups {
         {
             super::portable::dot_pixels_from(self.count, pixels, weights, sums);
         }
+    }
+}
+
+/// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
+/// lane's, up to `end` (not `lane`): `(run, step, lane, quads, end)`.
+#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+pub(super) type WidenQuads = unsafe extern "C" fn(*const i8, usize, *mut Pair, usize, *mut Pair);
+
+/// As [`portable::widen`], with a form's own loop.
+#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+#[inline(always)]
+pub(super) fn widen(
+    run: &[i8],
+    step: usize,
+    lanes: core::ops::Range<usize>,
+    tile: &mut [Pair],
+    widen_quads: WidenQuads,
+) {
+    let quads = tile.len() / (2 * LANES);
+    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+        let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
+        // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
+        // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
+        unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
     }
 }

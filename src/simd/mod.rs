@@ -75,7 +75,10 @@ pub const LANES: usize = 4;
 pub const FILTERS: usize = 2;
 
 /// Pairs of filters whose weights take turns word by word, on this core: see [`arrange`].
-pub const STREAMS: usize = if cfg!(all(microception_dsp, not(microception_helium))) { 2 } else { 1 };
+pub const STREAMS: usize = if cfg!(all(microception_dsp, not(microception_helium))) { MOST_STREAMS } else { 1 };
+
+/// The same on the core that has most: a generated module has so many pairs or none.
+pub const MOST_STREAMS: usize = 2;
 
 /// Brings interleaved weights from the order of a generated module, which has one pair of filters behind the other, into
 /// that of this core, where the words of [`STREAMS`] pairs take turns. `pair_bytes` are those of a pair of filters; pairs

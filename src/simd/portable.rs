@@ -106,8 +106,9 @@ fn fill_lanes(word: Pair, lanes: ops::Range<usize>, tile: &mut [Pair]) {
 /// Multiplies the columns of a tile with all filters and stores the requantized sums as pixels
 /// `[pixel][channel]`: as many of the lanes as `output` has room for.
 ///
-/// `weights` are interleaved and [arranged](super::arrange), filters of as many quads as the tile, and of whole groups. No weight is -128, and every channel's factor must be
-/// [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay below [`LARGEST_SUM`](super::LARGEST_SUM):
+/// `weights` are interleaved and [arranged](super::arrange), filters of as many quads as the tile, in whole groups. No weight
+/// is -128, and every channel's factor must be [bounded](crate::quantized::Factor::is_bounded) for its sums, which must stay
+/// below [`LARGEST_SUM`](super::LARGEST_SUM):
 /// other results are unspecified, as with a second filter's weight of 128 (a byte of 127 beside a negative weight of the
 /// first). Nothing is written where weights are missing. What the tile holds afterwards is unspecified: a form may bring
 /// it into an order of its own.
@@ -402,8 +403,8 @@ impl Row<'_> {
         self.channels.len().wrapping_mul(self.width)
     }
 
-    /// The part of `output` that holds so many rows, of some output each, if all is there that they take but lines, and of the form that they
-    /// take: at most two padded places to the left, whole words of channels, no more than
+    /// The part of `output` that holds so many rows, of some output each, if all is there that they take but lines, and of the
+    /// form that they take: at most two padded places to the left, whole words of channels, no more than
     /// [`Geometry`](crate::layers::Geometry) can say.
     pub(super) fn fitting<'o>(&self, rows: usize, output: &'o mut [i8]) -> Option<&'o mut [i8]> {
         let Row { width, output_width, stride, left, .. } = *self;

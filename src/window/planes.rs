@@ -51,6 +51,14 @@ impl Planes {
 /// The table's entry for a line on padding: nothing lies there.
 const OUTSIDE: u16 = u16::MAX;
 
+/// By how much the addresses in a table of lines are shifted to the right: planes, whose addresses are multiples of `unit`,
+/// and their lines of `line_bytes` begin at multiples of two to the power of it. Of no lines, any does.
+#[inline]
+pub const fn address_shift(unit: usize, line_bytes: usize) -> u32 {
+    let (planes, lines) = (unit.trailing_zeros(), line_bytes.trailing_zeros());
+    (if planes < lines { planes } else { lines }) & 31
+}
+
 /// Makes planes `[line][column][channel]`: calls `kernel` once for each, with all lines of the output plane as its rows.
 /// Scratch: [`Planes::table_bytes`], then the kernel's.
 ///
@@ -73,8 +81,7 @@ pub fn by_lines(planes: &Planes, call: Call<'_>, kernel: impl Fn(Call<'_>)) {
     let table: &mut [u16] = try_cast_slice_mut(table).unwrap_or(&mut []);
     let output_height = usize::from(planes.output_height);
     let line_bytes = input.line_bytes.checked_div(usize::from(planes.height)).unwrap_or(0);
-    // Both planes and lines begin at multiples of it. Of no lines, any does.
-    let shift = input.unit.trailing_zeros().min(line_bytes.trailing_zeros()) & 31;
+    let shift = address_shift(input.unit, line_bytes);
     let origin = input.addresses.iter().copied().min().map_or(0, |first| usize::from(first).wrapping_mul(input.unit));
     let pieces = input.pieces.after(origin, usize::from(OUTSIDE) << shift);
     let [plane_stride, _] = planes.stride.map(usize::from);

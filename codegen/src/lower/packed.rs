@@ -2,8 +2,8 @@
 
 use microception::simd::{self, float::FILTERS};
 
-/// Filters that a core multiplies at once, at most: two by two, and two pairs on those with DSP instructions.
-const GROUP: usize = 2 * simd::FILTERS;
+/// Filters that a core multiplies at once, at most.
+const GROUP: usize = simd::FILTERS * simd::MOST_STREAMS;
 
 /// Filters of `length` elements each, a line of the window having `run` of them, as [`simd::multiply_tile`] reads
 /// them: two by two in one 16-bit number, filled up with zeros to whole quads of each line and whole groups of filters.

@@ -10,6 +10,8 @@ pub mod endless;
 pub mod flow;
 pub mod schedule;
 
+use microception::window::planes;
+
 use crate::error::Error;
 
 use allocate::Blocks;
@@ -389,7 +391,7 @@ impl Plan {
         let (Some(line_bytes), Some(&input)) = (layer.line_bytes, layer.inputs.first()) else { return Ok(()) };
         let lines = &step.lines[0];
         let (Some(first), Some(last)) = (lines.iter().min(), lines.iter().max()) else { return Ok(()) };
-        let unit = 1usize << line_bytes.trailing_zeros().min(self.unit.trailing_zeros()).min(31);
+        let unit = 1usize << planes::address_shift(self.unit, line_bytes);
         let span = last - first + layers[input].row_bytes;
         if span / unit >= usize::from(u16::MAX) {
             let reason = format!(

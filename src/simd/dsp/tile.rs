@@ -8,7 +8,7 @@ use core::ptr::null_mut;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
-use crate::simd::{FILTERS, LANES, Pair, STREAMS, portable};
+use crate::simd::{FILTERS, LANES, Pair, STREAMS, front};
 
 /// A quad becomes two pairs, stored at two distances from r4.
 macro_rules! widen_quad {
@@ -54,23 +54,16 @@ macro_rules! results {
     };
 }
 
-/// As [`portable::widen`], to the bit: four quads in 22 instructions.
+/// As [`portable::widen`](crate::simd::portable::widen), to the bit: four quads in 22 instructions.
 #[inline]
 pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
-    let quads = tile.len() / (2 * LANES);
-    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
-        let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
-        // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
-        // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
-        unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
-    }
+    front::widen(run, step, lanes, tile, widen_quads);
 }
 
-/// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
-/// lane's, up to `end` (not `lane`). LDR works at any alignment.
+/// See [`front::WidenQuads`]. LDR works at any alignment.
 ///
 /// # Safety
-/// See [`widen`].
+/// See [`front::widen`].
 #[unsafe(naked)]
 unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, quads: usize, end: *mut Pair) {
     naked_asm!(
@@ -113,7 +106,7 @@ unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, q
     )
 }
 
-/// As [`portable::multiply_tile`], to the bit: sixteen products in
+/// As [`portable::multiply_tile`](crate::simd::portable::multiply_tile), to the bit: sixteen products in
 /// fourteen instructions, a result in eleven.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {

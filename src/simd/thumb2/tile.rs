@@ -12,7 +12,7 @@ use core::ops;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
-use crate::simd::{FILTERS, LANES, Pair, portable};
+use crate::simd::{FILTERS, LANES, Pair, front};
 
 /// A quad becomes two pairs, stored at two distances from r6.
 macro_rules! widen_quad {
@@ -45,23 +45,16 @@ macro_rules! add_products {
     };
 }
 
-/// As [`portable::widen`], to the bit.
+/// As [`portable::widen`](crate::simd::portable::widen), to the bit.
 #[inline]
 pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
-    let quads = tile.len() / (2 * LANES);
-    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
-        let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
-        // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
-        // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
-        unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
-    }
+    front::widen(run, step, lanes, tile, widen_quads);
 }
 
-/// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
-/// lane's, up to `end` (not `lane`). LDR works at any alignment.
+/// See [`front::WidenQuads`]. LDR works at any alignment.
 ///
 /// # Safety
-/// See [`widen`].
+/// See [`front::widen`].
 #[unsafe(naked)]
 unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, quads: usize, end: *mut Pair) {
     naked_asm!(
@@ -94,7 +87,7 @@ unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, q
     )
 }
 
-/// As [`portable::multiply_tile`], to the bit.
+/// As [`portable::multiply_tile`](crate::simd::portable::multiply_tile), to the bit.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
     let stride = channels.len();
