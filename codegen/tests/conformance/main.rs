@@ -4,6 +4,11 @@
 #[path = "../common/arrays.rs"]
 mod arrays;
 mod fixture;
+#[macro_use]
+#[path = "../common/group_tests.rs"]
+mod group_tests;
+#[path = "../common/groups.rs"]
+mod groups;
 mod series;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
@@ -14,22 +19,6 @@ use microception_codegen::host::Machine;
 use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::plan::Strategy;
 use microception_codegen::{passes, quantize, read};
-
-/// Each group with as many models as it has, and a test of its own.
-macro_rules! groups {
-    ($($name:ident: $models:literal,)*) => {
-        const GROUPS: &[&str] = &[$(stringify!($name)),*];
-
-        mod group {
-            $(
-                #[test]
-                fn $name() {
-                    crate::check(stringify!($name), $models);
-                }
-            )*
-        }
-    };
-}
 
 groups! {
     activation_layers: 17,
@@ -164,11 +153,4 @@ fn within_steps(name: &str, errors: &[f32]) -> Result<(), String> {
         ));
     }
     Ok(())
-}
-
-#[test]
-fn every_group_is_checked() {
-    let mut checked = GROUPS.to_vec();
-    checked.sort_unstable();
-    assert_eq!(fixture::groups(), checked);
 }

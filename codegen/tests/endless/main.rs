@@ -4,6 +4,8 @@
 mod arrays;
 #[path = "../conformance/fixture.rs"]
 mod conformance;
+#[path = "../common/groups.rs"]
+mod groups;
 #[path = "../common/naive.rs"]
 mod naive;
 mod random;
@@ -191,7 +193,7 @@ fn a_series_row_by_row_is_what_litert_computes() {
 #[test]
 fn a_series_row_by_row_is_what_keras_computes() {
     let mut endless = 0;
-    for model in conformance::groups().iter().flat_map(|group| conformance::group(group)) {
+    for model in groups::names(&conformance::folder()).iter().flat_map(|group| conformance::group(group)) {
         let (_, file) = &model.files[0];
         let Ok(graph) = read::read_bytes(file, &model.name).and_then(passes::run) else { continue };
         let Ok(mut machine) = Machine::new(&graph, Strategy::Endless) else { continue };

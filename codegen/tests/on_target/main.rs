@@ -5,7 +5,6 @@
 mod arrays;
 mod cases;
 #[path = "../conformance/fixture.rs"]
-#[expect(dead_code, reason = "shared with the tests of the table of layers, which use all of it")]
 mod conformance;
 mod endless;
 #[path = "../litert/fixture.rs"]

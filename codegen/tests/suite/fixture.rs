@@ -57,20 +57,9 @@ impl Model {
     }
 }
 
-fn folder() -> PathBuf {
+/// Where the groups are.
+pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/tflite")
-}
-
-/// The groups that are there, in the order of their names.
-pub fn groups() -> Vec<String> {
-    let files = std::fs::read_dir(folder()).expect("the fixtures are in the repository");
-    let files = files.map(|entry| entry.expect("readable").path());
-    let mut names: Vec<String> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "npz"))
-        .map(|file| file.file_stem().expect("a file").to_string_lossy().into_owned())
-        .collect();
-    names.sort();
-    names
 }
 
 /// The models of a group.

@@ -5,6 +5,11 @@
 mod arrays;
 #[expect(dead_code, reason = "shared with the tests of the command, which write inputs")]
 mod fixture;
+#[macro_use]
+#[path = "../common/group_tests.rs"]
+mod group_tests;
+#[path = "../common/groups.rs"]
+mod groups;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
 
@@ -17,22 +22,6 @@ use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::read::{read_bytes, tflite_operators};
-
-/// Each group with as many models as it has, and a test of its own.
-macro_rules! groups {
-    ($($name:ident: $models:literal,)*) => {
-        const GROUPS: &[&str] = &[$(stringify!($name)),*];
-
-        mod group {
-            $(
-                #[test]
-                fn $name() {
-                    crate::check(stringify!($name), $models);
-                }
-            )*
-        }
-    };
-}
 
 groups! {
     add: 21,
@@ -193,13 +182,6 @@ fn by_rows(model: &Model, tensors: usize) -> Result<usize, String> {
         }
     }
     Ok(tensors)
-}
-
-#[test]
-fn every_group_is_checked() {
-    let mut checked = GROUPS.to_vec();
-    checked.sort_unstable();
-    assert_eq!(fixture::groups(), checked);
 }
 
 #[test]
