@@ -85,6 +85,9 @@ pub struct Call<'a> {
     pub row: usize,
     /// How many output rows it makes.
     pub rows: usize,
+    /// Whether the output is written over the first line of the first input: then that line shows as one that does not
+    /// exist, and the output holds its values.
+    pub in_place: bool,
 }
 
 /// A stretch of the arena.
@@ -102,7 +105,7 @@ impl<'a> Call<'a> {
     ///
     /// `addresses` and `lines` are as in [`Step`](crate::model::Step), `line_bytes` as in
     /// [`RowBytes`](crate::model::RowBytes). An output or scratch outside the arena, or one that
-    /// overlaps the other, shows as empty.
+    /// overlaps the other, shows as empty; a line in the output or the scratch does not exist.
     pub(crate) fn over(
         arena: &'a mut [u8],
         addresses: [&'a [u16]; 2],
@@ -132,6 +135,8 @@ impl<'a> Call<'a> {
             Pieces { bytes: [before, between, after], base: [0, low_end, high.address.wrapping_add(high.length)] };
         let [first_addresses, second_addresses] = addresses;
         let [first_bytes, second_bytes] = line_bytes;
+        let in_place =
+            first_addresses.first().is_some_and(|&line| usize::from(line).wrapping_mul(unit) == output.address);
         Call {
             inputs: [
                 Lines { pieces, addresses: first_addresses, unit, line_bytes: first_bytes, first },
@@ -141,6 +146,7 @@ impl<'a> Call<'a> {
             scratch: scratch_bytes,
             row: 0,
             rows: 0,
+            in_place,
         }
     }
 
@@ -170,7 +176,7 @@ impl<'a> Call<'a> {
         let none = Lines { pieces: Pieces::default(), addresses: &[], unit: 4, line_bytes: 0, first: 0 };
         let lines =
             Lines { pieces, addresses: CONSECUTIVE.get(..count).unwrap_or(&[]), unit: line_bytes, line_bytes, first };
-        Call { inputs: [lines, none], output, scratch, row: 0, rows }
+        Call { inputs: [lines, none], output, scratch, row: 0, rows, in_place: false }
     }
 
     /// The same call with a second input, laid out as the first of [`on_lines`](Call::on_lines).

@@ -317,5 +317,20 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         Kernel::SoftmaxInt8(layer) => softmax::int8(layer, call),
         Kernel::Flatten => flatten::flatten(call),
         Kernel::ByLines { planes, kernel } => by_lines(planes, call, |call| run(kernel, call)),
+        Kernel::InPlace { kernel, input } => run_in_place(kernel, *input, call),
+    }
+}
+
+/// Of other kernels no plan asks for it.
+fn run_in_place(kernel: &Kernel, input: usize, call: Call<'_>) {
+    match kernel {
+        Kernel::ConvInt8(layer) => {
+            let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+            conv::int8_in_place(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::Pairwise(layer) => elementwise::pairwise_in_place(layer, input, call),
+        Kernel::ActivationF32(function) => elementwise::activation_in_place(*function, call),
+        Kernel::ActivationInt8(table) => activation::int8_in_place(&activation::Int8 { table }, call),
+        kernel => run(kernel, call),
     }
 }

@@ -101,7 +101,12 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Erro
         Optimize::Ram => least_arena(graph, planned)?,
         _ => planned(transformed(graph, optimize)?)?,
     };
-    let kernels = lower::kernels(graph, &transformed)?;
+    let kernels = lower::kernels(graph, &transformed)?.into_iter().zip(&plan.in_place);
+    let kernels = kernels.map(|(kernel, in_place)| match *in_place {
+        Some(input) => Kernel::InPlace { kernel: Box::new(kernel), input },
+        None => kernel,
+    });
+    let kernels = kernels.collect();
     Ok(Lowered { graph: planned_graph, kernels, layers, output, plan })
 }
 

@@ -97,6 +97,31 @@ pub fn int8(layer: &Int8, call: Call<'_>) {
     }
 }
 
+/// As [`int8`], over the rows of the first `input`, 0, or the second.
+///
+/// ```
+/// use microception::layers::add;
+/// use microception::quantized::{Factor, Range};
+/// use microception::window::Call;
+/// let half = Factor { multiplier: 1 << 30, shift: 0 };
+/// let output_factor = Factor { multiplier: 1 << 30, shift: -18 };
+/// let range = Range { zero_point: 0, clamp: [-128, 127] };
+/// let layer = add::Int8 { zero_points: [0, 0], factors: [half, half], output_factor, range };
+/// let mut values = [5u8, 100];
+/// add::int8_in_place(&layer, 1, Call::on_lines(&[7, 100], 1, 0, &mut values, &mut [], 1));
+/// assert_eq!(values, [12, 127]);
+/// ```
+pub fn int8_in_place(layer: &Int8, input: usize, call: Call<'_>) {
+    let (sum, swapped) = layer.short();
+    let (first, second, mut values) = call.binary::<i8, i8>();
+    let (others, is_first) = if input == 0 { (second, !swapped) } else { (first, swapped) };
+    for others in others.iter() {
+        let (row, rest) = values.split_at_mut_checked(others.len()).unwrap_or_default();
+        values = rest;
+        simd::add_in_place(&sum, others, is_first, row);
+    }
+}
+
 /// How far the operands are shifted left before they are brought to one scale.
 pub const LEFT_SHIFT: u32 = 20;
 

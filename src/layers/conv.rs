@@ -216,6 +216,46 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     each_tile(layer, call, simd::multiply_tile);
 }
 
+/// Whether [`int8_in_place`] can run a layer of this shape: pointwise with stride 1, as many output channels as input channels,
+/// and whole quads of them.
+pub const fn is_in_place(geometry: &Geometry, output_channels: usize) -> bool {
+    let Geometry { kernel: [vertical, horizontal], stride: [down, across], channels, width, output_width, .. } =
+        *geometry;
+    let pointwise = vertical == 1 && horizontal == 1 && down == 1 && across == 1 && width == output_width;
+    pointwise && channels as usize == output_channels && output_channels.is_multiple_of(simd::QUAD)
+}
+
+/// As [`int8`], over the input, of a layer that [can](is_in_place). The call's lines lie one after the other, as its rows do.
+///
+/// ```
+/// use microception::layers::{Geometry, conv};
+/// use microception::quantized::{Channel, Range};
+/// use microception::simd;
+/// use microception::window::Call;
+/// // of two pairs of filters: each channel takes its neighbour's value, doubled and halved
+/// let weights = simd::arrange([0, 2, 0, 0,  2, 0, 0, 0,  0, 0, 0, 2,  0, 0, 2, 0], 8);
+/// let layer = conv::Int8 {
+///     geometry: Geometry { width: 1, channels: 4, output_width: 1, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
+///     weights: bytemuck::cast_slice(&weights),
+///     channels: &[Channel::new(0, i32::MAX, -1); 4],
+///     padding: 0,
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let (mut values, mut scratch) = ([10u8, 20, 30, 40], [0u32; 8]);
+/// conv::int8_in_place(&layer, Call::on_lines(&[], 0, 0, &mut values, bytemuck::cast_slice_mut(&mut scratch), 1));
+/// assert_eq!(values, [20, 10, 40, 30]);
+/// ```
+pub fn int8_in_place(layer: &Int8<'_>, call: Call<'_>) {
+    let channels = usize::from(layer.geometry.channels);
+    let (_, pixels, scratch) = call.unary::<i8, i8>();
+    let tile: &mut [simd::Pair] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    for pixels in pixels.chunks_mut(channels.wrapping_mul(simd::LANES).max(1)) {
+        let lanes = pixels.len().checked_div(channels).unwrap_or(0);
+        simd::widen(pixels, channels, 0..lanes, tile);
+        simd::multiply_tile(tile, layer.weights, layer.channels, &layer.range, pixels);
+    }
+}
+
 /// As [`int8`], for any factors: requantized in the literal steps of the specification.
 pub fn int8_literal(layer: &Int8<'_>, call: Call<'_>) {
     each_tile(layer, call, simd::multiply_tile_literal);

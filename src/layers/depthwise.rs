@@ -195,7 +195,8 @@ pub const fn int8_3x3_scratch_bytes(geometry: &Geometry, rows: usize) -> usize {
 
 /// Makes rows `[column][channel]` of a layer that [`is_3x3`] and whose factors are all
 /// [bounded](crate::quantized::Factor::is_bounded) for their sums. Its weights are in the order of
-/// [`simd::TAPS_3X3`], channel by channel. Scratch: [`int8_3x3_scratch_bytes`].
+/// [`simd::TAPS_3X3`], channel by channel. Scratch: [`int8_3x3_scratch_bytes`]. A call [in place](Call::in_place) makes one row over
+/// the topmost line under its window, which is as long.
 ///
 /// ```
 /// use microception::layers::{Geometry, depthwise};
@@ -215,12 +216,12 @@ pub const fn int8_3x3_scratch_bytes(geometry: &Geometry, rows: usize) -> usize {
 /// ```
 pub fn int8_3x3(layer: &Int8<'_>, call: Call<'_>) {
     let &Int8 { ref geometry, weights, channels, padding, range } = layer;
-    let rows = call.rows;
+    let (rows, in_place) = (call.rows, call.in_place);
     let (window, output, scratch) = call.unary::<i8, i8>();
     let Geometry { width, output_width, stride: [_, stride], left, .. } = *geometry;
     let [width, output_width] = [width, output_width].map(usize::from);
-    let row =
-        simd::Row { width, output_width, stride: stride.into(), left: left.into(), padding, weights, channels, range };
+    let (stride, left) = (stride.into(), left.into());
+    let row = simd::Row { width, output_width, stride, left, padding, weights, channels, range, in_place };
     let scratch: &mut [u32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
     simd::convolve_3x3(&row, rows, |row, tap| geometry.line(&window, row, tap), scratch, output);
 }

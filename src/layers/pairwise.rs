@@ -64,6 +64,31 @@ pub fn same<T: Pod>(pair: &impl Pair<T>, call: Call<'_>) {
     }
 }
 
+/// As [`same`], over the rows of the first `input`, 0, or the second.
+///
+/// ```
+/// use microception::layers::{pairwise, subtract};
+/// use microception::window::Call;
+/// let mut values = [1.0f32, -2.0];
+/// let call = Call::on_lines(&[], 0, 0, bytemuck::cast_slice_mut(&mut values), &mut [], 1)
+///     .and_lines(bytemuck::cast_slice(&[3.0f32, -4.0]), 1);
+/// pairwise::same_in_place(&subtract::F32 { clamp: [f32::MIN, f32::MAX] }, 0, call);
+/// assert_eq!(values, [-2.0, 2.0]);
+/// ```
+pub fn same_in_place<T: Pod>(pair: &impl Pair<T>, input: usize, call: Call<'_>) {
+    let pair = *pair;
+    let (first, second, mut values) = call.binary::<T, T>();
+    let is_first = input == 0;
+    let others = if is_first { second } else { first };
+    for others in others.iter() {
+        let (row, rest) = values.split_at_mut_checked(others.len()).unwrap_or_default();
+        values = rest;
+        for (value, &other) in row.iter_mut().zip(others) {
+            *value = if is_first { pair.of(*value, other) } else { pair.of(other, *value) };
+        }
+    }
+}
+
 /// Makes rows `[column][channel]` of operands that are repeated. An input with one line serves all rows of
 /// the call. Scratch: none.
 ///

@@ -94,7 +94,7 @@ pub use depthwise::{convolve_3x3, dot_pixels};
 #[cfg(not(microception_helium))]
 pub use dot::dot_i8;
 #[cfg(not(microception_helium))]
-pub use elementwise::add;
+pub use elementwise::{add, add_in_place};
 #[cfg(not(microception_helium))]
 pub use pool::{add_pixels, maximum};
 #[cfg(not(microception_helium))]

@@ -592,8 +592,11 @@ fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &m
     let before_right = row.left.wrapping_add(full);
     // Pixels are written by four, and a window is read with the column behind it.
     let written = full.next_multiple_of(4).wrapping_add(row.left).max(columns.wrapping_add(1));
+    // What is read in place is what is written over.
+    let start = output.as_mut_ptr();
     let is_aligned = |line: &&[i8]| line.as_ptr().addr().is_multiple_of(4);
-    if !lines.iter().flatten().all(is_aligned) || size_of_val(scratch) < written.wrapping_mul(COLUMN_BYTES) {
+    let all_aligned = lines.iter().flatten().all(is_aligned) && (!row.in_place || start.addr().is_multiple_of(4));
+    if !all_aligned || size_of_val(scratch) < written.wrapping_mul(COLUMN_BYTES) {
         let line = |_, tap: usize| lines.get(tap).copied().flatten();
         return super::dsp::convolve_3x3(row, 1, line, scratch, output);
     }
@@ -613,13 +616,17 @@ fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &m
         weights: row.weights.as_ptr(),
         channels: row.channels.as_ptr(),
         zero_point: row.range.zero_point,
-        output: output.as_mut_ptr(),
+        output: start,
         stride: channels,
         outputs: row.output_width,
     };
+    if row.in_place {
+        (group.lines[0], group.steps[0]) = (start.cast_const(), channels);
+    }
     for _ in 0..channels / 4 {
         // SAFETY: of each line the function reads a word at each of `full` pixels, at most `width`, `steps` apart, and
-        // of a missing line that of `padding`: all are aligned. Of `weights` it reads 48 bytes, of `channels` 4. All are
+        // of a missing line that of `padding`: all are aligned. In place a line is the output, of which no channels are
+        // written before all of theirs have been read. Of `weights` it reads 48 bytes, of `channels` 4. All are
         // there for each group of four channels, as was checked above. It writes `left` columns to `planes`, behind
         // them `full` by four, then `right` columns where `full` end, and reads four columns at each output: of `columns`
         // and one behind them, and `scratch` holds `written`. It writes 4 bytes at each of `outputs` pixels, `stride`
@@ -881,9 +888,28 @@ unsafe extern "C" fn dot_bytes(weights: *const i8, values: *const i8, accumulato
 }
 
 /// As [`portable::add`](super::portable::add), to the bit: four sums in twenty instructions.
-#[inline(never)]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
     let length = output.len().min(first.len()).min(second.len());
+    let start = output.as_mut_ptr();
+    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
+    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
+}
+
+/// As [`portable::add_in_place`](super::portable::add_in_place), to the bit.
+pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
+    let length = values.len().min(others.len());
+    let start = values.as_mut_ptr();
+    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
+    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
+    unsafe { add_bytes(sum, first, second, start, length) };
+}
+
+/// Adds `length` bytes.
+///
+/// # Safety
+/// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
+#[inline(never)]
+unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
     let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
     let addition = Addition {
         second_zero: second_zero.wrapping_neg(),
@@ -896,12 +922,13 @@ pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
         length,
     };
     if length != 0 {
-        // SAFETY: the function reads `length` bytes, not 0, from either input and writes as many to `output`, no more
-        // than they hold.
-        unsafe { add_vectors(&addition, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
+        // SAFETY: the function reads `length` bytes, not 0, from either input and writes as many to `output`, each vector
+        // after the same of the inputs has been read.
+        unsafe { add_vectors(&addition, first, second, output) };
     }
     if range.clamp != [i8::MIN, i8::MAX] {
-        clamp(output.get_mut(..length).unwrap_or(&mut []), range.clamp);
+        // SAFETY: `output` holds `length` bytes, which nothing else refers to, and is no null pointer.
+        clamp(unsafe { core::slice::from_raw_parts_mut(output, length) }, range.clamp);
     }
 }
 

@@ -37,11 +37,11 @@ pub use dsp::dot_pixels;
 #[cfg(microception_dsp)]
 pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{add, add_pixels, convolve_3x3, dot_i8, maximum, multiply_tile, widen};
+pub use dsp::{add, add_in_place, add_pixels, convolve_3x3, dot_i8, maximum, multiply_tile, widen};
 
 #[cfg(microception_helium)]
 pub use helium::{
-    add, convolve_3x3, dot_i8, fill, maximum, multiply_tile, multiply_tile as multiply_tile_literal,
+    add, add_in_place, convolve_3x3, dot_i8, fill, maximum, multiply_tile, multiply_tile as multiply_tile_literal,
     multiply_tile_once, widen,
 };
 
@@ -49,10 +49,10 @@ pub use helium::{
 pub use portable::{fill, multiply_tile_literal, multiply_tile_once};
 
 #[cfg(microception_thumb2)]
-pub use thumb2::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
+pub use thumb2::{add, add_in_place, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
 #[cfg(not(any(microception_dsp, microception_thumb2)))]
-pub use portable::{add, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
+pub use portable::{add, add_in_place, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 #[cfg(not(microception_dsp))]
 pub use winograd::{multiply_transformed, transform_pixels, transform_run};
 

@@ -323,11 +323,40 @@ pub struct Sum {
 /// ```
 #[inline]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
-    let [first_zero, second_zero] = sum.zero_points;
     for ((output, &first), &second) in output.iter_mut().zip(first).zip(second) {
-        let second = sum.factor.of((i32::from(second) - second_zero) << 20);
+        *output = sum.of(first, second);
+    }
+}
+
+/// As [`add`], with the sums written over `values`: the first input if `is_first`, else the second.
+///
+/// ```
+/// use microception::quantized::{Factor, Range};
+/// use microception::simd::{Sum, portable::add_in_place};
+/// let sum = Sum {
+///     zero_points: [10, 0],
+///     factor: Factor { multiplier: i32::MAX, shift: -1 },
+///     output: Factor { multiplier: 1 << 30, shift: -19 },
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let mut values = [15, -100];
+/// add_in_place(&sum, &[7, -110], true, &mut values);
+/// assert_eq!(values, [6, -110]);
+/// ```
+#[inline]
+pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
+    for (value, &other) in values.iter_mut().zip(others) {
+        *value = if is_first { sum.of(*value, other) } else { sum.of(other, *value) };
+    }
+}
+
+impl Sum {
+    #[inline]
+    fn of(&self, first: i8, second: i8) -> i8 {
+        let [first_zero, second_zero] = self.zero_points;
+        let second = self.factor.of((i32::from(second) - second_zero) << 20);
         let first = (i32::from(first) - first_zero) << 19;
-        *output = sum.range.requantize_bounded(first.wrapping_add(second), sum.output);
+        self.range.requantize_bounded(first.wrapping_add(second), self.output)
     }
 }
 
@@ -385,6 +414,9 @@ pub struct Row<'a> {
     pub channels: &'a [Channel],
     /// The output's zero point and range.
     pub range: Range,
+    /// Whether the only row's topmost line is what the output holds, where it is written over: a line as long as the row
+    /// that comes of it, or shorter. Then scratch holds a word for each of its pixels.
+    pub in_place: bool,
 }
 
 /// The lines under a row's window, from the top; those on padding are `None`.
@@ -405,7 +437,7 @@ impl Row<'_> {
 
     /// The part of `output` that holds so many rows, of some output each, if all is there that they take but lines, and of the
     /// form that they take: at most two padded places to the left, whole words of channels, no more than
-    /// [`Geometry`](crate::layers::Geometry) can say.
+    /// [`Geometry`](crate::layers::Geometry) can say; in place one row, no shorter than its line.
     pub(super) fn fitting<'o>(&self, rows: usize, output: &'o mut [i8]) -> Option<&'o mut [i8]> {
         let Row { width, output_width, stride, left, .. } = *self;
         let channels = self.channels.len();
@@ -415,7 +447,8 @@ impl Row<'_> {
         let row_elements = channels.wrapping_mul(output_width);
         let has_room = output.len().checked_div(row_elements).is_some_and(|most| rows <= most);
         let has_weights = self.weights.len() >= channels.wrapping_mul(super::TAPS_3X3.len());
-        if !(is_small && has_form && has_room && has_weights) {
+        let has_line = !self.in_place || rows == 1 && width <= output_width;
+        if !(is_small && has_form && has_room && has_weights && has_line) {
             return None;
         }
         output.get_mut(..rows.wrapping_mul(row_elements))
@@ -441,8 +474,8 @@ impl Row<'_> {
 
 /// Makes `rows` rows `[column][channel]` of a depthwise convolution with a 3x3 window, one behind the other, each from
 /// three lines `[column][channel]`: `line` of the row and the vertical tap. A line on padding is `None`, and so counts one
-/// that is too short. Nothing is written where weights or output are too short, or the rows are none for this form (see
-/// `Row::fitting`).
+/// that is too short. [In place](Row::in_place) `output` is the topmost. Nothing is written where weights, output or scratch
+/// are too short, or the rows are none for this form (see `Row::fitting`).
 ///
 /// ```
 /// use microception::quantized::{Channel, Range};
@@ -452,7 +485,7 @@ impl Row<'_> {
 /// let channels = [Channel::new(0, i32::MAX, -1); 4];
 /// let range = Range { zero_point: 0, clamp: [-128, 127] };
 /// let row =
-///     Row { width: 2, output_width: 2, stride: 1, left: 1, padding: 60, weights: &weights, channels: &channels, range };
+///     Row { width: 2, output_width: 2, stride: 1, left: 1, padding: 60, weights: &weights, channels: &channels, range, in_place: false };
 /// let line: &[i8] = &[10, 20, 30, 40, 0, 0, 0, 0];
 /// let mut output = [0; 16];
 /// convolve_3x3(&row, 2, |row, tap| (row + tap == 1).then_some(line), &mut [], &mut output);
@@ -463,27 +496,70 @@ pub fn convolve_3x3<'l>(
     row: &Row<'_>,
     rows: usize,
     line: impl Fn(usize, usize) -> Option<&'l [i8]>,
-    _scratch: &mut [u32],
+    scratch: &mut [u32],
     output: &mut [i8],
 ) {
-    row.each(rows, line, output, |lines, output| convolve_row(row, lines, output));
+    let channels = row.channels.len();
+    row.each(rows, line, output, |lines, output| {
+        let strips = lines.map(|line| line.map(|values| Strip { values, step: channels }));
+        if !row.in_place {
+            return convolve_strips(row, strips, 0..channels, output);
+        }
+        let held: &mut [i8] = bytemuck::must_cast_slice_mut(scratch);
+        let Some(held) = held.get_mut(..row.width.wrapping_mul(4)) else { return };
+        for first in (0..channels).step_by(4) {
+            // What is still to be read of these channels is kept; others are not written.
+            for (held, pixel) in held.chunks_exact_mut(4).zip(output.chunks_exact(channels.max(1))) {
+                held.copy_from_slice(pixel.get(first..first.wrapping_add(4)).unwrap_or(&[0; 4]));
+            }
+            let [_, others @ ..] = strips.map(|strip| strip.map(|strip| strip.from(first)));
+            let [second, third] = others;
+            let top = Some(Strip { values: held, step: 4 });
+            convolve_strips(row, [top, second, third], first..first.wrapping_add(4), output);
+        }
+    });
 }
 
+/// Some channels of a line.
+#[derive(Debug, Clone, Copy)]
+struct Strip<'a> {
+    /// From the first pixel's first of them on.
+    values: &'a [i8],
+    /// Elements from pixel to pixel.
+    step: usize,
+}
+
+impl<'a> Strip<'a> {
+    /// The same from another channel on.
+    fn from(self, channel: usize) -> Strip<'a> {
+        Strip { values: self.values.get(channel..).unwrap_or(&[]), step: self.step }
+    }
+}
+
+/// Makes the channels `channels` of a row.
 #[inline]
-fn convolve_row(row: &Row<'_>, lines: Lines<'_>, output: &mut [i8]) {
-    let channels = row.channels.len();
-    for (column, output) in (0..row.output_width).zip(output.chunks_exact_mut(channels.max(1))) {
+fn convolve_strips(
+    row: &Row<'_>,
+    strips: [Option<Strip<'_>>; 3],
+    channels: core::ops::Range<usize>,
+    output: &mut [i8],
+) {
+    let all = row.channels.len();
+    for (column, output) in (0..row.output_width).zip(output.chunks_exact_mut(all.max(1))) {
         let mut pixels = [[None; 3]; 3];
-        for (pixels, line) in pixels.iter_mut().zip(lines) {
+        for (pixels, strip) in pixels.iter_mut().zip(strips) {
             for (tap, pixel) in pixels.iter_mut().enumerate() {
                 let place = column.wrapping_mul(row.stride).wrapping_add(tap).wrapping_sub(row.left);
-                let from = place.wrapping_mul(channels);
-                *pixel =
-                    line.filter(|_| place < row.width).and_then(|line| line.get(from..from.wrapping_add(channels)));
+                *pixel = strip.filter(|_| place < row.width).and_then(|Strip { values, step }| {
+                    let from = place.wrapping_mul(step);
+                    values.get(from..from.wrapping_add(channels.len()))
+                });
             }
         }
         let (weights, _) = row.weights.as_chunks::<{ super::TAPS_3X3.len() }>();
-        for (index, ((output, channel), weights)) in output.iter_mut().zip(row.channels).zip(weights).enumerate() {
+        let output = output.get_mut(channels.clone()).unwrap_or(&mut []).iter_mut();
+        let of_channels = row.channels.iter().zip(weights).skip(channels.start);
+        for (index, (output, (channel, weights))) in output.zip(of_channels).enumerate() {
             let [a, b, d, e, c, g, f, h, _, _, i, _] = *weights;
             let mut sum = channel.bias;
             for (pixels, weights) in pixels.iter().zip([[a, b, c], [d, e, f], [g, h, i]]) {

@@ -76,7 +76,7 @@ pub const fn address_shift(unit: usize, line_bytes: usize) -> u32 {
 /// assert_eq!(output, [9]);
 /// ```
 pub fn by_lines(planes: &Planes, call: Call<'_>, kernel: impl Fn(Call<'_>)) {
-    let Call { inputs: [input, begun], output, scratch, row, rows } = call;
+    let Call { inputs: [input, begun], output, scratch, row, rows, in_place: _ } = call;
     let (table, scratch) = scratch.split_at_mut_checked(planes.table_bytes()).unwrap_or_default();
     let table: &mut [u16] = try_cast_slice_mut(table).unwrap_or(&mut []);
     let output_height = usize::from(planes.output_height);
@@ -104,7 +104,7 @@ pub fn by_lines(planes: &Planes, call: Call<'_>, kernel: impl Fn(Call<'_>)) {
         }
         let lines = Lines { pieces, addresses: table, unit: 1 << shift, line_bytes, first: 0 };
         let row = row.wrapping_add(index);
-        kernel(Call { inputs: [lines, begun], output, scratch, row, rows: output_height });
+        kernel(Call { inputs: [lines, begun], output, scratch, row, rows: output_height, in_place: false });
     }
 }
 
@@ -147,7 +147,7 @@ mod tests {
         let (mut output, mut scratch) = ([0u8; 2], [0u32; 7]);
         let seen = core::cell::RefCell::new(([[255u8; 12]; 2], 0));
         let scratch: &mut [u8] = bytemuck::cast_slice_mut(&mut scratch);
-        let call = Call { inputs: [lines, lines], output: &mut output, scratch, row: 4, rows: 2 };
+        let call = Call { inputs: [lines, lines], output: &mut output, scratch, row: 4, rows: 2, in_place: false };
         by_lines(&planes, call, |call| {
             let (row, rows) = (call.row, call.rows);
             let (window, output, scratch) = call.unary::<u8, u8>();

@@ -4,9 +4,9 @@
 use microception::quantized::{Channel, Factor, Range};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
-    FILTERS, LANES, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_pixels, convolve_3x3,
-    dot_i8, dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed,
-    portable, transform_pixels, transform_run, widen,
+    FILTERS, LANES, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add, add_in_place, add_pixels,
+    convolve_3x3, dot_i8, dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal, multiply_tile_once,
+    multiply_transformed, portable, transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -291,11 +291,14 @@ on_target_tests! {
                 weights: &weights[..count * TAPS_3X3.len()],
                 channels: &channels[..count],
                 range: random.range(),
+                in_place: false,
             };
             // as often from whole words on as not
             let from = random.below(LONGEST - width * count + 1) & if random.below(2) == 0 { !3 } else { !0 };
             // lines in any order; now and then none, or one that is too short
-            let (rows, seed) = (1 + random.below(MOST_ROWS), random.next() | 1);
+            let in_place = width <= output_width && random.below(2) == 0;
+            let rows = if in_place { 1 } else { 1 + random.below(MOST_ROWS) };
+            let seed = random.next() | 1;
             let line = |row: usize, tap: usize| -> Option<&[i8]> {
                 let mut choice = Random(seed.wrapping_mul((3 * row + tap + 1) as u32));
                 let length = width * count - usize::from(choice.below(32) == 0);
@@ -308,9 +311,29 @@ on_target_tests! {
             let words = Row::scratch_bytes(width, output_width, stride, left, 1 + random.below(rows)) / 4;
             scratch.fill(0x5555_5555);
             let (used, rest) = scratch[1..].split_at_mut(words);
-            convolve_3x3(&row, rows, line, used, &mut found[..length]);
-            assert!(rest.iter().all(|&word| word == 0x5555_5555), "case {case}: behind the scratch");
-            portable::convolve_3x3(&row, rows, line, &mut [], &mut expected[..length]);
+            if in_place {
+                // the topmost line is where the output goes, and what both forms make of a line apart is expected
+                let top = &lines.0[random.below(lines.0.len())][from..from + width * count];
+                let apart = |row: usize, tap: usize| if tap == 0 { Some(top) } else { line(row, tap) };
+                let mut twin = found;
+                for found in [&mut found, &mut twin] {
+                    found[..top.len()].copy_from_slice(top);
+                }
+                let row = Row { in_place: true, ..row };
+                convolve_3x3(&row, rows, line, used, &mut found[..length]);
+                assert!(rest.iter().all(|&word| word == 0x5555_5555), "case {case}: behind the scratch");
+                portable::convolve_3x3(&row, rows, line, used, &mut twin[..length]);
+                assert!(found == twin, "case {case}: in place, {count} channels, {width} to {output_width}, left {left}");
+                if count % 4 != 0 {
+                    // Not the form's channels: nothing is written.
+                    expected[..top.len()].copy_from_slice(top);
+                }
+                portable::convolve_3x3(&Row { in_place: false, ..row }, rows, apart, &mut [], &mut expected[..length]);
+            } else {
+                convolve_3x3(&row, rows, line, used, &mut found[..length]);
+                assert!(rest.iter().all(|&word| word == 0x5555_5555), "case {case}: behind the scratch");
+                portable::convolve_3x3(&row, rows, line, &mut [], &mut expected[..length]);
+            }
             assert!(found == expected, "case {case}: {rows} rows of {count} channels, {width} to {output_width}, stride {stride}, left {left}");
         }
     }
@@ -376,6 +399,13 @@ on_target_tests! {
             add(&sum, first, &second, &mut found[..length]);
             portable::add(&sum, first, &second, &mut expected[..length]);
             assert!(found == expected, "case {case}: {length} of {sum:?}");
+            // over either input
+            let length = length.min(first.len());
+            for (is_first, held, others) in [(true, first, &second[..]), (false, &second[..], first)] {
+                found[..length].copy_from_slice(&held[..length]);
+                add_in_place(&sum, &others[..length], is_first, &mut found[..length]);
+                assert!(found == expected, "case {case}: {length} of {sum:?} in place, first: {is_first}");
+            }
         }
     }
 

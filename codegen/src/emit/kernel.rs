@@ -131,6 +131,14 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
             let _ = writeln!(text, "static {planes_name}: Planes = {};", planes_text(planes));
             format!("by_lines(&{planes_name}, call, |call| {lines})")
         }
+        Kernel::InPlace { kernel, input } => {
+            let apart = self::kernel(text, name, kernel, section);
+            let in_place = apart.replacen('(', "_in_place(", 1);
+            match **kernel {
+                Kernel::Pairwise(_) => in_place.replacen(", call)", &format!(", {input}, call)"), 1),
+                _ => in_place,
+            }
+        }
     }
 }
 

@@ -156,6 +156,14 @@ pub enum Kernel {
         /// What makes the lines of a plane.
         kernel: Box<Kernel>,
     },
+    /// The form of a kernel whose name ends in `in_place`
+    InPlace {
+        /// The kernel: of all the variants those for which [`LayerRows::in_place`](crate::plan::LayerRows::in_place) says that rows
+        /// can be written over others.
+        kernel: Box<Kernel>,
+        /// The input whose rows are written over.
+        input: usize,
+    },
 }
 
 impl Kernel {
@@ -176,7 +184,7 @@ impl Kernel {
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
             Kernel::Pairwise(layer) => layer.weight_bytes(),
-            Kernel::ByLines { kernel, .. } => kernel.weight_bytes(),
+            Kernel::ByLines { kernel, .. } | Kernel::InPlace { kernel, .. } => kernel.weight_bytes(),
             _ => 0,
         }
     }

@@ -8,7 +8,7 @@ use super::{Kernel, Lowering};
 use crate::error::Error;
 use crate::graph::{Element, Operator, Taps, Window};
 use crate::plan::flow::Flow;
-use crate::plan::{Batch, LayerRows, Scratch};
+use crate::plan::{Batch, InPlace, LayerRows, Scratch};
 
 /// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
 const MOST_FOLDED: usize = 128;
@@ -108,6 +108,33 @@ impl Lowering<'_> {
             folds,
             // Planes are made one by one.
             batch: if planes.is_some() { Batch::ONE } else { self.batch(transformed, further != 0) },
+            in_place: if planes.is_some() { InPlace::No } else { self.in_place()? },
+        })
+    }
+
+    /// What kernels have a form for.
+    fn in_place(&self) -> Result<InPlace, Error> {
+        Ok(match &self.layer.operator {
+            Operator::Activation(_) | Operator::Requantize { .. } => InPlace::Rows,
+            Operator::Pairwise { .. } => match self.kernel_of_lines()? {
+                Kernel::Pairwise(layer) if layer.broadcast.is_none() => InPlace::Rows,
+                _ => InPlace::No,
+            },
+            Operator::Convolution { window: Window { size: [1, 1], stride: [1, 1], .. }, .. } => {
+                match self.kernel_of_lines()? {
+                    Kernel::ConvInt8(layer)
+                        if layer.bounded && conv::is_in_place(&layer.geometry, layer.channels.len()) =>
+                    {
+                        InPlace::Rows
+                    }
+                    _ => InPlace::No,
+                }
+            }
+            Operator::Depthwise { .. } => match self.kernel_of_lines()? {
+                Kernel::Depthwise3x3Int8(layer) if layer.geometry.width == layer.geometry.output_width => InPlace::Top,
+                _ => InPlace::No,
+            },
+            _ => InPlace::No,
         })
     }
 

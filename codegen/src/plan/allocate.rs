@@ -5,7 +5,9 @@
 //! last, scratch for one turn. Blocks that live at once must not overlap. That is dynamic
 //! storage allocation, which is NP-hard; blocks are placed one after the other, each at the
 //! lowest address free for its life, in several orders, and blocks that end up on top are
-//! placed earlier in the next try.
+//! placed earlier in the next try. Where a row is [written over](in_place) another, both are one block.
+
+mod in_place;
 
 use super::LayerRows;
 use super::flow::Flow;
@@ -44,6 +46,8 @@ pub struct Blocks {
     scratch: Vec<Option<usize>>,
     /// Per layer: bytes of scratch of each of its turns: of the one that makes most rows. Or of its running sums.
     pub scratch_bytes: Vec<usize>,
+    /// Per layer whose rows all share blocks with those of an input: which input.
+    pub in_place: Vec<Option<usize>>,
 }
 
 impl Blocks {
@@ -62,6 +66,7 @@ impl Blocks {
             sums: vec![None; layers.len()],
             scratch: vec![None; turns.len()],
             scratch_bytes: layers.iter().map(|layer| layer.scratch.bytes).collect(),
+            in_place: vec![None; layers.len()],
         };
         for turn in turns {
             let bytes = &mut blocks.scratch_bytes[turn.layer];

@@ -399,6 +399,7 @@ impl Series<'_> {
             unit: *unit,
             cuts: Vec::new(),
             scratch_bytes: self.layers.iter().map(|layer| layer.scratch.of(1)).collect(),
+            in_place: vec![None; self.layers.len()],
             period: Some(Period { step: first_step, rows: *period, output: self.output, withheld }),
         })
     }

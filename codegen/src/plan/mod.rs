@@ -42,6 +42,19 @@ pub struct LayerRows {
     /// How many rows one call had best make, where rows are so short that one alone leaves lanes of the kernel
     /// idle, or takes longer to set up than to make; 1 where that makes no difference.
     pub batch: Batch,
+    /// Whether rows can be written over rows that are read for the last time.
+    pub in_place: InPlace,
+}
+
+/// Which rows a layer can write over those that it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InPlace {
+    /// None.
+    No,
+    /// Each over the same row of one input, in every call or none: that takes another kernel.
+    Rows,
+    /// The only row of any call over the topmost line under its window.
+    Top,
 }
 
 /// Bytes of scratch of a step, as the rows that it makes ask for.
@@ -116,6 +129,8 @@ pub struct Plan {
     pub cuts: Vec<usize>,
     /// Per layer: bytes of scratch of each of its steps, or of its running sums.
     pub scratch_bytes: Vec<usize>,
+    /// Per layer that writes its rows over those of an input ([`InPlace::Rows`]): which input.
+    pub in_place: Vec<Option<usize>>,
     /// What repeats, of an endless plan.
     pub period: Option<Period>,
 }
@@ -169,7 +184,7 @@ pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<P
         return endless::plan(layers, output);
     }
     if strategy == Strategy::Balanced {
-        let (single, batched) = with_batches(layers, output)?;
+        let (single, batched) = with_batches(layers, output, strategy)?;
         return Ok(batched.unwrap_or(single));
     }
     best(&single_rows(layers), output, strategy)
@@ -181,7 +196,7 @@ pub fn plan(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<P
 /// # Errors
 /// As [`plan`].
 pub fn plan_in_least(layers: &[LayerRows], output: usize) -> Result<Plan, Error> {
-    let (single, batched) = with_batches(layers, output)?;
+    let (single, batched) = with_batches(layers, output, Strategy::Smallest)?;
     Ok(batched.filter(|batched| batched.arena_bytes <= single.arena_bytes).unwrap_or(single))
 }
 
@@ -190,16 +205,17 @@ fn single_rows(layers: &[LayerRows]) -> Vec<LayerRows> {
     layers.iter().map(|layer| LayerRows { batch: Batch::ONE, ..layer.clone() }).collect()
 }
 
-/// The plan of [`Strategy::Smallest`], and, if any layer can make several rows in a call, one in which some do.
-fn with_batches(layers: &[LayerRows], output: usize) -> Result<(Plan, Option<Plan>), Error> {
+/// A plan with one row in a call, and, if any layer can make several, one in which some do.
+fn with_batches(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<(Plan, Option<Plan>), Error> {
     let single_rows = single_rows(layers);
-    let single = best(&single_rows, output, Strategy::Smallest)?;
-    let most = single.arena_bytes + single.arena_bytes / BATCH_MEMORY;
-    let batched = batched(layers, single_rows, output, most)?;
+    let single = best(&single_rows, output, strategy)?;
+    // What rows over others save is not taken from batches.
+    let apart = best(&with_in_place(&single_rows, |_| InPlace::No), output, Strategy::Smallest)?;
+    let batched = batched(layers, single_rows, output, apart.arena_bytes + apart.arena_bytes / BATCH_MEMORY)?;
     Ok((single, batched))
 }
 
-/// Batches may take one of so many parts of the least memory in addition.
+/// Batches may take one of so many parts of the least memory, without rows over others, in addition.
 const BATCH_MEMORY: usize = 4;
 
 /// A plan in at most `most` bytes in which as many layers as possible make the rows of a batch in one call, those
@@ -245,39 +261,94 @@ fn batched(
 struct Candidate {
     turns: Vec<Turn>,
     cuts: Vec<usize>,
+    /// Per layer: which rows it writes over others, as far as that serves.
+    in_place: Vec<InPlace>,
     /// The least bytes that it takes.
     floor: usize,
 }
 
-fn candidates(layers: &[LayerRows], output: usize, strategy: Strategy) -> Vec<Candidate> {
-    let together = strategy.is_whole();
-    let keep_all = strategy == Strategy::Everything;
-    let floor = |turns: &[Turn]| Blocks::of(layers, output, turns, together, keep_all).floor(turns.len(), 4);
-    let candidate = |turns: Vec<Turn>, cuts| Candidate { floor: floor(&turns), turns, cuts };
-    if together {
-        return vec![candidate(schedule::whole(layers), Vec::new())];
+impl Candidate {
+    /// Whether a layer takes another kernel, and with it more code, so that rows can be written over others.
+    fn takes_kernels(&self) -> bool {
+        self.in_place.contains(&InPlace::Rows)
     }
-    let by_rows = |layers: &[LayerRows]| -> Vec<Candidate> {
-        let orders = schedule::best(layers, output, strategy, floor).into_iter();
-        orders.map(|(order, cuts)| candidate(schedule::rows(layers, output, order, &cuts), cuts)).collect()
+}
+
+/// The layers with other rows written over others.
+fn with_in_place(layers: &[LayerRows], of: impl Fn(InPlace) -> InPlace) -> Vec<LayerRows> {
+    layers.iter().map(|layer| LayerRows { in_place: of(layer.in_place), ..layer.clone() }).collect()
+}
+
+/// The blocks of an order.
+fn blocks(layers: &[LayerRows], output: usize, turns: &[Turn], strategy: Strategy) -> Blocks {
+    let keep_all = strategy == Strategy::Everything;
+    let blocks = Blocks::of(layers, output, turns, strategy.is_whole(), keep_all);
+    if keep_all { blocks } else { blocks.in_place(layers, output, turns) }
+}
+
+fn candidates(layers: &[LayerRows], output: usize, strategy: Strategy) -> Vec<Candidate> {
+    let floor = |layers: &[LayerRows], turns: &[Turn]| blocks(layers, output, turns, strategy).floor(turns.len(), 4);
+    // What is written over others by another kernel, and lowers the floor by nothing, is not.
+    let candidate = |mut layers: Vec<LayerRows>, turns: Vec<Turn>, cuts| {
+        let least = floor(&layers, &turns);
+        for layer in 0..layers.len() {
+            if layers[layer].in_place == InPlace::Rows {
+                layers[layer].in_place = InPlace::No;
+                if floor(&layers, &turns) > least {
+                    layers[layer].in_place = InPlace::Rows;
+                }
+            }
+        }
+        Candidate { floor: least, turns, cuts, in_place: layers.iter().map(|layer| layer.in_place).collect() }
     };
-    // Folding takes more steps, so that it comes second and has to be better.
+    let orders = |layers: &[LayerRows]| -> Vec<Candidate> {
+        if strategy.is_whole() {
+            return vec![candidate(layers.to_vec(), schedule::whole(layers), Vec::new())];
+        }
+        let orders = schedule::best(layers, output, strategy, |turns| floor(layers, turns)).into_iter();
+        let of = |(order, cuts): (_, Vec<usize>)| {
+            candidate(layers.to_vec(), schedule::rows(layers, output, order, &cuts), cuts)
+        };
+        orders.map(of).collect()
+    };
     let unfolded: Vec<LayerRows> = layers.iter().map(|layer| LayerRows { folds: false, ..layer.clone() }).collect();
-    let mut candidates = by_rows(&unfolded);
-    if layers.iter().any(|layer| layer.folds) {
-        candidates.extend(by_rows(layers));
+    let folds = layers.iter().any(|layer| layer.folds) && !strategy.is_whole();
+    let folded = [&unfolded[..], layers].into_iter().take(1 + usize::from(folds));
+    // Folding takes more steps and kernels in place more code, so that they come later and have to be better.
+    let has = |form: InPlace| layers.iter().any(|layer| layer.in_place == form);
+    let apart = |_| InPlace::No;
+    let over_top = |form| if form == InPlace::Top { form } else { InPlace::No };
+    let mut candidates: Vec<Candidate> =
+        folded.clone().flat_map(|layers| orders(&with_in_place(layers, apart))).collect();
+    if has(InPlace::Top) {
+        candidates.extend(folded.clone().flat_map(|layers| orders(&with_in_place(layers, over_top))));
+    }
+    if has(InPlace::Rows) {
+        candidates.extend(folded.flat_map(orders));
     }
     candidates
 }
+
+/// Kernels that write rows over others are worth their code where they save one of so many parts of the arena.
+const KERNEL_MEMORY: usize = 32;
 
 /// The plan in the least memory, each layer in batches of its own.
 fn best(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan, Error> {
     let mut best: Option<Plan> = None;
     for candidate in candidates(layers, output, strategy) {
+        let is_better = |bytes: usize| {
+            best.as_ref().is_none_or(|best| {
+                let spares = strategy != Strategy::Smallest && candidate.takes_kernels();
+                bytes < best.arena_bytes - if spares { best.arena_bytes / KERNEL_MEMORY } else { 0 }
+            })
+        };
         // An order whose floor is above a plan that stands can't win.
-        if best.as_ref().is_none_or(|best| candidate.floor < best.arena_bytes) {
-            let plan = addressed(layers, output, candidate, strategy)?;
-            if best.as_ref().is_none_or(|best| plan.arena_bytes < best.arena_bytes) {
+        if is_better(candidate.floor) {
+            let form = &candidate.in_place;
+            let layers: Vec<LayerRows> =
+                layers.iter().zip(form).map(|(layer, &in_place)| LayerRows { in_place, ..layer.clone() }).collect();
+            let plan = addressed(&layers, output, &candidate, strategy)?;
+            if is_better(plan.arena_bytes) {
                 best = Some(plan);
             }
         }
@@ -289,11 +360,11 @@ fn best(layers: &[LayerRows], output: usize, strategy: Strategy) -> Result<Plan,
 fn addressed(
     layers: &[LayerRows],
     output: usize,
-    Candidate { turns, cuts, .. }: Candidate,
+    Candidate { turns, cuts, .. }: &Candidate,
     strategy: Strategy,
 ) -> Result<Plan, Error> {
     let together = strategy.is_whole();
-    let blocks = Blocks::of(layers, output, &turns, together, strategy == Strategy::Everything);
+    let blocks = blocks(layers, output, turns, strategy);
     let mut unit = if blocks.unaligned(layers) { 1 } else { 4 };
     let (addresses, floor_bytes) = loop {
         // Blocks begin aligned even where the rows inside them are not: sums are read as words.
@@ -355,8 +426,9 @@ fn addressed(
         floor_bytes,
         output: address(output, 0),
         unit,
-        cuts,
+        cuts: cuts.clone(),
         scratch_bytes: blocks.scratch_bytes,
+        in_place: blocks.in_place,
         period: None,
     };
     plan.check_counts(layers)?;

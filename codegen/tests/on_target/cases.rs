@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use microception_codegen::graph::{Element, Graph, Operator, Quantization};
+use microception_codegen::graph::{Element, Function, Graph, Operator, PairFunction, Quantization, Shape, TensorId};
 use microception_codegen::host::Machine;
-use microception_codegen::optimize::{Goal, Optimize, transformed};
-use microception_codegen::plan::Strategy;
+use microception_codegen::optimize::{Goal, Optimize, lowered, transformed};
+use microception_codegen::plan::{Plan, Step, Strategy};
 use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_codegen::{host, passes, read};
 
@@ -164,14 +164,18 @@ const SMALL: Goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Siz
 /// Rows, and every kernel as fast as it is.
 const FAST: Goal = Goal { strategy: Strategy::Balanced, optimize: Optimize::Speed };
 
-/// All of them: those that Winograd's algorithm can run both ways.
+/// The least memory.
+const LEAST: Goal = Goal { strategy: Strategy::Smallest, optimize: Optimize::Size };
+
+/// All of them: those that Winograd's algorithm can run both ways, and those that write rows over others.
 pub fn all() -> Vec<Case> {
     let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
     let tflite = TFLITE.iter().map(|name| tflite(name));
     let images = KERAS.iter().map(|name| keras("../tests/fixtures/keras", name));
     let keras = images.chain(VOLUMES.iter().map(|name| keras("tests/volumes/fixtures", name)));
-    let mut cases: Vec<Case> = litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).collect();
+    let mut cases: Vec<Case> =
+        litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).chain(in_place()).collect();
     cases.extend(CONFORMANCE.iter().flat_map(|name| conform(name)));
     for index in 0..cases.len() {
         let case = &cases[index];
@@ -179,8 +183,19 @@ pub fn all() -> Vec<Case> {
             let name = format!("{}_fast", case.name);
             cases.push(Case { name, goal: FAST, ..case.clone() });
         }
+        let case = &cases[index];
+        if writes_over(&lowered(&case.graph, LEAST).expect(&case.name).plan) {
+            let name = format!("{}_in_place", case.name);
+            cases.push(Case { name, goal: LEAST, ..case.clone() });
+        }
     }
     cases
+}
+
+/// Whether a step writes its first row over the first line that it reads, or over a row of the second input.
+fn writes_over(plan: &Plan) -> bool {
+    let over = |step: &Step| step.rows > 0 && step.lines.iter().any(|lines| lines.first() == Some(&step.output));
+    plan.steps.iter().any(over)
 }
 
 /// The model that a fixture of `tests/fixtures/litert` describes, and its first case.
@@ -280,6 +295,51 @@ fn volumes() -> [Case; 2] {
         case("volume_f32", graph, list(frame), list(expected), near),
         case("volume_int8", quantized, list(stored), stored_expected, 0.0),
     ]
+}
+
+/// The largest, at all places, of tanh(x), of x * tanh(x), and of x + tanh(x), whose rows are the most that lives at once: in
+/// f32 what the standard library makes of them, in int8 what the host answers with tensors that all stay.
+fn in_place() -> Vec<Case> {
+    const SHAPE: [usize; 3] = [5, 3, 4];
+    let frame: Vec<f32> = (0..60).map(|place| ((place * 37 % 60) as f32 - 29.5) / 20.0).collect();
+    let functions: [(&str, Option<PairFunction>, fn(f32) -> f32); 3] = [
+        ("tanh", None, f32::tanh),
+        ("times_tanh", Some(PairFunction::Multiply), |x| x * x.tanh()),
+        ("plus_tanh", Some(PairFunction::Add), |x| x + x.tanh()),
+    ];
+    let cases = functions.iter().flat_map(|&(name, function, of)| {
+        let mut graph = Graph::new(name);
+        let mut push = |operator: Operator, inputs: &[TensorId], shape: &[usize]| {
+            graph.push(operator.name().to_owned(), operator, inputs.to_vec(), Shape(shape.to_vec()))
+        };
+        let x = push(Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 }, &[], &SHAPE);
+        let mut last = push(Operator::Activation(Function::Tanh), &[x], &SHAPE);
+        if let Some(function) = function {
+            last = push(Operator::Pairwise { function, constant: None, activation: None }, &[x, last], &SHAPE);
+        }
+        graph.outputs = vec![push(Operator::GlobalMaxPool { keep_dims: false }, &[last], &[SHAPE[2]])];
+        let frames = [Ok(bytemuck::cast_slice(&frame).to_vec())].into_iter();
+        let ranges = calibrate(&graph, frames, Method::MinMax, |_| ()).expect(name);
+        let quantized = quantize(&graph, &ranges).expect(name);
+        let Quantization { scale, zero_point } = quantized.tensors[0].quantization.expect("int8");
+        let stored: Vec<i8> = frame.iter().map(|real| ((real / scale).round() as i32 + zero_point) as i8).collect();
+        let kept = Machine::new(&quantized, Strategy::Everything);
+        let answer = kept.and_then(|mut machine| machine.run(bytemuck::cast_slice(&stored))).expect(name);
+        let largest = |channel: usize| frame.iter().skip(channel).step_by(4).map(|&x| of(x)).fold(f32::MIN, f32::max);
+        let case = |suffix: &str, graph: Graph, frame: String, expected: String, near: f32| Case {
+            name: format!("{name}_{suffix}"),
+            graph,
+            goal: LEAST,
+            frame,
+            expected,
+            near,
+        };
+        [
+            case("f32", graph, list(frame.iter()), list((0..4).map(largest)), tolerance::F32 * 3.0),
+            case("int8", quantized, list(stored), list(int8(&answer)), 0.0),
+        ]
+    });
+    cases.collect()
 }
 
 /// A Keras file of the table of layers and its first case, in f32 and in int8.

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use microception_codegen::plan::{Plan, Step};
 
-use crate::demand::{Definition, Demand, needed};
+use crate::demand::{Definition, Demand, Over, needed};
 
 /// Bytes that one load of the target takes.
 const WORD: usize = 4;
@@ -56,8 +56,11 @@ pub enum Fault {
     Unaligned { step: usize, address: usize },
     /// Bytes outside the arena are read or written.
     Outside { step: usize, end: usize },
-    /// What a step writes overlaps what it reads, or its scratch.
+    /// What a step writes overlaps what it reads, or its scratch, other than by a row in the very place of one that the
+    /// definition lets it be written over.
     Overlap { step: usize },
+    /// A layer is said to write over an input, and a step does not.
+    NotInPlace { step: usize },
     /// At the end, the row is not where it belongs.
     Answer { layer: usize, row: usize, found: Byte },
     /// The arena is not as long as what the steps touch, up to less than one unit.
@@ -333,10 +336,10 @@ impl Checker<'_> {
         Ok(listed)
     }
 
-    /// Checks what a step reads; returns where it lies.
-    fn read(&mut self, index: usize, step: &Step) -> Result<Vec<Range<usize>>, Fault> {
+    /// Checks what a step reads; returns where it lies, of each input.
+    fn read(&mut self, index: usize, step: &Step) -> Result<[Vec<Range<usize>>; 2], Fault> {
         let definition = &self.definitions[step.layer];
-        let mut read = Vec::new();
+        let mut read = [Vec::new(), Vec::new()];
         for (input, lines) in step.lines.iter().enumerate() {
             let Some(&layer) = definition.inputs.get(input) else {
                 if !lines.is_empty() {
@@ -354,23 +357,48 @@ impl Checker<'_> {
                     return Err(Fault::Content { step: index, input, layer, row, offset, found });
                 }
                 self.touched = self.touched.max(address + row_bytes);
-                read.push(address..address + row_bytes);
+                read[input].push(address..address + row_bytes);
             }
         }
         Ok(read)
     }
 
     /// Checks and records what a step writes: the rows `made`, and its scratch.
-    fn write(&mut self, index: usize, step: &Step, made: Range<usize>, read: &[Range<usize>]) -> Result<(), Fault> {
+    fn write(
+        &mut self,
+        index: usize,
+        step: &Step,
+        made: Range<usize>,
+        read: &[Vec<Range<usize>>; 2],
+    ) -> Result<(), Fault> {
         let definition = &self.definitions[step.layer];
         let scratch = step.scratch..step.scratch + self.scratch_bytes[step.layer];
         let output = step.output..step.output + made.len() * definition.row_bytes;
+        let rows: Vec<_> = made
+            .clone()
+            .map(|row| step.output + (row - made.start) * definition.row_bytes)
+            .map(|from| from..from + definition.row_bytes)
+            .collect();
+        let in_place = self.plan.in_place[step.layer];
+        if in_place.is_some_and(|input| definition.over != Over::SamePlaces || read[input] != rows) {
+            return Err(Fault::NotInPlace { step: index });
+        }
         for written in [&output, &scratch].into_iter().filter(|written| !written.is_empty()) {
             if written.end > self.arena.len() {
                 return Err(Fault::Outside { step: index, end: written.end });
             }
-            if read.iter().any(|read| overlap(read, written)) {
-                return Err(Fault::Overlap { step: index });
+            for (input, read) in read.iter().enumerate() {
+                for (line, read) in read.iter().enumerate().filter(|(_, read)| overlap(read, written)) {
+                    let may_be = match definition.over {
+                        Over::Nothing => false,
+                        Over::SamePlaces => in_place == Some(input),
+                        // Line 0 is under the first tap.
+                        Over::TopmostLine => (line, step.first, made.len()) == (0, 0, 1),
+                    };
+                    if !may_be || rows.get(line) != Some(read) || overlap(read, &scratch) {
+                        return Err(Fault::Overlap { step: index });
+                    }
+                }
             }
             self.touched = self.touched.max(written.end);
         }
@@ -455,9 +483,11 @@ fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usiz
                     reads.min().unwrap_or(0).cast_signed()
                 }
             };
-            for row in (from.unsigned_abs()..).take(lines.len()) {
+            for (row, &line) in (from.unsigned_abs()..).zip(lines) {
                 if let Some((_, last)) = &mut rows[input][row] {
-                    *last = index;
+                    // What is written over lives on as something else.
+                    let written = step.output..step.output + step.rows * definition.row_bytes;
+                    *last = if written.contains(&line) { index - 1 } else { index };
                 }
             }
         }

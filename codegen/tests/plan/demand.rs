@@ -1,7 +1,7 @@
 //! What every output row of a layer reads, from the definitions of the operators in Keras's
 //! documentation. Shares no code with the planner, which has formulas of its own.
 
-use microception_codegen::graph::{Axis, Graph, Operator, Padding, Shape, Window};
+use microception_codegen::graph::{Axis, Element, Graph, Operator, Padding, Shape, Window};
 
 /// Which rows of its inputs a layer reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,19 @@ pub struct Definition {
     pub row_bytes: usize,
     /// Whether a row can be computed a line at a time, from what the lines before gave: so with a maximum.
     pub by_lines: bool,
+    /// What it may be written over.
+    pub over: Over,
+}
+
+/// Where a row may be written although it is read in the same step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Nowhere.
+    Nothing,
+    /// What is computed place by place: over the same places of an input.
+    SamePlaces,
+    /// What is computed channel by channel: over the topmost line of the only row's window.
+    TopmostLine,
 }
 
 /// Output places of a window along one axis: Keras's `output_shape` formulas.
@@ -167,6 +180,22 @@ impl Definition {
                 rows,
                 row_bytes: elements / rows * output.element.bytes(),
                 by_lines: matches!(layer.operator, Operator::MaxPool { .. }),
+                over: match &layer.operator {
+                    Operator::Activation(_) | Operator::Requantize { .. } => Over::SamePlaces,
+                    Operator::Pairwise { constant: None, .. } => Over::SamePlaces,
+                    // Each place with all its channels.
+                    Operator::Convolution { window: Window { size: [1, 1], stride: [1, 1], .. }, .. }
+                        if output.element == Element::I8 =>
+                    {
+                        Over::SamePlaces
+                    }
+                    Operator::Depthwise { window: Window { size: [3, 3], .. }, multiplier: 1, .. }
+                        if output.element == Element::I8 =>
+                    {
+                        Over::TopmostLine
+                    }
+                    _ => Over::Nothing,
+                },
             }
         });
         definitions.collect()

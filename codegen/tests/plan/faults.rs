@@ -4,10 +4,11 @@
 use microception_codegen::plan::{Plan, Step};
 
 use crate::checker::{Byte, Fault, Replay, check};
-use crate::demand::{Definition, Demand};
+use crate::demand::{Definition, Demand, Over};
 
 fn definition(inputs: &[usize], demand: Demand, rows: usize) -> Definition {
-    Definition { name: format!("{demand:?}"), inputs: inputs.to_vec(), demand, rows, row_bytes: 4, by_lines: false }
+    let (name, inputs) = (format!("{demand:?}"), inputs.to_vec());
+    Definition { name, inputs, demand, rows, row_bytes: 4, by_lines: false, over: Over::Nothing }
 }
 
 /// Four rows from the caller, three taps with same padding, and a mean over the rows.
@@ -59,6 +60,7 @@ fn streamed() -> Plan {
         unit: 4,
         cuts: vec![],
         scratch_bytes: SCRATCH.to_vec(),
+        in_place: vec![None; 3],
         period: None,
     }
 }
@@ -83,6 +85,7 @@ fn with_rows_out() -> Plan {
         unit: 4,
         cuts: vec![],
         scratch_bytes: SCRATCH.to_vec(),
+        in_place: vec![None; 3],
         period: None,
     }
 }
@@ -133,6 +136,7 @@ fn lines_between_taps_pass() {
             unit: 4,
             cuts: vec![],
             scratch_bytes: SCRATCH.to_vec(),
+            in_place: vec![None; 3],
             period: None,
         };
         check(&definitions, &[0, 0], 1, &plan)
@@ -366,6 +370,7 @@ fn a_row_never_taken_is_caught() {
         unit: 4,
         cuts: vec![],
         scratch_bytes: SCRATCH.to_vec(),
+        in_place: vec![None; 3],
         period: None,
     };
     assert_eq!(check(&definitions, &[0, 0], 1, &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
@@ -401,6 +406,7 @@ fn folded() -> Plan {
         unit: 4,
         cuts: vec![],
         scratch_bytes: SCRATCH.to_vec(),
+        in_place: vec![None; 3],
         period: None,
     }
 }
@@ -468,4 +474,113 @@ fn bad_folds_are_caught() {
         ),
     ];
     refuses(check_folded, folded, &cases);
+}
+
+/// Three taps with same padding over four rows at 0, 4, 8 and 12, each written over its topmost line, and then a function
+/// of each place, over the same row. The answer is the maximum of all, at 20.
+fn in_place() -> Plan {
+    let function = |row: usize, at: usize| Step {
+        layer: 2,
+        row,
+        rows: 1,
+        first: 0,
+        lines: [vec![at], vec![]],
+        output: at,
+        completes: true,
+        scratch: 0,
+    };
+    let maximum = |row: usize, at: usize, rows: usize| Step {
+        layer: 3,
+        row,
+        rows,
+        first: 0,
+        lines: [vec![at], vec![]],
+        output: 20,
+        completes: true,
+        scratch: 24,
+    };
+    let steps = vec![
+        caller(0, 0),
+        caller(1, 4),
+        // Nothing is read for the last time yet.
+        taps(0, -1, &[0, 4], 12, 16),
+        function(0, 12),
+        maximum(0, 12, 0),
+        caller(2, 8),
+        taps(1, 0, &[0, 4, 8], 0, 16),
+        function(1, 0),
+        maximum(1, 0, 0),
+        caller(3, 12),
+        taps(2, 0, &[4, 8, 12], 4, 16),
+        function(2, 4),
+        maximum(2, 4, 0),
+        taps(3, 0, &[8, 12], 8, 16),
+        function(3, 8),
+        maximum(3, 8, 1),
+    ];
+    Plan {
+        steps,
+        arena_bytes: 28,
+        floor_bytes: 24,
+        output: 20,
+        unit: 4,
+        cuts: vec![],
+        scratch_bytes: vec![0, 4, 0, 4],
+        in_place: vec![None, None, Some(0), None],
+        period: None,
+    }
+}
+
+fn check_in_place(plan: &Plan) -> Result<Replay, Fault> {
+    let [caller, taps, maximum] = definitions().try_into().expect("three layers");
+    let definitions = [
+        caller,
+        Definition { over: Over::TopmostLine, ..taps },
+        Definition { over: Over::SamePlaces, ..definition(&[1], Demand::SameRow, 4) },
+        Definition { inputs: vec![2], ..maximum },
+    ];
+    check(&definitions, &[0, 4, 0, 4], 3, plan)
+}
+
+#[test]
+fn rows_over_others_pass() {
+    // Two rows and one that becomes another, scratch, sums; a row more with one of its own for what comes of the window.
+    assert_eq!(check_in_place(&in_place()).expect("a good plan").alive_bytes, 20);
+}
+
+#[test]
+fn rows_over_the_wrong_ones_are_caught() {
+    let cases: [(&str, Damage, Reason); 6] = [
+        (
+            "over a line that is not the topmost",
+            |plan| plan.steps[6].output = 4,
+            |fault| *fault == Fault::Overlap { step: 6 },
+        ),
+        (
+            "over a line that is read again",
+            |plan| plan.steps[2].output = 0,
+            |fault| *fault == Fault::Overlap { step: 2 },
+        ),
+        (
+            "over a line partly",
+            |plan| (plan.unit, plan.steps[6].output) = (1, 2),
+            |fault| matches!(fault, Fault::Unaligned { step: 6, .. } | Fault::Overlap { step: 6 }),
+        ),
+        (
+            "scratch over the topmost line",
+            |plan| plan.steps[6].scratch = 0,
+            |fault| *fault == Fault::Overlap { step: 6 },
+        ),
+        (
+            "over rows, but not always",
+            |plan| plan.steps[7].output = 16,
+            |fault| *fault == Fault::NotInPlace { step: 7 },
+        ),
+        (
+            "over rows by a kernel that can't",
+            |plan| plan.in_place[2] = None,
+            |fault| *fault == Fault::Overlap { step: 3 },
+        ),
+    ];
+    refuses(check_in_place, in_place, &cases);
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use microception_codegen::graph::Graph;
 use microception_codegen::lower;
-use microception_codegen::plan::{LayerRows, Plan, Strategy, plan};
+use microception_codegen::plan::{InPlace, LayerRows, Plan, Strategy, plan};
 
 use crate::checker::{Replay, check};
 use crate::demand::{Definition, Demand, needed, rows_before};
@@ -117,9 +117,11 @@ fn no_hidden_buffering(checked: &Checked, layers: std::ops::Range<usize>) -> Res
     Ok(())
 }
 
-/// Batches take at most a quarter of the least memory in addition, and no call more rows than its layer's batch.
+/// Batches take at most a quarter of the least memory without rows over others in addition, and no call more rows than its layer's batch.
 fn little_more_memory(checked: &Checked, layers: &[LayerRows]) -> Result<(), String> {
-    let least = plan(layers, checked.output, Strategy::Smallest).map_err(|error| error.to_string())?;
+    let apart: Vec<LayerRows> =
+        layers.iter().map(|layer| LayerRows { in_place: InPlace::No, ..layer.clone() }).collect();
+    let least = plan(&apart, checked.output, Strategy::Smallest).map_err(|error| error.to_string())?;
     if checked.plan.arena_bytes > least.arena_bytes + least.arena_bytes / 4 {
         return Err(format!("{} bytes, where {} are enough", checked.plan.arena_bytes, least.arena_bytes));
     }
@@ -163,13 +165,16 @@ fn random_graphs(strategy: Strategy, every: usize) {
         println!("{:#?}", checked.plan);
         return;
     }
-    let (mut steps, mut batches, mut uncut, mut at_floor) = (0, 0, 0, 0);
+    let (mut steps, mut batches, mut uncut, mut at_floor, mut in_place) = (0, 0, 0, 0, [0; 2]);
     for number in (0..GRAPHS).step_by(every) {
         let Err(reason) = planned(&random::graph(number, size(number)), strategy).map(|Checked { plan, .. }| {
             steps += plan.steps.len();
             batches += plan.steps.iter().filter(|step| step.rows > 1).count();
             uncut += usize::from(plan.cuts.is_empty());
             at_floor += usize::from(plan.arena_bytes == plan.floor_bytes);
+            for step in plan.steps.iter().filter(|step| step.rows > 0 && step.lines[0].first() == Some(&step.output)) {
+                in_place[usize::from(plan.in_place[step.layer].is_some())] += 1;
+            }
         }) else {
             continue;
         };
@@ -180,9 +185,16 @@ fn random_graphs(strategy: Strategy, every: usize) {
         let graph = description(&random::graph(number, size));
         panic!("{graph}{reason}\n{ALONE}={number}:{size} plans this graph alone");
     }
+    let [over_top, over_rows] = in_place;
     assert!(batches > 0 || strategy != Strategy::Balanced, "nothing made several rows at once");
+    assert!(over_rows > 0 || strategy == Strategy::Everything, "nothing was written over the same rows");
+    assert!(
+        over_top > 0 || matches!(strategy, Strategy::Whole | Strategy::Everything),
+        "nothing was written over the topmost line of its window"
+    );
     println!(
-        "{strategy:?}: {} graphs, {steps} steps, {batches} of several rows, {uncut} without cuts, {at_floor} arenas at their floor",
+        "{strategy:?}: {} graphs, {steps} steps, {batches} of several rows, {over_top} and {over_rows} over a line and over rows, \
+         {uncut} without cuts, {at_floor} arenas at their floor",
         GRAPHS.div_ceil(every as u64)
     );
 }

@@ -1,8 +1,8 @@
 //! Random graphs, the same for the same seed on every machine.
 
 use microception_codegen::graph::{
-    Axis, Bias, Constant, Element, Function, Graph, Nearest, Numbers, Operator, Padding, PairFunction, Quantization,
-    Shape, TensorId, Weights, Window,
+    Axis, Bias, Constant, Element, Function, Graph, Layer, Nearest, Numbers, Operator, Padding, PairFunction,
+    Quantization, Shape, TensorId, Weights, Window,
 };
 
 use crate::demand::window_outputs;
@@ -70,8 +70,26 @@ pub fn graph(seed: u64, size: usize) -> Graph {
             tensor.element = Element::I8;
             tensor.quantization = Some(Quantization { scale: 1.0, zero_point: 0 });
         }
+        graph.layers.iter_mut().for_each(quantize);
     }
     graph
+}
+
+/// Gives convolutions weights in int8, which other kernels than f32's take, and constants numbers of their operand's kind.
+fn quantize(layer: &mut Layer) {
+    match &mut layer.operator {
+        Operator::Convolution { weights, bias, window, .. } | Operator::Depthwise { weights, bias, window, .. } => {
+            let taps = window.size[0] * window.size[1];
+            let channels = bias.as_ref().map_or(weights.len() / taps, Bias::len);
+            *weights = Weights::I8 { values: vec![0; weights.len()], scales: vec![1.0 / 256.0; channels] };
+            *bias = bias.as_ref().map(|bias| Bias::I32(vec![0; bias.len()]));
+        }
+        Operator::Pairwise { constant: Some(constant), .. } => {
+            let values = vec![0; constant.shape.elements()];
+            constant.numbers = Numbers::I8 { values, quantization: Quantization { scale: 1.0, zero_point: 0 } };
+        }
+        _ => {}
+    }
 }
 
 impl Builder {
@@ -168,8 +186,9 @@ impl Builder {
         self.push(Operator::add(activation), vec![left, right], self.shape(left))
     }
 
+    /// Often whole words of bytes.
     fn channels(&mut self) -> usize {
-        self.random.within(1, 6)
+        if self.random.chance(40) { 4 } else { self.random.within(1, 6) }
     }
 
     /// One layer, or a residual block.

@@ -90,6 +90,9 @@ pub fn convolve_3x3<'l>(
     if at_once == 0 {
         return;
     }
+    // What is read in place is what is written over.
+    let start = output.as_mut_ptr();
+    let held = Line { start: start.cast_const(), step: channels };
     let padding = [row.padding; 4];
     let missing = Line { start: padding.as_ptr(), step: 0 };
     // From an output's sum to that of the one after the next, and from the first one's to the next.
@@ -122,7 +125,7 @@ pub fn convolve_3x3<'l>(
         end: channels,
         constant: row.range.zero_point.wrapping_mul(2).wrapping_add(1),
         sums: scratch.as_mut_ptr().wrapping_add(planes.first.wrapping_mul(4)),
-        output: output.as_mut_ptr().wrapping_sub(channels),
+        output: start.wrapping_sub(channels),
         stride: channels,
         next,
         first_row: counts.wrapping_sub(if is_odd { COUNT } else { 2 * COUNT }),
@@ -138,6 +141,9 @@ pub fn convolve_3x3<'l>(
                 place.write(line.map_or(missing, |line| Line { start: line.as_ptr(), step: channels }));
             }
         }
+        if let ([[topmost, ..], ..], true) = (&mut groups.lines, row.in_place) {
+            topmost.write(held);
+        }
         groups.rows = these;
         groups.channel = 0;
         let more = these.wrapping_sub(1);
@@ -147,7 +153,8 @@ pub fn convolve_3x3<'l>(
         groups.skipped = groups.pairs.wrapping_mul(2) % 3;
         // SAFETY: for each group of four of the channels, of which there is one at least where a row has output, the function
         // reads 4 bytes at each of `pixels` pixels, no more than `width`, of each line, `step` apart, and of a missing
-        // line the 4 bytes of `padding`; of `weights` 48, of `channels` 4. All are there, as was checked above. Of the
+        // line the 4 bytes of `padding`; of `weights` 48, of `channels` 4. All are there, as was checked above, in place the
+        // output's too; of a group it has read all pixels of all lines before it writes any, and no other channels'. Of the
         // planes of `these` rows, which `scratch` holds, it writes no more than there are and reads only those, and it
         // writes 4 bytes at each of `output_width` pixels of each row, `stride` apart: `output` has as many rows as are
         // asked for. All words it reads and writes as such lie in `scratch`, which is aligned; LDR works at any alignment

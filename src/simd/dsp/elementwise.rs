@@ -49,33 +49,55 @@ macro_rules! add_element {
 }
 
 /// As [`portable::add`](crate::simd::portable::add), to the bit: four sums in 66 instructions.
-#[inline(never)]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
     let length = output.len().min(first.len()).min(second.len());
+    let start = output.as_mut_ptr();
+    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
+    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
+}
+
+/// As [`portable::add_in_place`](crate::simd::portable::add_in_place), to the bit.
+pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
+    let length = values.len().min(others.len());
+    let start = values.as_mut_ptr();
+    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
+    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
+    unsafe { add_bytes(sum, first, second, start, length) };
+}
+
+/// Adds `length` bytes.
+///
+/// # Safety
+/// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
+#[inline(never)]
+unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
     let done = length / 4 * 4;
-    let mut arguments = Addition::of(sum, output.as_mut_ptr().wrapping_add(done));
+    let mut arguments = Addition::of(sum, output.wrapping_add(done));
     if done != 0 {
         // SAFETY: the function reads `done` bytes, whole words and at least one, from either input and writes as many to
-        // `output`, no more than they hold. LDR and STR work at any alignment.
-        unsafe { add_words(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
+        // `output`, each word after the same of the inputs has been read. LDR and STR work at any alignment.
+        unsafe { add_words(&arguments, first, second, output) };
     }
     if length != done {
         // The last word is put together aside.
         let mut words = [[0i8; 4]; 3];
         let [first_word, second_word, sums] = &mut words;
-        let places = first_word.iter_mut().zip(second_word.iter_mut());
-        for ((first_place, second_place), (&first, &second)) in places.zip(first.iter().zip(second).skip(done)) {
-            (*first_place, *second_place) = (first, second);
+        for (place, index) in (done..length).enumerate() {
+            // SAFETY: `index` is below `length`.
+            let [first, second] = unsafe { [first.add(index).read(), second.add(index).read()] };
+            (first_word[place & 3], second_word[place & 3]) = (first, second);
         }
         arguments.end = sums.as_mut_ptr().wrapping_add(4);
         // SAFETY: as above, with one word of each.
         unsafe { add_words(&arguments, first_word.as_ptr(), second_word.as_ptr(), sums.as_mut_ptr()) };
-        for (output, &sum) in output.iter_mut().take(length).skip(done).zip(&*sums) {
-            *output = sum;
+        for (index, &sum) in (done..length).zip(&*sums) {
+            // SAFETY: `index` is below `length`.
+            unsafe { output.add(index).write(sum) };
         }
     }
     if sum.range.clamp != [i8::MIN, i8::MAX] {
-        clamp(output.get_mut(..length).unwrap_or(&mut []), sum.range.clamp);
+        // SAFETY: `output` holds `length` bytes, which nothing else refers to, and is no null pointer.
+        clamp(unsafe { core::slice::from_raw_parts_mut(output, length) }, sum.range.clamp);
     }
 }
 
@@ -83,7 +105,7 @@ pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
 /// what requantizes; r0, r12, lr and r5 become the sums.
 ///
 /// # Safety
-/// See [`add`].
+/// See [`add_bytes`].
 #[unsafe(naked)]
 unsafe extern "C" fn add_words(arguments: &Addition, first: *const i8, second: *const i8, output: *mut i8) {
     naked_asm!(

@@ -98,6 +98,8 @@ fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &m
     let columns = sums.wrapping_add(2);
     let pixels = row.width.min(columns.wrapping_sub(row.left));
     let padding = [row.padding; 4];
+    // What is read in place is what is written over.
+    let output_start = output.as_mut_ptr();
     let start = scratch.as_mut_ptr();
     let sums_start = start.wrapping_add(columns.wrapping_mul(COLUMN_WORDS));
     let mut group = Group {
@@ -110,7 +112,7 @@ fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &m
         scratch: start,
         weights: row.weights.as_ptr(),
         channels: row.channels.as_ptr(),
-        output: output.as_mut_ptr(),
+        output: output_start,
         sums: sums_start,
         step: row.stride.wrapping_mul(size_of::<i32>()),
         constant: row.range.zero_point.wrapping_mul(2).wrapping_add(1),
@@ -118,10 +120,14 @@ fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &m
         outputs: row.output_width,
         sums_end: sums_start.wrapping_add(sums),
     };
+    if row.in_place {
+        (group.lines[0], group.steps[0]) = (output_start.cast_const(), channels);
+    }
     for _ in 0..channels / 4 {
         // SAFETY: of each line the function reads 4 bytes at each of `pixels` pixels, no more than `width`, `steps`
         // apart, and of a missing line the 4 bytes of `padding`; of `weights` 48, of `channels` 4. All are there for
-        // each group of four channels, as was checked above; LDR works at any alignment. It writes `columns` columns
+        // each group of four channels, as was checked above, in place the output's too, of which no channels are written
+        // before all of theirs have been read; LDR works at any alignment. It writes `columns` columns
         // of COLUMN_WORDS words, and `sums` sums behind them, and reads only those: `left` is at most 2, so no number
         // of columns is negative. With COLUMN_WORDS + 1 words for each of six sums and two more columns they take no
         // more than the planes do, which is 36 words for six sums and 12 more: `scratch`, which is aligned, has room

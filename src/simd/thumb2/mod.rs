@@ -53,17 +53,37 @@ macro_rules! add_element {
 }
 
 /// As [`portable::add`](super::portable::add), to the bit: a sum in 18 instructions.
-#[inline(never)]
 pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
     let length = output.len().min(first.len()).min(second.len());
-    let arguments = Addition::of(sum, output.as_mut_ptr().wrapping_add(length));
+    let start = output.as_mut_ptr();
+    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
+    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
+}
+
+/// As [`portable::add_in_place`](super::portable::add_in_place), to the bit.
+pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
+    let length = values.len().min(others.len());
+    let start = values.as_mut_ptr();
+    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
+    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
+    unsafe { add_bytes(sum, first, second, start, length) };
+}
+
+/// Adds `length` bytes.
+///
+/// # Safety
+/// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
+#[inline(never)]
+unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
+    let arguments = Addition::of(sum, output.wrapping_add(length));
     if length != 0 {
-        // SAFETY: the function reads `length` (not 0) bytes from either input and writes as many to `output`, no more
-        // than they hold.
-        unsafe { add_elements(&arguments, first.as_ptr(), second.as_ptr(), output.as_mut_ptr()) };
+        // SAFETY: the function reads `length` (not 0) bytes from either input and writes as many to `output`, each after
+        // the same of the inputs has been read.
+        unsafe { add_elements(&arguments, first, second, output) };
     }
     if sum.range.clamp != [i8::MIN, i8::MAX] {
-        clamp(output.get_mut(..length).unwrap_or(&mut []), sum.range.clamp);
+        // SAFETY: `output` holds `length` bytes, which nothing else refers to, and is no null pointer.
+        clamp(unsafe { core::slice::from_raw_parts_mut(output, length) }, sum.range.clamp);
     }
 }
 
