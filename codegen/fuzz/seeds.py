@@ -72,6 +72,8 @@ MODELS = {
 # Further operators, of TensorFlow Lite first of all.
 OPERATORS = {
     "concatenate": lambda: merged(lambda a, b: layers.Concatenate()([a, b])),
+    "array": lambda: merged(lambda a, b: ops.maximum(a * np.float32([1, -2]), np.ones((4, 1, 2), np.float32)) - b),
+    "resized": lambda: chain((4, 5, 2), layers.Resizing(6, 4), layers.CenterCrop(3, 2), layers.Conv2D(2, 1)),
     "multiply": lambda: merged(lambda a, b: layers.Multiply()([a, b])),
     "subtract": lambda: merged(lambda a, b: layers.Subtract()([a, b])),
     "maximum": lambda: merged(lambda a, b: layers.Minimum()([layers.Maximum()([a, b]), b])),
@@ -96,7 +98,7 @@ OPERATORS = {
 
 
 # Those that are saved as Keras models too.
-SAVED = ("multiply", "subtract", "maximum", "concatenate", "pad", "up", "functions", "more_functions", "prelu", "series")
+SAVED = ("array", "resized", "multiply", "subtract", "maximum", "concatenate", "pad", "up", "functions", "more_functions", "prelu", "series")
 
 
 def tflite(model, kind):

@@ -34,7 +34,9 @@ pub fn windowed(graph: &Graph) -> Result<Graph, Error> {
         }
         match &mut layer.operator {
             Operator::Reshape { shape: to } | Operator::Crop { shape: to, .. } => to.clone_from(shape),
-            Operator::ResizeNearest { size, .. } => size[0] = rows,
+            Operator::ResizeNearest { size: [size, ..], .. } | Operator::ResizeBilinear { size: [size, _], .. } => {
+                *size = rows
+            }
             _ => {}
         }
     }
@@ -90,8 +92,10 @@ fn check(graph: &Graph, layer: &Layer) -> Result<(), String> {
         Operator::Transpose { axes } if axes.first() != Some(&0) => {
             Err("puts the rows in another place among the axes, for which it would need all of them".to_owned())
         }
-        Operator::ResizeNearest { size, .. } if size[0] != rows(0) => {
-            Err(format!("makes {} rows of {}: an endless plan takes each row as it is", size[0], rows(0)))
+        &(Operator::ResizeNearest { size: [size, ..], .. } | Operator::ResizeBilinear { size: [size, _], .. })
+            if size != rows(0) =>
+        {
+            Err(format!("makes {size} rows of {}: an endless plan takes each row as it is", rows(0)))
         }
         _ => Ok(()),
     }

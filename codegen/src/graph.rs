@@ -22,7 +22,7 @@ use crate::error::Error;
 pub use elementwise::{Constant, Function, Numbers, PairFunction};
 pub use operator::Operator;
 pub use tensor::{Bias, Element, Quantization, Shape, Tensor, Weights};
-pub use window::{Axis, Nearest, Padding, Taps, Window};
+pub use window::{Axis, Between, Linear, Nearest, Padding, Taps, Window};
 
 /// Names a tensor of one [`Graph`]: its index in [`Graph::tensors`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ mod elementwise;
 use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
 use microception::layers::{
-    concatenate, crop, global_max_pool, input, pad, reshape, resize_nearest, softmax, transpose,
+    concatenate, crop, global_max_pool, input, pad, reshape, resize_bilinear, resize_nearest, softmax, transpose,
 };
 use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step};
 use microception::window::Call;
@@ -14,7 +14,7 @@ use microception::window::planes::by_lines;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
-use crate::lower::{Kernel, WindowF32, WindowInt8};
+use crate::lower::{Bilinear, Kernel, WindowF32, WindowInt8};
 use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::{LayerRows, Plan};
 
@@ -299,6 +299,14 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         Kernel::Reshape => reshape::reshape(call),
         &Kernel::ResizeNearest { pixel_bytes, ref columns } => {
             resize_nearest::resize_nearest(&resize_nearest::ResizeNearest { pixel_bytes, columns }, call);
+        }
+        Kernel::ResizeBilinearF32(layer) => {
+            let Bilinear { channels, ref rows, ref columns } = *layer;
+            resize_bilinear::f32(&resize_bilinear::ResizeBilinear { channels, rows, columns }, call);
+        }
+        Kernel::ResizeBilinearInt8(layer) => {
+            let Bilinear { channels, ref rows, ref columns } = *layer;
+            resize_bilinear::int8(&resize_bilinear::ResizeBilinear { channels, rows, columns }, call);
         }
         Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
         Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),

@@ -3,7 +3,7 @@
 //! down. The only place that knows how real scales become the integers of a kernel.
 //!
 //! `kernel`: which kernel a layer runs. `rows`: what the planner has to know of it. `window`: layers with a window.
-//! `moving`: operators that move values and compute none. `pairwise`: functions of two operands. `table`: functions
+//! `moving`: operators that move values, or mix neighbours. `pairwise`: functions of two operands. `table`: functions
 //! of one stored value. `factor`: real factors in integers. `packed`: weights in the kernels' order. `transform`: weights
 //! for Winograd's algorithm.
 
@@ -24,7 +24,7 @@ use crate::graph::{Element, Graph, Layer, Quantization, Shape, TensorId};
 use crate::plan::LayerRows;
 
 pub use factor::factor;
-pub use kernel::{Kernel, WindowF32, WindowInt8};
+pub use kernel::{Bilinear, Kernel, WindowF32, WindowInt8};
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 pub use transform::transformable;
 

@@ -27,6 +27,7 @@ pub mod pad;
 pub mod pairwise;
 pub mod prelu;
 pub mod reshape;
+pub mod resize_bilinear;
 pub mod resize_nearest;
 pub mod softmax;
 pub mod subtract;

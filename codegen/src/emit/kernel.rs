@@ -6,13 +6,14 @@ use std::fmt::Write;
 
 use microception::layers::crop::Crop;
 use microception::layers::pad::Pad;
+use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
 use microception::layers::{Geometry, conv};
 use microception::quantized::{Channel, Factor, Range};
 use microception::window::planes::Planes;
 
 use super::literal::{byte_string, float, list};
-use crate::lower::{Kernel, WindowF32, WindowInt8};
+use crate::lower::{Bilinear, Kernel, WindowF32, WindowInt8};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
@@ -105,6 +106,8 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
             );
             format!("resize_nearest::resize_nearest(&{name}, call)")
         }
+        Kernel::ResizeBilinearF32(layer) => module.bilinear("f32", layer, |&weight| float(weight)),
+        Kernel::ResizeBilinearInt8(layer) => module.bilinear("int8", layer, i16::to_string),
         Kernel::Pairwise(layer) => module.pairwise(layer),
         Kernel::ActivationF32(function) => format!("activation::f32({}, call)", elementwise::function_text(*function)),
         Kernel::ActivationInt8(table) => {
@@ -253,9 +256,29 @@ impl Writer<'_> {
         format!("pad::pad(&{}, call)", self.name)
     }
 
+    fn bilinear<T>(&mut self, function: &str, layer: &Bilinear<T>, weight: impl Fn(&T) -> String) -> String {
+        let column = |column: &Column<T>| {
+            let Column { places: [first, second], weight: part } = column;
+            format!("resize_bilinear::Column::new({first}, {second}, {})", weight(part))
+        };
+        let fields = format!(
+            "channels: {}, rows: &{}, columns: &{}",
+            layer.channels,
+            list(layer.rows.iter().map(&weight)),
+            list(layer.columns.iter().map(column))
+        );
+        let kind = if function == "f32" { "f32" } else { "i16" };
+        self.item(
+            &format!("resize_bilinear::ResizeBilinear<'_, {kind}>"),
+            &format!("resize_bilinear::ResizeBilinear {{\n    {fields}\n}}"),
+        );
+        format!("resize_bilinear::{function}(&{}, call)", self.name)
+    }
+
     fn transpose(&mut self, element: &str, layer: &Transpose) -> String {
-        let Transpose { width, channels, line_axis, strides } = layer;
-        let fields = format!("width: {width}, channels: {channels}, line_axis: {line_axis}, strides: {strides:?}");
+        let Transpose { lines, width, channels, row_axis, strides } = layer;
+        let fields =
+            format!("lines: {lines}, width: {width}, channels: {channels}, row_axis: {row_axis}, strides: {strides:?}");
         self.layer("transpose::Transpose", &fields);
         format!("transpose::transpose::<{element}>(&{}, call)", self.name)
     }

@@ -177,6 +177,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: b
         "pairwise",
         "prelu",
         "reshape",
+        "resize_bilinear",
         "resize_nearest",
         "softmax",
         "subtract",

@@ -1,6 +1,6 @@
 //! What a layer computes.
 
-use super::{Axis, Bias, Constant, Element, Function, Nearest, PairFunction, Shape, Weights, Window};
+use super::{Axis, Bias, Constant, Element, Function, Linear, Nearest, PairFunction, Shape, Weights, Window};
 
 /// What a layer computes. Weight layouts are in memory order, the last index running fastest.
 #[derive(Debug, Clone, PartialEq)]
@@ -118,6 +118,13 @@ pub enum Operator {
         /// What is near.
         nearest: Nearest,
     },
+    /// Each place between the nearest, in proportion to how near they are.
+    ResizeBilinear {
+        /// Rows and columns of the output.
+        size: [usize; 2],
+        /// Where the places lie.
+        linear: Linear,
+    },
     /// A function of two operands, element by element. Extents of 1 are repeated, and a flat operand is one
     /// pixel for all places.
     Pairwise {
@@ -201,6 +208,7 @@ impl Operator {
             Operator::Concatenate { .. } => "concatenate",
             Operator::Reshape { .. } => "reshape",
             Operator::ResizeNearest { .. } => "resize_nearest",
+            Operator::ResizeBilinear { .. } => "resize_bilinear",
             Operator::Pairwise { function, .. } => function.name(),
             Operator::Activation(_) => "activation",
             Operator::Requantize { .. } => "requantize",

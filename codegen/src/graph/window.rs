@@ -1,4 +1,4 @@
-//! Where on a tensor an operator looks: windows and their padding, axes, the nearest places.
+//! Where on a tensor an operator looks: windows and their padding, axes, the nearest places and those between them.
 
 use super::Shape;
 
@@ -199,5 +199,71 @@ impl Nearest {
         let near = if self.align_corners { near.round() } else { near.floor() };
         // Never negative, never a NaN.
         (near as usize).min(last)
+    }
+}
+
+/// Between which places of an axis one of the resized axis lies, in the three ways of TensorFlow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Linear {
+    /// First and last places of both lie on each other.
+    pub align_corners: bool,
+    /// A place stands in the middle of its value.
+    pub half_pixel_centers: bool,
+}
+
+/// Two neighbouring places, or one twice, and how near the second is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Between<Weight> {
+    /// The places.
+    pub places: [usize; 2],
+    /// The second's part of what lies between them; the first has the rest.
+    pub weight: Weight,
+}
+
+impl Linear {
+    /// Where output place `place`, of `outputs`, lies among `inputs` places: as RESIZE_BILINEAR of LiteRT's reference
+    /// kernels computes it in f32.
+    ///
+    /// ```
+    /// use microception_codegen::graph::{Between, Linear};
+    /// let linear = Linear { align_corners: false, half_pixel_centers: true };
+    /// assert_eq!(linear.between(2, 8, 4), Between { places: [0, 1], weight: 0.75 });
+    /// assert_eq!(linear.between(7, 8, 4).places, [3, 3]);
+    /// ```
+    pub fn between(self, place: usize, outputs: usize, inputs: usize) -> Between<f32> {
+        let last = inputs.saturating_sub(1);
+        let scale = if self.align_corners && outputs > 1 {
+            last as f32 / (outputs - 1) as f32
+        } else {
+            inputs as f32 / outputs as f32
+        };
+        let at = if self.half_pixel_centers { (place as f32 + 0.5) * scale - 0.5 } else { place as f32 * scale };
+        // Beyond the ends, which no number of an axis leaves by more than one, lies the end.
+        let places = [at.floor().max(0.0) as usize, at.ceil().max(0.0) as usize].map(|place| place.min(last));
+        // Where both are one place its part is the whole, whatever the weight.
+        let weight = if places[0] == places[1] { 0.0 } else { at - places[0] as f32 };
+        Between { places, weight }
+    }
+
+    /// As [`between`](Linear::between) for int8, which LiteRT computes in 1024ths.
+    ///
+    /// ```
+    /// use microception_codegen::graph::{Between, Linear};
+    /// let linear = Linear { align_corners: false, half_pixel_centers: false };
+    /// assert_eq!(linear.between_int8(1, 3, 2), Between { places: [0, 1], weight: 683 });
+    /// ```
+    pub fn between_int8(self, place: usize, outputs: usize, inputs: usize) -> Between<i16> {
+        const ONE: i64 = 1 << 10;
+        let [place, outputs, inputs] = [place, outputs, inputs].map(|number| number as i64);
+        let last = (inputs - 1).max(0);
+        let scale = match self.align_corners && outputs > 1 {
+            true => (ONE * last + (outputs - 1) / 2) / (outputs - 1),
+            false => (ONE * inputs + outputs / 2) / outputs.max(1),
+        };
+        let at = place * scale + if self.half_pixel_centers { scale / 2 - ONE / 2 } else { 0 };
+        let places = [at / ONE, (at + ONE - 1) / ONE].map(|place| place.clamp(0, last));
+        // Where both are one place its part is the whole, whatever the weight.
+        let weight = if places[0] == places[1] { 0 } else { at - ONE * places[0] };
+        Between { places: places.map(|place| place as usize), weight: weight as i16 }
     }
 }

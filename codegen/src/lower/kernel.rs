@@ -6,6 +6,7 @@ use microception::layers::conv::winograd;
 use microception::layers::crop::Crop;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
+use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
 use microception::layers::{depthwise, global_average_pool, softmax};
 use microception::quantized::{Channel, Range};
@@ -49,6 +50,23 @@ pub struct WindowInt8<Weight = i8> {
     /// Whether every channel's factor is [bounded](microception::quantized::Factor::is_bounded) for the largest sum that its weights
     /// and bias can make.
     pub bounded: bool,
+}
+
+/// [`microception::layers::resize_bilinear::ResizeBilinear`] with its tables owned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bilinear<Weight> {
+    /// Channels of a pixel.
+    pub channels: u16,
+    /// Per output row: the lower one's part.
+    pub rows: Vec<Weight>,
+    /// Per output column: between which it lies.
+    pub columns: Vec<Column<Weight>>,
+}
+
+impl<Weight> Bilinear<Weight> {
+    fn weight_bytes(&self) -> usize {
+        size_of_val(self.rows.as_slice()) + size_of_val(self.columns.as_slice())
+    }
 }
 
 /// One layer as the runtime runs it. The variants are named after the runtime's functions.
@@ -137,6 +155,10 @@ pub enum Kernel {
         /// Per output column: the input column.
         columns: Vec<u16>,
     },
+    /// [`microception::layers::resize_bilinear::f32`]
+    ResizeBilinearF32(Bilinear<f32>),
+    /// [`microception::layers::resize_bilinear::int8`]
+    ResizeBilinearInt8(Bilinear<i16>),
     /// [`microception::layers::pairwise::same`] or [`microception::layers::pairwise::broadcast`]
     Pairwise(Pairwise),
     /// [`microception::layers::activation::f32`] of the function in [`microception::functions`]
@@ -183,6 +205,8 @@ impl Kernel {
             }
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
+            Kernel::ResizeBilinearF32(layer) => layer.weight_bytes(),
+            Kernel::ResizeBilinearInt8(layer) => layer.weight_bytes(),
             Kernel::Pairwise(layer) => layer.weight_bytes(),
             Kernel::ByLines { kernel, .. } | Kernel::InPlace { kernel, .. } => kernel.weight_bytes(),
             _ => 0,
@@ -306,7 +330,8 @@ impl Lowering<'_> {
             | Operator::Transpose { .. }
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
-            | Operator::ResizeNearest { .. } => self.moving_kernel()?,
+            | Operator::ResizeNearest { .. }
+            | Operator::ResizeBilinear { .. } => self.moving_kernel()?,
             Operator::MaxPool { window } if int8 => Kernel::MaxPoolInt8(self.geometry(window)?),
             Operator::MaxPool { window } => Kernel::MaxPoolF32(self.geometry(window)?),
             Operator::AveragePool { window } if int8 => Kernel::AveragePoolInt8(self.geometry(window)?),

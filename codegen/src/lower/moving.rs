@@ -1,13 +1,15 @@
-//! Operators that move values and compute none: which rows they read, and their kernels.
+//! Operators that move values, or mix neighbours: which rows they read, and their kernels.
 
 use microception::layers::concatenate::Parts;
 use microception::layers::crop::Crop;
 use microception::layers::pad::Pad;
+use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
 
+use super::kernel::Bilinear;
 use super::{Kernel, Lowering};
 use crate::error::Error;
-use crate::graph::{Axis, Element, Operator};
+use crate::graph::{Axis, Between, Element, Operator};
 use crate::plan::flow::Flow;
 
 impl Lowering<'_> {
@@ -23,6 +25,9 @@ impl Lowering<'_> {
             Operator::Concatenate { axis: Axis::Rows } => Flow::Joined { first_rows: input.rows() },
             Operator::Reshape { .. } => {
                 Flow::Reshaped { elements: output.row_elements(), input_elements: input.row_elements() }
+            }
+            &Operator::ResizeBilinear { linear, .. } => {
+                Flow::Linear { linear, rows: output.rows(), int8: self.element() == Element::I8 }
             }
             Operator::ResizeNearest { nearest, .. } => Flow::Nearest { nearest: *nearest, rows: output.rows() },
             _ => Flow::RowByRow,
@@ -100,7 +105,33 @@ impl Lowering<'_> {
                         .collect::<Result<_, _>>()?,
                 }
             }
+            Operator::ResizeBilinear { linear, .. } => match element {
+                Element::F32 => Kernel::ResizeBilinearF32(
+                    self.bilinear(|place, outputs, inputs| linear.between(place, outputs, inputs))?,
+                ),
+                _ => Kernel::ResizeBilinearInt8(
+                    self.bilinear(|place, outputs, inputs| linear.between_int8(place, outputs, inputs))?,
+                ),
+            },
             _ => Kernel::Reshape,
+        })
+    }
+
+    /// Where rows and columns lie, by what `between` says of a place among `outputs` for `inputs`.
+    fn bilinear<Weight>(
+        &self,
+        between: impl Fn(usize, usize, usize) -> Between<Weight>,
+    ) -> Result<Bilinear<Weight>, Error> {
+        let (input, output) = (self.input_shape()?, self.output_shape());
+        let column = |column: usize| {
+            let Between { places: [first, second], weight } = between(column, output.width(), input.width());
+            let narrow = |place: usize| self.narrow(place, "input width");
+            Ok(Column { places: [narrow(first)?, narrow(second)?], weight })
+        };
+        Ok(Bilinear {
+            channels: self.narrow(output.channels(), "number of channels")?,
+            rows: (0..output.rows()).map(|row| between(row, output.rows(), input.rows()).weight).collect(),
+            columns: (0..output.width()).map(column).collect::<Result<_, _>>()?,
         })
     }
 
@@ -149,30 +180,21 @@ impl Lowering<'_> {
             axis => input.0[axis + 1..].iter().product(),
         };
         let of_axes: Vec<usize> = axes.iter().map(|&axis| strides(axis)).collect();
-        // A series has no columns.
-        let (places, strides) = match of_axes[..] {
-            [rows, channels] => ([0, 2, 2, 2], [rows, 0, channels]),
-            [rows, columns, channels] => ([0, 1, 2, 2], [rows, columns, channels]),
-            // Lines that lie behind each other as their columns do are one.
-            [rows, lines, columns, channels] if lines == columns * output.width() && axes[1] != 0 && axes[2] != 0 => {
-                ([0, 1, 1, 2], [rows, columns, channels])
-            }
-            _ => {
-                return Err(self.error(format!(
-                    "can't make {output} of {input}: of its planes neither lines nor columns can be others"
-                )));
-            }
+        // Which of an output's axes there are: only a volume has lines, a series no columns.
+        let (places, [rows, lines, columns, channels]) = match of_axes[..] {
+            [rows, channels] => ([0, 3, 3, 3], [rows, 0, 0, channels]),
+            [rows, columns, channels] => ([0, 2, 3, 3], [rows, 0, columns, channels]),
+            [rows, lines, columns, channels] => ([0, 1, 2, 3], [rows, lines, columns, channels]),
+            _ => return Err(self.error(format!("can't make {output} of {input}"))),
         };
-        let line = axes.iter().position(|&axis| axis == 0).unwrap_or(0);
-        let mut narrow = [0; 3];
-        for (narrow, stride) in narrow.iter_mut().zip(strides) {
-            *narrow = self.narrow(stride, "number of elements in a row")?;
-        }
+        let row = axes.iter().position(|&axis| axis == 0).unwrap_or(0);
+        let stride = |stride: usize| self.narrow(stride, "number of elements in a row");
         Ok(Transpose {
-            width: self.narrow(output.pixels(), "output width")?,
+            lines: self.narrow(output.lines(), "number of lines")?,
+            width: self.narrow(output.width(), "output width")?,
             channels: self.narrow(output.channels(), "number of channels")?,
-            line_axis: places[line],
-            strides: narrow,
+            row_axis: places[row],
+            strides: [stride(rows)?, stride(lines)?, stride(columns)?, stride(channels)?],
         })
     }
 

@@ -70,7 +70,8 @@ impl Lowering<'_> {
             | Operator::Transpose { .. }
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
-            | Operator::ResizeNearest { .. } => (self.moving_flow()?, 0),
+            | Operator::ResizeNearest { .. }
+            | Operator::ResizeBilinear { .. } => (self.moving_flow()?, 0),
             Operator::Flatten => (Flow::Running, output.elements() * bytes),
             Operator::Pairwise { .. } | Operator::Activation(_) | Operator::Requantize { .. } | Operator::Softmax => {
                 (Flow::RowByRow, 0)

@@ -106,7 +106,7 @@ fn numbers(graph: &Graph, layer: &Layer) -> Vec<(&'static str, usize, usize)> {
             let lines = output.row_elements().div_ceil(input.row_elements().max(1)) + 1;
             numbers.push(("number of rows in one", lines.min(input.rows()), MOST_U8));
         }
-        Operator::ResizeNearest { .. } => {
+        Operator::ResizeNearest { .. } | Operator::ResizeBilinear { .. } => {
             numbers.extend([("input width", input.pixels(), MOST_U16), ("output width", output.pixels(), MOST_U16)]);
         }
         _ => {}

@@ -4,7 +4,7 @@
 //! - An activation fuses into a layer that can carry one when all that read the layer's output
 //!   are that same activation; also back over max pools and what only moves values, if nobody else reads that, for the
 //!   largest of clamped values is the clamped largest (in int8 the range before the pool is then
-//!   smaller and its steps finer).
+//!   smaller and its steps finer). Over a concatenation if each of its parts can carry it or lies in its range.
 //! - One whose input lies in its range already vanishes, however many read that input: a Relu
 //!   after a fused Relu, whose tensor a residual branch reads too, or after a pool or a sum of
 //!   such tensors.
@@ -47,60 +47,66 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the layer behind `tensor` apply `function`, if one can.
+/// Makes the layers behind `tensor` apply `function`, if all of them can.
 fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [Bounds]) -> bool {
-    let mut tensor = tensor;
-    let mut crossed = Vec::new();
-    loop {
+    let mut crossed = vec![tensor];
+    let mut carriers = Vec::new();
+    let mut next = 0;
+    while let Some(&tensor) = crossed.get(next) {
+        if within(bounds[tensor.0], function) {
+            next += 1;
+            continue;
+        }
         let Some(maker) = graph.maker(tensor) else { return false };
         let Some(readers) = only_readers(graph, tensor) else { return false };
         // Every reader must want the function: the first tensor's are activations, those further
         // back have one reader, which is the layer just crossed.
-        let agreed = if crossed.is_empty() {
-            readers.iter().all(|&reader| graph.layers[reader].operator == Operator::Activation(function))
-        } else {
-            readers.len() == 1
+        let agreed = match next {
+            0 => readers.iter().all(|&reader| graph.layers[reader].operator == Operator::Activation(function)),
+            _ => readers.len() == 1,
         };
         if !agreed || !is_float(graph, tensor) {
             return false;
         }
-        crossed.push(tensor);
+        next += 1;
         let layer = &mut graph.layers[maker];
-        let carried = match &mut layer.operator {
+        match &mut layer.operator {
             Operator::MaxPool { .. }
             | Operator::GlobalMaxPool { .. }
             | Operator::Flatten
             | Operator::Reshape { .. }
+            | Operator::Crop { .. }
             | Operator::Transpose { .. }
+            | Operator::Concatenate { .. }
             | Operator::ResizeNearest { .. } => {
-                tensor = layer.inputs[0];
-                continue;
+                let further = layer.inputs.iter().filter(|input| !crossed.contains(input)).copied().collect::<Vec<_>>();
+                crossed.extend(further);
             }
-            Operator::Activation(earlier) => match both(*earlier, function) {
-                Some(one) => {
-                    *earlier = one;
-                    true
-                }
-                None => false,
+            operator => match carried(operator, function) {
+                Some(one) => carriers.push((maker, one)),
+                None => return false,
             },
-            operator => match operator.activation_mut() {
-                None => false,
-                Some(activation) => match activation.map_or(Some(function), |earlier| both(earlier, function)) {
-                    Some(one) => {
-                        *activation = Some(one);
-                        true
-                    }
-                    None => false,
-                },
-            },
-        };
-        if carried {
-            for tensor in crossed {
-                bounds[tensor.0] = clamped(bounds[tensor.0], Some(function));
-            }
         }
-        return carried;
     }
+    for (maker, one) in carriers {
+        match &mut graph.layers[maker].operator {
+            Operator::Activation(own) => *own = one,
+            operator => operator.activation_mut().into_iter().for_each(|own| *own = Some(one)),
+        }
+    }
+    for tensor in crossed {
+        bounds[tensor.0] = clamped(bounds[tensor.0], Some(function));
+    }
+    true
+}
+
+/// What a layer applies that applies `function` too; `None` where it can't.
+fn carried(operator: &mut Operator, function: Function) -> Option<Function> {
+    let own = match operator {
+        Operator::Activation(own) => Some(*own),
+        operator => *operator.activation_mut()?,
+    };
+    own.map_or(Some(function), |earlier| both(earlier, function))
 }
 
 /// One clamp for two in a row; `None` where the first is none.
@@ -157,6 +163,7 @@ fn bounds_of(graph: &Graph, index: usize, bounds: &[Bounds]) -> Bounds {
         | Operator::Crop { .. }
         | Operator::Transpose { .. }
         | Operator::ResizeNearest { .. }
+        | Operator::ResizeBilinear { .. }
         | Operator::Identity => input(0),
         Operator::Requantize { through } => clamped(input(0), *through),
         Operator::Softmax => [0.0, 1.0],

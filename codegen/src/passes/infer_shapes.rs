@@ -113,6 +113,11 @@ fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<S
             [_, channels] if [lines, width] == [1, 1] => Ok(Shape(vec![rows, channels])),
             _ => Err(format!("can't resize {input} to {rows}x{lines}x{width}")),
         },
+        &Operator::ResizeBilinear { size: [rows, width], .. } => match input.0[..] {
+            [_, _, channels] => Ok(Shape(vec![rows, width, channels])),
+            [_, channels] if width == 1 => Ok(Shape(vec![rows, channels])),
+            _ => Err(format!("can't resize {input} to {rows}x{width}")),
+        },
         Operator::ScaleShift { scale, shift } => {
             let channels = input.channels();
             if scale.len() != channels || shift.len() != channels {

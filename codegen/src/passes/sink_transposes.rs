@@ -6,14 +6,14 @@
 //!
 //! - Two in a row are one, or none.
 //! - Over a function of each element, over a scale and a shift that are the same for all channels, over a function of
-//!   two tensors that are both transposed so, over a concatenation.
+//!   two tensors that are both transposed so, or of one and a constant, over a concatenation.
 //! - Into the weights of the dense layers behind a Flatten.
 //! - One that only moves axes of extent 1 is a Reshape.
 
 use super::channels::trained;
 use super::rewire::{is_float, only_readers, remove_layer};
 use crate::error::Error;
-use crate::graph::{Axis, Graph, Layer, Operator, Shape, Tensor, TensorId};
+use crate::graph::{Axis, Constant, Graph, Layer, Numbers, Operator, Shape, Tensor, TensorId};
 
 /// Moves each as far as it gets.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
@@ -108,6 +108,16 @@ fn step(graph: &mut Graph, index: usize) -> bool {
             swap(graph, index, reader)
         }
         Operator::Pairwise { constant: None, .. } => both_transposed(graph, index, reader, &axes),
+        Operator::Pairwise { function, constant: Some(constant), activation } => {
+            let shape = &graph.tensor(output).shape;
+            let Some(constant) =
+                before(&constant, &axes).filter(|_| shape == &graph.tensor(graph.layers[reader].output).shape)
+            else {
+                return false;
+            };
+            graph.layers[reader].operator = Operator::Pairwise { function, constant: Some(constant), activation };
+            swap(graph, index, reader)
+        }
         Operator::Concatenate { axis } => {
             let shape = &graph.tensor(output).shape;
             let Some(place) = axis.place(shape) else { return false };
@@ -210,6 +220,22 @@ fn into_dense(graph: &mut Graph, index: usize, flatten: usize, axes: &[usize]) -
     }
     remove_layer(graph, index);
     true
+}
+
+/// What becomes this constant by a transposition.
+fn before(constant: &Constant, axes: &[usize]) -> Option<Constant> {
+    let Numbers::F32(numbers) = &constant.numbers else { return None };
+    let lacking = axes.len().checked_sub(constant.shape.0.len())?;
+    let mut extents = vec![1; axes.len()];
+    for (&axis, &extent) in axes.iter().skip(lacking).zip(&constant.shape.0) {
+        extents[axis] = extent;
+    }
+    let shape = Shape(extents);
+    let mut moved = vec![0.0; numbers.len()];
+    for (place, &number) in order(&shape, axes).into_iter().zip(numbers) {
+        moved[place] = number;
+    }
+    Some(Constant { shape, numbers: Numbers::F32(moved), first: constant.first })
 }
 
 /// For each element of a transposed tensor, its place in the tensor before, of the extents `shape`.

@@ -66,10 +66,15 @@ pub fn rates(layers: &[LayerRows]) -> Result<Vec<Rate>, Error> {
             // Rows left out at the end are waited for: after so many rows, there are as many of this as of the finite model.
             Flow::Cropped { .. } => rate.delay += signed(rows(0).saturating_sub(layer.rows) * rate.stride),
             Flow::Running if rows(0) == 1 => {}
-            Flow::Nearest { rows: made, .. } if rows(0) == made => {}
+            Flow::Nearest { rows: made, .. } | Flow::Linear { rows: made, .. } if rows(0) == made => {}
             Flow::Reshaped { elements, input_elements } if elements == input_elements => {}
             Flow::Input | Flow::RowByRow => {}
-            Flow::Running | Flow::Every | Flow::Nearest { .. } | Flow::Reshaped { .. } | Flow::Joined { .. } => {
+            Flow::Running
+            | Flow::Every
+            | Flow::Nearest { .. }
+            | Flow::Linear { .. }
+            | Flow::Reshaped { .. }
+            | Flow::Joined { .. } => {
                 return Err(error("needs more than the rows around one: an endless plan has no such layer".to_owned()));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::graph::Nearest;
+use crate::graph::{Linear, Nearest};
 
 /// How a layer's rows depend on its inputs' rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,15 @@ pub enum Flow {
         /// Output rows.
         rows: usize,
     },
+    /// Row r reads the two rows that it lies between, or one.
+    Linear {
+        /// Where they lie.
+        linear: Linear,
+        /// Output rows.
+        rows: usize,
+        /// Whether places are those of int8.
+        int8: bool,
+    },
 }
 
 impl Flow {
@@ -89,6 +98,13 @@ impl Flow {
                 let source = nearest.source(row, rows, input_rows);
                 source..source + 1
             }
+            Flow::Linear { linear, rows, int8 } => {
+                let [first, last] = match int8 {
+                    true => linear.between_int8(row, rows, input_rows).places,
+                    false => linear.between(row, rows, input_rows).places,
+                };
+                first..last + 1
+            }
         }
     }
 
@@ -106,6 +122,6 @@ impl Flow {
     /// Whether one call can make several rows.
     pub fn makes_several(&self) -> bool {
         // The kernel can't tell which line is whose, where rows are repeated or left out.
-        !matches!(self, Flow::Nearest { .. })
+        !matches!(self, Flow::Nearest { .. } | Flow::Linear { .. })
     }
 }

@@ -17,6 +17,7 @@ pub fn copies(operator: &Operator) -> bool {
             | Operator::Concatenate { .. }
             | Operator::Reshape { .. }
             | Operator::ResizeNearest { .. }
+            | Operator::ResizeBilinear { .. }
     )
 }
 

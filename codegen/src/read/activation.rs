@@ -79,8 +79,13 @@ impl Activation {
             Some(value) => match (value.get("class_name").and_then(Value::as_str), value.get("config")) {
                 (Some("function"), Some(Value::String(name))) => named(name),
                 (Some(class), Some(Value::Object(fields))) => {
-                    Activation::of_layer(class, &Settings::new(&settings.layer, fields))
-                        .unwrap_or_else(|| Err(unsupported(&format!("of class \"{class}\""))))
+                    let own = Settings::new(&settings.layer, fields);
+                    match class {
+                        "Activation" => Activation::of_setting(&own),
+                        "Softmax" if own.number("axis")?.is_none_or(|axis| axis == -1.0) => Ok(Activation::Softmax),
+                        _ => Activation::of_layer(class, &own)
+                            .unwrap_or_else(|| Err(unsupported(&format!("of class \"{class}\"")))),
+                    }
                 }
                 (Some(class), _) => Err(unsupported(&format!("of class \"{class}\""))),
                 (None, _) => Err(unsupported(&excerpt(value))),

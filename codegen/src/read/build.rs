@@ -11,7 +11,7 @@ use super::layout::Spatial;
 use super::settings::{Settings, count};
 use super::topology::{Call, Entry, INPUT, Model, OWN_SEPARABLE_CONVOLUTION, Source};
 use super::variables::{Scope, Store, Wanted};
-use super::{convolution, elementwise, merge, moving, normalization, pooling};
+use super::{convolution, elementwise, merge, moving, normalization, pooling, resizing};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator, PairFunction, Shape, TensorId};
 
@@ -23,7 +23,7 @@ const MOST_CALLS: usize = 10_000;
 const SUPPORTED: &str = "of one, two and three dimensions Conv, SeparableConv, MaxPooling, AveragePooling, \
     GlobalMaxPooling, GlobalAveragePooling, ZeroPadding, Cropping and UpSampling; DepthwiseConv1D, DepthwiseConv2D, \
     Dense, BatchNormalization, Normalization, Rescaling, Activation, ReLU, LeakyReLU, ELU, PReLU, Softmax, Add, Subtract, \
-    Multiply, Average, Maximum, Minimum, Concatenate, Flatten, Reshape, Permute, layers that only work in training \
+    Multiply, Average, Maximum, Minimum, Concatenate, Flatten, Reshape, Permute, Resizing, CenterCrop, layers that only work in training \
     (dropout, noise, random augmentation), and models of these";
 
 /// The graph of an architecture with its weights. `name` is used when the model has none.
@@ -59,7 +59,7 @@ pub(super) struct Site<'a> {
     /// Its settings; their name is the one in the graph.
     pub(super) settings: Settings<'a>,
     /// The call.
-    pub(super) call: &'a Call,
+    pub(super) call: &'a Call<'a>,
     /// What it is called with.
     pub(super) inputs: Vec<TensorId>,
     scope: &'a Scope,
@@ -99,6 +99,11 @@ impl Builder {
     /// Takes memory for `count` numbers that the file declares but does not hold.
     pub(super) fn take_numbers(&mut self, count: usize) -> Result<(), Error> {
         self.budget.take(count, size_of::<f32>())
+    }
+
+    /// Takes memory for `count` things of `size` bytes.
+    pub(super) fn take_bytes(&mut self, count: usize, size: usize) -> Result<(), Error> {
+        self.budget.take(count, size)
     }
 
     /// Appends a layer.
@@ -356,7 +361,9 @@ fn rule(class: &str) -> Option<Rule> {
         "Flatten" => moving::flatten,
         "Reshape" => moving::reshape,
         "Permute" => moving::permute,
-        "RandomCrop" => moving::random_crop,
+        "Resizing" => resizing::resizing,
+        "CenterCrop" => resizing::center_crop,
+        "RandomCrop" => resizing::random_crop,
         class if elementwise::only_in_training(class) => elementwise::identity,
         class if elementwise::is_function(class) => elementwise::function,
         _ => return None,

@@ -7,7 +7,7 @@ use super::normalization::along;
 use super::settings::Settings;
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Constant, Function, Numbers, Operator, PairFunction, Shape, TensorId};
+use crate::graph::{Function, Operator, PairFunction, Shape, TensorId};
 
 /// An activation as a layer of its own.
 pub(super) fn activation(builder: &mut Builder, site: &Site, activation: Activation) -> Result<TensorId, Error> {
@@ -44,8 +44,8 @@ pub(super) fn prelu(builder: &mut Builder, site: &Site) -> Result<TensorId, Erro
         *extent.ok_or_else(|| site.error(format!("shared_axes has {axis} for {} axes", shape.0.len())))? = 1;
     }
     let wanted = Wanted::new("alpha", extents.clone());
-    let numbers = Numbers::F32(builder.variables(site, &[wanted])?.into_iter().next().unwrap_or_default());
-    let constant = Some(Constant { shape: Shape(extents), numbers, first: false });
+    let slopes = builder.variables(site, &[wanted])?.into_iter().next().unwrap_or_default();
+    let constant = Some(builder.on_planes(Shape(extents), slopes, &shape, false)?);
     let operator = Operator::Pairwise { function: PairFunction::Prelu, constant, activation: None };
     builder.push(site.name(), operator, site.inputs.clone(), shape)
 }

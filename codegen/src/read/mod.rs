@@ -13,9 +13,10 @@
 //! - `json`: the architecture's text.
 //! - `settings`: a layer's settings, with errors that name the layer.
 //! - `topology`: the architecture as layers and calls in the order of execution.
+//! - `operand`: operands that stand in the architecture.
 //! - `variables`: where in the file a layer's weights lie.
 //! - `build`: calls become operators, with the shapes they make; `convolution`, `pooling`, `normalization`, `merge`,
-//!   `moving`, `elementwise`, `activation` do so for the layers of their kind, `layout` for the order of axes.
+//!   `moving`, `resizing`, `elementwise`, `activation` do so for the layers of their kind, `layout` for the order of axes.
 //! - `tflite`: TensorFlow Lite models.
 
 mod activation;
@@ -30,7 +31,9 @@ mod layout;
 mod merge;
 mod moving;
 mod normalization;
+mod operand;
 mod pooling;
+mod resizing;
 mod settings;
 mod tflite;
 mod topology;

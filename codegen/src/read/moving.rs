@@ -1,10 +1,10 @@
 //! Layers that move values and compute none: padding, cropping, repeating, putting together, other extents.
 
 use super::build::{Builder, Site};
-use super::layout::Spatial;
+use super::resizing::{resize_bilinear, resize_nearest};
 use super::settings::count;
 use crate::error::Error;
-use crate::graph::{Axis, Nearest, Operator, Padding, Shape, TensorId, Window};
+use crate::graph::{Axis, Operator, Shape, TensorId};
 
 /// `ZeroPadding1D`, `ZeroPadding2D` and `ZeroPadding3D`.
 pub(super) fn zero_padding(builder: &mut Builder, site: &Site, axes: usize) -> Result<TensorId, Error> {
@@ -45,46 +45,16 @@ pub(super) fn up_sampling(builder: &mut Builder, site: &Site, axes: usize) -> Re
     let factors = site.settings.sizes("size", axes, Some(spatial.along(2)))?;
     let extents = std::array::from_fn(|axis| spatial.places[axis] * factors[axis]);
     let shape = spatial.shape(extents, spatial.channels);
-    // Every copy of a place lies nearest to it, whatever f32 makes of the ratio.
-    let nearest = Nearest { align_corners: false, half_pixel_centers: true };
-    let operator = Operator::ResizeNearest { size: spatial.in_rows(extents, 1), nearest };
-    let result = match site.settings.text("interpolation")?.unwrap_or("nearest") {
-        "nearest" => builder.push(site.name(), operator, vec![spatial.input], shape)?,
-        "bilinear" => {
-            let repeated = builder.push(&format!("{}/repeated", site.name()), operator, vec![spatial.input], shape)?;
-            bilinear(builder, site, &spatial, repeated, [factors[0], factors[1]])?
-        }
+    let operator = match site.settings.text("interpolation")?.unwrap_or("nearest") {
+        "nearest" => resize_nearest(&spatial, extents),
+        "bilinear" if axes == 2 => resize_bilinear([extents[0], extents[1]]),
         other => {
-            return Err(site.error(format!("interpolation \"{other}\" is not supported, only nearest and bilinear")));
+            return Err(site
+                .error(format!("interpolation \"{other}\" is not supported, only nearest and (of images) bilinear")));
         }
     };
+    let result = builder.push(site.name(), operator, vec![spatial.input], shape)?;
     builder.back(site, &spatial, result)
-}
-
-/// What linear interpolation makes, of repeated places: the mean of as many as each was repeated, around each. Of an
-/// even number those at both ends count half, so that it is the mean of two such means. Beyond the border
-/// lies nothing, and what exists of a window there is one value.
-fn bilinear(
-    builder: &mut Builder,
-    site: &Site,
-    spatial: &Spatial,
-    repeated: TensorId,
-    factors: [usize; 2],
-) -> Result<TensorId, Error> {
-    let even = factors.map(|factor| usize::from(factor.is_multiple_of(2)));
-    let around = factors.map(|factor| factor / 2);
-    let padding = Padding::Explicit { before: around, after: around };
-    let window = Window { size: factors, padding, ..Window::POINT };
-    let extents = builder.shape(repeated).0.clone();
-    let size = [extents[0], if spatial.axes == 1 { 1 } else { extents[1] }];
-    let more = spatial.shape([size[0] + even[0], size[1] + even[1], 1], spatial.channels);
-    let name = if even == [0, 0] { site.name().to_owned() } else { format!("{}/means", site.name()) };
-    let means = builder.push(&name, Operator::AveragePool { window }, vec![repeated], more)?;
-    if even == [0, 0] {
-        return Ok(means);
-    }
-    let window = Window { size: even.map(|even| even + 1), ..Window::POINT };
-    builder.push(site.name(), Operator::AveragePool { window }, vec![means], Shape(extents))
 }
 
 /// `Flatten`.
@@ -166,20 +136,6 @@ pub(super) fn concatenate(builder: &mut Builder, site: &Site) -> Result<TensorId
         result = builder.push(&part, Operator::Concatenate { axis }, vec![result, next], shape)?;
     }
     Ok(result)
-}
-
-/// `RandomCrop` crops from the middle at inference, which does nothing only to an image of its size.
-pub(super) fn random_crop(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
-    let spatial = builder.spatial(site, 2)?;
-    let [height, width, _] = spatial.places;
-    let (cropped, narrowed) = (site.settings.count("height")?, site.settings.count("width")?);
-    if [cropped, narrowed] != [height, width] {
-        return Err(site.error(format!(
-            "crops {height}x{width} to {cropped}x{narrowed} at inference too, which is not supported; crop in the \
-             training data instead"
-        )));
-    }
-    super::elementwise::identity(builder, site)
 }
 
 /// An extent, or a list of them, in which one may be open (-1).

@@ -3,7 +3,7 @@
 use super::build::{Builder, Site};
 use super::variables::Wanted;
 use crate::error::Error;
-use crate::graph::{Operator, TensorId};
+use crate::graph::{Operator, PairFunction, Shape, TensorId};
 
 /// What Keras divides by at least.
 const LEAST_DEVIATION: f64 = 1e-7;
@@ -54,7 +54,7 @@ pub(super) fn normalization(builder: &mut Builder, site: &Site) -> Result<Tensor
     let place = match settings.numbers_or_none("axis")?[..] {
         [] => None,
         [one] => Some(axis(builder, site, one)?),
-        _ => return Err(site.error("several axes are not supported, only one or none")),
+        ref several => return normalized_along(builder, site, several),
     };
     let channels = place.map_or(1, |place| builder.shape(input).0[place]);
     let (mean, variance) = match (per_channel(site, "mean", channels)?, per_channel(site, "variance", channels)?) {
@@ -80,6 +80,40 @@ pub(super) fn normalization(builder: &mut Builder, site: &Site) -> Result<Tensor
         return scale_shift(builder, site, input, channels, numbers);
     };
     along(builder, site, place, |builder, input| scale_shift(builder, site, input, channels, numbers))
+}
+
+/// `Normalization` by a mean and a variance for each place along several axes: a product and a sum.
+fn normalized_along(builder: &mut Builder, site: &Site, axes: &[f64]) -> Result<TensorId, Error> {
+    let input = site.input()?;
+    let shape = builder.shape(input).clone();
+    let mut kept = Vec::new();
+    for &one in axes {
+        kept.push(axis(builder, site, one)?);
+    }
+    let extents = (0..shape.0.len()).map(|place| if kept.contains(&place) { shape.0[place] } else { 1 });
+    let own = Shape(extents.collect());
+    kept.sort_unstable();
+    let trained = |name: &'static str| Wanted::new(name, kept.iter().map(|&place| shape.0[place]).collect::<Vec<_>>());
+    let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
+    let mut variables = builder.variables(site, &wanted)?.into_iter();
+    let (mean, variance) = (variables.next().unwrap_or_default(), variables.next().unwrap_or_default());
+    let invert = site.settings.flag("invert", false)?;
+    builder.take_numbers(mean.len().saturating_mul(2))?;
+    let numbers = mean.iter().zip(&variance).map(|(&mean, &variance)| {
+        let (mean, deviation) = (f64::from(mean), f64::from(variance).sqrt().max(LEAST_DEVIATION));
+        if invert { (deviation, mean) } else { (1.0 / deviation, -mean / deviation) }
+    });
+    let (scale, shift): (Vec<f32>, Vec<f32>) = numbers.map(|(scale, shift)| (scale as f32, shift as f32)).unzip();
+    let mut result = input;
+    for (name, function, numbers) in [
+        (format!("{}/scaled", site.name()), PairFunction::Multiply, scale),
+        (site.name().to_owned(), PairFunction::Add, shift),
+    ] {
+        let constant = Some(builder.on_planes(own.clone(), numbers, &shape, false)?);
+        let operator = Operator::Pairwise { function, constant, activation: None };
+        result = builder.push(&name, operator, vec![result], shape.clone())?;
+    }
+    Ok(result)
 }
 
 /// The place of an axis of a layer's input.

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
+use super::operand;
 use super::settings::{Settings, excerpt};
 use crate::error::Error;
 
@@ -23,18 +24,18 @@ pub(super) struct Entry<'a> {
     /// The model inside, when it is one.
     pub(super) nested: Option<Model<'a>>,
     /// What it is called with, call by call.
-    pub(super) calls: Vec<Call>,
+    pub(super) calls: Vec<Call<'a>>,
 }
 
 /// One call of a layer.
 #[derive(Debug, Default)]
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     /// Whose results it gets.
     pub(super) inputs: Vec<Source>,
     /// Whether it is told to behave as in training, always.
     pub(super) training: bool,
-    /// Numbers that no layer makes, each with its place among the arguments.
-    pub(super) constants: Vec<(usize, f64)>,
+    /// Numbers that no layer makes, and arrays of them, each with its place among the arguments.
+    pub(super) constants: Vec<(usize, &'a Value)>,
 }
 
 /// The result of one call: `call` of the layer at `entry`.
@@ -63,7 +64,7 @@ pub(super) struct Model<'a> {
 struct RawCall<'a> {
     inputs: Vec<(&'a str, u64)>,
     training: bool,
-    constants: Vec<(usize, f64)>,
+    constants: Vec<(usize, &'a Value)>,
     /// Written by Keras 2, which counts the calls of nested models from 1.
     keras2: bool,
 }
@@ -371,8 +372,7 @@ fn raw_calls<'a>(layer: &'a Value, entry: &Entry) -> Result<Vec<RawCall<'a>>, Er
         match node {
             Value::Object(node) => {
                 let arguments = node.get("args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-                let numbers = arguments.iter().enumerate();
-                call.constants = numbers.filter_map(|(place, value)| Some((place, value.as_f64()?))).collect();
+                call.constants = arguments.iter().enumerate().filter(|(_, value)| operand::is_held(value)).collect();
                 arguments.iter().for_each(|value| keras_tensors(value, &mut call.inputs));
                 // Which layers behave as in training is decided when the model is called; `training`
                 // here is only what the layer was traced with.
@@ -421,7 +421,7 @@ fn keras2_argument<'a>(argument: &'a Value, call: &mut RawCall<'a>) {
         call.inputs.extend(reference(value));
         call.training |= name == "training" && value.as_bool() == Some(true);
         // The first argument is a tensor: what stands by name comes behind it.
-        call.constants.extend(value.as_f64().map(|number| (1, number)));
+        call.constants.extend(operand::is_list_of_numbers(value).then_some((1, value)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! One small graph with every operator that moves values, for what is compiled or linked.
 
 use microception_codegen::graph::{
-    Axis, Bias, Element, Graph, Nearest, Operator, Padding, Shape, TensorId, Weights, Window,
+    Axis, Bias, Element, Graph, Linear, Nearest, Operator, Padding, Shape, TensorId, Weights, Window,
 };
 use microception_codegen::passes;
 
@@ -34,8 +34,10 @@ pub fn graph() -> Graph {
     let columns = push("columns", Operator::Concatenate { axis: Axis::Columns }, &[channels, channels]);
     let rows = push("rows", Operator::Concatenate { axis: Axis::Rows }, &[columns, columns]);
     let nearest = Nearest { align_corners: false, half_pixel_centers: true };
-    let resized = push("resized", Operator::ResizeNearest { size: [9, 1, 21], nearest }, &[rows]);
-    let transposed = push("transposed", Operator::Transpose { axes: vec![1, 0, 2] }, &[resized]);
+    let resized = push("resized", Operator::ResizeNearest { size: [13, 1, 17], nearest }, &[rows]);
+    let linear = Linear { align_corners: false, half_pixel_centers: true };
+    let mixed = push("mixed", Operator::ResizeBilinear { size: [9, 21], linear }, &[resized]);
+    let transposed = push("transposed", Operator::Transpose { axes: vec![1, 0, 2] }, &[mixed]);
     let crop = Operator::Crop { before: vec![1, 1, 1], shape: Shape(vec![20, 8, 6]) };
     let cropped = push("cropped", crop, &[transposed]);
     let series = push("series", Operator::Reshape { shape: Shape(vec![40, 24]) }, &[cropped]);

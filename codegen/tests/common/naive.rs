@@ -325,6 +325,33 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
             }
             output
         }
+        Operator::ResizeBilinear { size: [height, width], linear } => {
+            // Where a place lies, as a fraction of two whole numbers; and its neighbours, with how much each counts.
+            let between = |place: usize, outputs: usize, inputs: usize| {
+                let at = match (linear.align_corners && outputs > 1, linear.half_pixel_centers) {
+                    (true, _) => (place * (inputs - 1)) as f64 / (outputs - 1) as f64,
+                    (false, true) => (2 * place + 1) as f64 * inputs as f64 / (2 * outputs) as f64 - 0.5,
+                    (false, false) => (place * inputs) as f64 / outputs as f64,
+                };
+                let at = at.clamp(0.0, (inputs - 1) as f64);
+                [(at.floor() as usize, 1.0 - at.fract()), (at.ceil() as usize, at.fract())]
+            };
+            let mut output = Image::zeros(*height, *width, input.channels);
+            for row in 0..*height {
+                for column in 0..*width {
+                    for channel in 0..input.channels {
+                        let mut sum = 0.0;
+                        for (y, part) in between(row, *height, input.height) {
+                            for (x, of_it) in between(column, *width, input.width) {
+                                sum += part * of_it * input.at(y, x, channel);
+                            }
+                        }
+                        output.set(row, column, channel, sum);
+                    }
+                }
+            }
+            output
+        }
         Operator::MaxPool { window } => pool(window, input, |places| places.iter().copied().fold(f64::MIN, f64::max)),
         Operator::AveragePool { window } => {
             pool(window, input, |places| places.iter().sum::<f64>() / places.len() as f64)

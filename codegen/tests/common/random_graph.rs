@@ -2,8 +2,8 @@
 //! readers of one tensor, batch norms before and after everything, odd extents.
 
 use microception_codegen::graph::{
-    Axis, Bias, Constant, Element, Function, Graph, Nearest, Numbers, Operator, Padding, PairFunction, Shape, TensorId,
-    Weights, Window,
+    Axis, Bias, Constant, Element, Function, Graph, Linear, Nearest, Numbers, Operator, Padding, PairFunction, Shape,
+    TensorId, Weights, Window,
 };
 
 /// A graph of a few layers, its last tensor the output. The same seed gives the same graph.
@@ -176,7 +176,13 @@ impl Source {
     /// Values at other places: padded, resized, in other rows.
     fn moved(&mut self, tensor: TensorId) -> TensorId {
         let shape = self.shape(tensor);
-        match (self.random.u8(0..6), &shape.0[..]) {
+        match (self.random.u8(0..7), &shape.0[..]) {
+            (6, &[height, width, channels]) => {
+                let linear = Linear { align_corners: self.random.bool(), half_pixel_centers: false };
+                let size = [height + 3, 2 * width];
+                let to = Shape(vec![size[0], size[1], channels]);
+                self.push(Operator::ResizeBilinear { size, linear }, vec![tensor], to)
+            }
             (0, &[height, width, channels]) => {
                 let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.bool() };
                 let size = [height * 2, 1, width * 2];

@@ -82,6 +82,8 @@ kernels!(
     ConcatenateRows,
     Reshape,
     ResizeNearest,
+    ResizeBilinearF32,
+    ResizeBilinearInt8,
     ActivationF32,
     ActivationInt8,
     SoftmaxF32,

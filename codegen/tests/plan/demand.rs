@@ -35,8 +35,8 @@ pub enum Demand {
     },
     /// Each row reads every row.
     Every,
-    /// Row r reads the one row that is listed.
-    One(Vec<usize>),
+    /// Row r reads the rows that are listed.
+    Listed(Vec<Vec<usize>>),
     /// The only output row reads every row.
     EveryRow {
         /// Bytes that stay between two calls when the rows are read a few at a time, at least: an
@@ -156,7 +156,21 @@ impl Definition {
                         (false, true) => (2 * row + 1) * places / (2 * size[0]),
                         _ => unreachable!("not among the random graphs"),
                     };
-                    Demand::One((0..rows).map(near).collect())
+                    Demand::Listed((0..rows).map(|row| vec![near(row)]).collect())
+                }
+                Operator::ResizeBilinear { size, linear } => {
+                    let places = rows_of(input.expect("an operator with an input"));
+                    let between = |row: usize| {
+                        // Twice so many of a place as there are rows.
+                        let at = match (linear.align_corners, linear.half_pixel_centers) {
+                            (false, false) => 2 * row * places,
+                            (false, true) => ((2 * row + 1) * places).saturating_sub(size[0]),
+                            _ => unreachable!("not among the random graphs"),
+                        };
+                        let [first, last] = [at / (2 * size[0]), at.div_ceil(2 * size[0])];
+                        (first.min(places - 1)..=last.min(places - 1)).collect()
+                    };
+                    Demand::Listed((0..rows).map(between).collect())
                 }
                 Operator::GlobalMaxPool { .. } => Demand::EveryRow { sums: elements * output.element.bytes() },
                 Operator::GlobalAveragePool { .. } => Demand::EveryRow { sums: 4 * elements },
@@ -213,7 +227,7 @@ impl Definition {
                     .collect()
             }
             Demand::Every => (0..input_rows).collect(),
-            Demand::One(rows) => vec![rows[row]],
+            Demand::Listed(rows) => rows[row].clone(),
             Demand::Caller => Vec::new(),
             Demand::SameRow if input_rows == 1 => vec![0],
             Demand::SameRow => vec![row],

@@ -1,7 +1,7 @@
 //! Random graphs, the same for the same seed on every machine.
 
 use microception_codegen::graph::{
-    Axis, Bias, Constant, Element, Function, Graph, Layer, Nearest, Numbers, Operator, Padding, PairFunction,
+    Axis, Bias, Constant, Element, Function, Graph, Layer, Linear, Nearest, Numbers, Operator, Padding, PairFunction,
     Quantization, Shape, TensorId, Weights, Window,
 };
 
@@ -293,7 +293,13 @@ impl Builder {
             _ => extent * 2,
         };
         let size = [resized(height, &mut self.random), 1, resized(width, &mut self.random)];
-        let nearest = Nearest { align_corners: false, half_pixel_centers: self.random.chance(50) };
+        let half_pixel_centers = self.random.chance(50);
+        if self.random.chance(50) {
+            let linear = Linear { align_corners: false, half_pixel_centers };
+            let operator = Operator::ResizeBilinear { size: [size[0], size[2]], linear };
+            return self.push(operator, vec![input], vec![size[0], size[2], channels]);
+        }
+        let nearest = Nearest { align_corners: false, half_pixel_centers };
         self.push(Operator::ResizeNearest { size, nearest }, vec![input], vec![size[0], size[2], channels])
     }
 

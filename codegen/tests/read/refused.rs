@@ -214,7 +214,7 @@ fn layers_without_weights() {
     assert_eq!(refusal("Reshape", json!({"target_shape": [7, -1]})), expected);
     let expected = "crops 4 and 2 places of 6, which leaves nothing";
     assert_eq!(refusal("Cropping2D", json!({"cropping": [[4, 2], [0, 0]]})), expected);
-    let expected = "interpolation \"bicubic\" is not supported, only nearest and bilinear";
+    let expected = "interpolation \"bicubic\" is not supported, only nearest and (of images) bilinear";
     assert_eq!(refusal("UpSampling2D", json!({"interpolation": "bicubic"})), expected);
     let expected = "scale has 3 numbers for 2 channels; supported are one, or one per channel";
     assert_eq!(refusal("Rescaling", json!({"scale": [1, 2, 3]})), expected);
@@ -222,7 +222,8 @@ fn layers_without_weights() {
         refusal("Rescaling", json!({"scale": 1e300})),
         "channel 0 would be multiplied by inf, and 0 be added to it"
     );
-    let expected = "crops 6x5 to 4x4 at inference too, which is not supported; crop in the training data instead";
+    let expected = "crops 6x5 to 4x4, and what that is at inference depends on the version of Keras; take CenterCrop or \
+                    Resizing, or crop in the training data";
     assert_eq!(refusal("RandomCrop", json!({"height": 4, "width": 4})), expected);
     let expected = "its weights (gamma, beta, moving_mean, moving_variance) are not in the file";
     assert_eq!(refusal("BatchNormalization", json!({"axis": -1})), expected);

@@ -115,7 +115,7 @@ fn values_that_would_move_are_refused() {
     };
     let named = |model: &mut Model, name: &str| model.tensors.iter().position(|tensor| tensor.name == name).unwrap();
     assert_eq!(named(&mut gallery(), "order"), 14);
-    refused(|model| model.tensors[14].data = numbers(&[2, 1, 0]), "moves values: its order of axes is [2, 1, 0]");
+    refused(|model| model.tensors[14].data = numbers(&[2, 1, 0]), "moves the batch: its order of axes is [2, 1, 0]");
     refused(|model| model.tensors[14].data = numbers(&[1, 1, 2]), "has the order of axes [1, 1, 2] for 3 axes");
     refused(|model| model.tensors[1].data = numbers(&[0, 1, 2, 2, 0, 0]), "pads the batch");
     refused(|model| model.tensors[1].data = numbers(&[0, 0, -1, 2, 0, 0]), "has a padding that is negative");

@@ -231,6 +231,12 @@ def channels_first():
 
 
 @fixture
+def channels_first_places():
+    """Conv3D and a softmax of channels_first, whose result are places"""
+    return chain((2, 4, 5, 3), layers.Conv3D(4, 2, data_format="channels_first"), layers.Softmax(axis=1))
+
+
+@fixture
 def permute():
     """Permute and Reshape of a volume"""
     return chain((3, 4, 5, 2), layers.Permute((2, 1, 3, 4)), layers.Conv3D(3, 2), layers.Reshape((6, 4, 3)), layers.Conv2D(2, 2))

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::read::budget::Budget;
 
 /// Operators that become layers, or fall away at a model's edges.
-const SUPPORTED: [BuiltinOperator; 36] = [
+const SUPPORTED: [BuiltinOperator; 39] = [
     BuiltinOperator::ADD,
     BuiltinOperator::AVERAGE_POOL_2D,
     BuiltinOperator::BATCH_TO_SPACE_ND,
@@ -39,23 +39,21 @@ const SUPPORTED: [BuiltinOperator; 36] = [
     BuiltinOperator::RELU_0_TO_1,
     BuiltinOperator::RELU_N1_TO_1,
     BuiltinOperator::RESHAPE,
+    BuiltinOperator::RESIZE_BILINEAR,
     BuiltinOperator::RESIZE_NEAREST_NEIGHBOR,
+    BuiltinOperator::SLICE,
     BuiltinOperator::SOFTMAX,
     BuiltinOperator::SPACE_TO_BATCH_ND,
     BuiltinOperator::SQUEEZE,
+    BuiltinOperator::STRIDED_SLICE,
     BuiltinOperator::SUB,
     BuiltinOperator::TANH,
     BuiltinOperator::TRANSPOSE,
 ];
 
 /// Operators that compute the shape that a RESHAPE is given, where the batch was free.
-pub(super) const SHAPES: [BuiltinOperator; 5] = [
-    BuiltinOperator::GATHER,
-    BuiltinOperator::PACK,
-    BuiltinOperator::REDUCE_PROD,
-    BuiltinOperator::SHAPE,
-    BuiltinOperator::STRIDED_SLICE,
-];
+pub(super) const SHAPES: [BuiltinOperator; 4] =
+    [BuiltinOperator::GATHER, BuiltinOperator::PACK, BuiltinOperator::REDUCE_PROD, BuiltinOperator::SHAPE];
 
 /// Names of all that are read.
 pub fn operators() -> impl Iterator<Item = &'static str> {

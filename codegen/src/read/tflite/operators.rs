@@ -37,7 +37,8 @@ impl<'a> Builder<'a> {
             BuiltinOperator::TRANSPOSE => self.transpose(call)?,
             BuiltinOperator::PAD | BuiltinOperator::PADV2 => self.pad(call)?,
             BuiltinOperator::CONCATENATION => self.concatenation(call)?,
-            BuiltinOperator::RESIZE_NEAREST_NEIGHBOR => self.resize_nearest(call)?,
+            BuiltinOperator::RESIZE_NEAREST_NEIGHBOR | BuiltinOperator::RESIZE_BILINEAR => self.resize(call)?,
+            BuiltinOperator::SLICE | BuiltinOperator::STRIDED_SLICE => self.slice(call)?,
             BuiltinOperator::SPACE_TO_BATCH_ND => return self.space_to_batch(call),
             BuiltinOperator::BATCH_TO_SPACE_ND => self.batch_to_space(call)?,
             BuiltinOperator::RELU

@@ -1,8 +1,8 @@
-//! `RESHAPE`, `EXPAND_DIMS`, `SQUEEZE` and `TRANSPOSE`: the same numbers in the same order.
+//! `RESHAPE`, `EXPAND_DIMS` and `SQUEEZE`: the same numbers in the same order; `TRANSPOSE`, in another.
 
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::TensorId;
+use crate::graph::{Operator, TensorId};
 
 impl<'a> Builder<'a> {
     /// The numbers in another shape, which the file states beside the operator.
@@ -11,7 +11,7 @@ impl<'a> Builder<'a> {
         self.seen_as(call, input)
     }
 
-    /// Only axes of extent 1 move: the others stay in their order, and so do the numbers.
+    /// Where only axes of extent 1 move the others stay in their order, and so do the numbers.
     pub(super) fn transpose(&mut self, call: &Call<'a>) -> Result<TensorId, Error> {
         let input = self.moved(call)?;
         let index = call.input(0).ok_or_else(|| self.error(call, "has no input"))?;
@@ -33,8 +33,7 @@ impl<'a> Builder<'a> {
         }
         let large: Vec<usize> = order.iter().copied().filter(|&axis| extents[axis] != 1).collect();
         if !large.is_sorted() {
-            let reason = format!("moves values: its order of axes is {order:?}; supported is to move axes of extent 1");
-            return Err(self.error(call, reason));
+            return self.turned(call, &order);
         }
         // Where the graph's axes went, if they are still in their order.
         let axes = self.axes_of(index)?;
@@ -47,6 +46,19 @@ impl<'a> Builder<'a> {
             }
             _ => self.seen_as(call, input),
         }
+    }
+
+    /// The values in another order.
+    fn turned(&mut self, call: &Call<'a>, order: &[usize]) -> Result<TensorId, Error> {
+        if order.first() != Some(&0) {
+            return Err(self.error(call, format!("moves the batch: its order of axes is {order:?}")));
+        }
+        let all: Vec<usize> = (1..order.len()).collect();
+        let input = self.read_along(call, 0, &all)?;
+        self.set_axes(call.output, all);
+        let value = self.value(call)?;
+        let axes = order[1..].iter().map(|axis| axis - 1).collect();
+        self.push(Operator::Transpose { axes }, vec![input], value)
     }
 
     /// What `call` reads, if its numbers are those that it makes.

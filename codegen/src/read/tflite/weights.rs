@@ -6,7 +6,10 @@ use super::format::{FullyConnectedOptionsWeightsFormat, TensorType};
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Bias, Element, Operator, Shape, TensorId, Weights, Window};
+use crate::graph::{Axis, Bias, Element, Operator, Shape, TensorId, Weights, Window};
+
+/// As much memory as the layers that a group becomes take, without their names.
+const BYTES_OF_A_GROUP: usize = 2048;
 
 impl<'a> Builder<'a> {
     /// `CONV_2D`, of what it reads or of what was `dealt` out to it.
@@ -17,10 +20,10 @@ impl<'a> Builder<'a> {
         let [outputs, height, width, inputs] = self.weight_shape(call)?;
         // A group for each channel: a depthwise convolution, which rounds alike.
         let alone = inputs == 1 && channels > 1 && outputs.is_multiple_of(channels);
-        if inputs != channels && !alone {
-            let reason = format!(
-                "has kernels of {inputs} channels for {channels}: groups are not supported, but one for each channel"
-            );
+        let groups = channels / inputs.max(1);
+        if groups.checked_mul(inputs) != Some(channels) || groups == 0 || !outputs.is_multiple_of(groups) {
+            let reason =
+                format!("has {outputs} kernels of {inputs} channels for {channels}, which are no equal groups");
             return Err(self.error(call, reason));
         }
         let stride = [options.stride_h(), options.stride_w()];
@@ -45,7 +48,71 @@ impl<'a> Builder<'a> {
                 value,
             );
         }
+        if groups > 1 {
+            return self.grouped(input, value, groups, (weights, bias), |weights, bias| Operator::Convolution {
+                weights,
+                bias,
+                window,
+                activation,
+            });
+        }
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![input], value)
+    }
+
+    /// A convolution in groups: each one's channels, a convolution of them, and what all make together, by halves of
+    /// halves.
+    fn grouped(
+        &mut self,
+        input: TensorId,
+        value: Value,
+        groups: usize,
+        (weights, bias): (Weights, Option<Bias>),
+        convolution: impl Fn(Weights, Option<Bias>) -> Operator,
+    ) -> Result<TensorId, Error> {
+        // A few layers a group, and a copy of the weights.
+        self.budget.take(groups, BYTES_OF_A_GROUP)?;
+        self.budget.take(weights.len(), size_of::<f32>())?;
+        let source = self.graph.tensor(input).clone();
+        let [channels, filters] = [source.shape.channels() / groups, value.shape.channels() / groups];
+        let with_channels =
+            |shape: &Shape, channels: usize| Shape([&shape.0[..shape.0.len() - 1], &[channels]].concat());
+        let mut parts = Vec::with_capacity(groups);
+        for group in 0..groups {
+            let name = format!("{}/group{}", value.name, group + 1);
+            let shape = with_channels(&source.shape, channels);
+            let mut before = vec![0; shape.0.len()];
+            before.iter_mut().rev().take(1).for_each(|first| *first = group * channels);
+            let own = Value {
+                name: format!("{}/channels{}", value.name, group + 1),
+                shape: shape.clone(),
+                element: source.element,
+                quantization: source.quantization,
+            };
+            let own = self.push(Operator::Crop { before, shape }, vec![input], own)?;
+            let (weights, bias) = part(&weights, bias.as_ref(), group, groups);
+            let made = Value { name, shape: with_channels(&value.shape, filters), ..value.clone() };
+            parts.push(self.push(convolution(weights, bias), vec![own], made)?);
+        }
+        let mut round = 0;
+        while parts.len() > 1 {
+            round += 1;
+            let mut joined = Vec::with_capacity(parts.len().div_ceil(2));
+            for (index, pair) in parts.chunks(2).enumerate() {
+                let &[first, second] = pair else {
+                    joined.extend_from_slice(pair);
+                    continue;
+                };
+                let name = match parts.len() {
+                    2 => value.name.clone(),
+                    _ => format!("{}/joined{round}_{}", value.name, index + 1),
+                };
+                let channels = [first, second].map(|part| self.graph.tensor(part).shape.channels());
+                let both = Value { name, shape: with_channels(&value.shape, channels.iter().sum()), ..value.clone() };
+                joined.push(self.push(Operator::Concatenate { axis: Axis::Channels }, vec![first, second], both)?);
+            }
+            parts = joined;
+        }
+        Ok(parts[0])
     }
 
     /// `DEPTHWISE_CONV_2D`, likewise.
@@ -174,6 +241,29 @@ impl<'a> Builder<'a> {
         };
         bias.map(Some).ok_or_else(|| self.error(call, "has biases of another type than its weights need"))
     }
+}
+
+/// Weights and bias of one of so many groups of outputs.
+fn part(weights: &Weights, bias: Option<&Bias>, group: usize, groups: usize) -> (Weights, Option<Bias>) {
+    let weights = match weights {
+        Weights::F32(values) => Weights::F32(share(values, group, groups)),
+        Weights::I8 { values, scales } => Weights::I8 {
+            values: share(values, group, groups),
+            // One for all outputs, or one each.
+            scales: if scales.len() == 1 { scales.clone() } else { share(scales, group, groups) },
+        },
+    };
+    let bias = bias.map(|bias| match bias {
+        Bias::F32(values) => Bias::F32(share(values, group, groups)),
+        Bias::I32(values) => Bias::I32(share(values, group, groups)),
+    });
+    (weights, bias)
+}
+
+/// One of so many equal parts.
+fn share<T: Clone>(values: &[T], group: usize, groups: usize) -> Vec<T> {
+    let length = values.len() / groups;
+    values[group * length..][..length].to_vec()
 }
 
 /// From `[output][tap]` to `[tap][output]`.
