@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use microception_codegen::graph::{Element, Graph};
 use microception_codegen::host::{self, Machine};
-use microception_codegen::plan::Strategy;
 use microception_codegen::{passes, quantize, read};
 
 use crate::arrays::Arrays;
