@@ -305,7 +305,7 @@ impl Checker<'_> {
         let (start, asked, span) = match definition.demand {
             Demand::Caller => return Ok(0..0),
             Demand::EveryRow { .. } => (first.cast_signed(), first..first + lines, first..first + lines),
-            Demand::SameRow | Demand::Behind { .. } | Demand::Elements { .. } | Demand::Every | Demand::One(_) => {
+            Demand::SameRow | Demand::Behind { .. } | Demand::Elements { .. } | Demand::Every | Demand::Listed(_) => {
                 (rows.start.cast_signed(), rows.clone(), rows)
             }
             Demand::Taps { top, stride, dilation, taps } => {
@@ -320,7 +320,7 @@ impl Checker<'_> {
             return Ok(0..0);
         }
         // A kernel that repeats or leaves out rows can't tell which line is whose.
-        if matches!(definition.demand, Demand::One(_)) && step.rows != 1 {
+        if matches!(definition.demand, Demand::Listed(_)) && step.rows != 1 {
             return Err(wrong);
         }
         // The kernel looks for tap 0 at line `first`, which makes line 0 this row:

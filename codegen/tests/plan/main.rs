@@ -276,7 +276,7 @@ fn random_graphs_vary() {
             ("rows without a line", has_constant_rows(&definitions)),
             ("rows of two tensors", has(&|demand| matches!(demand, Demand::Behind { .. }))),
             ("rows of another length", has(&|demand| matches!(demand, Demand::Elements { .. }))),
-            ("repeated rows", has(&|demand| matches!(demand, Demand::One(_)))),
+            ("repeated rows", has(&|demand| matches!(demand, Demand::Listed(_)))),
         ] {
             *seen.entry(what).or_default() += u64::from(there);
         }
