@@ -15,11 +15,19 @@ use super::rewire::{is_float, only_readers, remove_layer};
 use crate::error::Error;
 use crate::graph::{Axis, Constant, Graph, Layer, Numbers, Operator, Shape, Tensor, TensorId};
 
-/// Moves each as far as it gets.
+/// Moves each as far as it gets; none where more would be left than there were, since copies for several readers got
+/// to places apart.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
-    alone(graph);
-    while (0..graph.layers.len()).any(|index| step(graph, index)) {}
-    together(graph);
+    if !graph.layers.iter().any(|layer| matches!(layer.operator, Operator::Transpose { .. })) {
+        return Ok(());
+    }
+    let mut moved = graph.clone();
+    alone(&mut moved);
+    while (0..moved.layers.len()).any(|index| step(&mut moved, index)) {}
+    together(&mut moved);
+    if moved.layers.len() <= graph.layers.len() {
+        *graph = moved;
+    }
     for layer in &mut graph.layers {
         let Operator::Transpose { axes } = &layer.operator else { continue };
         let input = &graph.tensors[layer.inputs[0].0].shape;
