@@ -1,6 +1,6 @@
 //! Chooses the inner loops: by the target's name, and on Armv8-M, where a core may do without the DSP
 //! instructions and Helium, by the target CPU among the compiler's flags. On a stable compiler no `cfg` tells
-//! whether an Arm target has them.
+//! whether an Arm target has them. With `--cfg microception_portable` among the flags none of them runs.
 
 /// How targets of Armv8-M begin; those of its baseline have none of this.
 const ARMV8M: &str = "thumbv8m.main";
@@ -15,13 +15,21 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(microception_armv8m)");
     println!("cargo::rustc-check-cfg=cfg(microception_dsp)");
     println!("cargo::rustc-check-cfg=cfg(microception_fpu)");
+    println!("cargo::rustc-check-cfg=cfg(microception_thumb1)");
     println!("cargo::rustc-check-cfg=cfg(microception_thumb2)");
     println!("cargo::rustc-check-cfg=cfg(microception_helium)");
     println!("cargo::rerun-if-changed=build.rs");
+    // For comparisons.
+    if std::env::var_os("CARGO_CFG_MICROCEPTION_PORTABLE").is_some() {
+        return;
+    }
     let target = std::env::var("TARGET").unwrap_or_default();
     let core = Core::of(&target, &std::env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default());
     if core.dsp {
         println!("cargo::rustc-cfg=microception_dsp");
+    }
+    if target.starts_with("thumbv6m-") {
+        println!("cargo::rustc-cfg=microception_thumb1");
     }
     // Armv7-M (Cortex-M3) never has them.
     if target.starts_with("thumbv7m-") {

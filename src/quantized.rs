@@ -12,7 +12,22 @@
 /// ```
 #[inline]
 pub const fn doubling_high_product(a: i32, b: i32) -> i32 {
+    // Armv6-M has no multiplication into 64 bits.
+    if cfg!(microception_thumb1) {
+        return doubling_high_product_of_halves(a, b);
+    }
     ((a as i64 * b as i64 + (1 << 30)) >> 31) as i32
+}
+
+/// The same from products of 32 bits, for a core that has no longer ones.
+#[inline]
+const fn doubling_high_product_of_halves(a: i32, b: i32) -> i32 {
+    let ([a_high, b_high], [a_low, b_low]) = ([a >> 16, b >> 16], [a as u32 & 0xFFFF, b as u32 & 0xFFFF]);
+    // What is 2^16 times as much, in halves, since a bit more than 32 would be needed; it rounds, and so do the low parts.
+    let (first, second) = ((a_low as i32).wrapping_mul(b_high), a_high.wrapping_mul(b_low as i32));
+    let rest = (a_low.wrapping_mul(b_low) >> 16) as i32 + (1 << 14) + (first & 1) + (second & 1);
+    let middle = (first >> 1).wrapping_add(second >> 1).wrapping_add(rest >> 1);
+    a_high.wrapping_mul(b_high).wrapping_mul(2).wrapping_add(middle >> 14)
 }
 
 /// `x / 2^exponent`, rounded to nearest, ties away from zero. `exponent` is 1 to 31.

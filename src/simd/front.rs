@@ -2,8 +2,9 @@
 
 #[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
 use super::Sum;
+#[cfg(not(microception_thumb1))]
 use super::TAPS;
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+#[cfg(any(microception_thumb1, microception_thumb2, all(microception_dsp, not(microception_helium))))]
 use super::{LANES, Pair, portable};
 
 /// A [`Sum`], as the loops of `add` take it. They read neighbours at once.
@@ -52,6 +53,7 @@ impl Addition {
 }
 
 /// Groups of four channels in `dot_pixels`, of which every pixel, weight and sum is there.
+#[cfg(not(microception_thumb1))]
 pub(super) struct PixelGroups {
     /// How many there are.
     pub count: usize,
@@ -61,6 +63,7 @@ pub(super) struct PixelGroups {
     pub starts: [*const i8; TAPS],
 }
 
+#[cfg(not(microception_thumb1))]
 impl PixelGroups {
     /// `None` where there are no pixels, or too many.
     #[inline]
@@ -92,11 +95,11 @@ impl PixelGroups {
 
 /// Widens `quads` (at least one) words into every fourth pair from `lane` on, then those `step` bytes behind into the next
 /// lane's, up to `end` (not `lane`): `(run, step, lane, quads, end)`.
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+#[cfg(any(microception_thumb1, microception_thumb2, all(microception_dsp, not(microception_helium))))]
 pub(super) type WidenQuads = unsafe extern "C" fn(*const i8, usize, *mut Pair, usize, *mut Pair);
 
 /// As [`portable::widen`], with a form's own loop.
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
+#[cfg(any(microception_thumb1, microception_thumb2, all(microception_dsp, not(microception_helium))))]
 #[inline(always)]
 pub(super) fn widen(
     run: &[i8],

@@ -10,13 +10,14 @@
 //! | `dsp` | Cortex-M4, M7, M33 | int8, two products of 16 bits an instruction |
 //! | `helium` | Cortex-M55, M85 | int8, sixteen products of 8 bits an instruction |
 //! | `thumb2` | Cortex-M3 | int8 without either |
+//! | `thumb1` | Cortex-M0, M0+ | int8 with one multiplication, of 32 bits |
 //! | `fpu` | those with `eabihf` | f32 |
 //!
 //! A generated module is the same for every core, and so is the order of weights; how a tile lies in its scratch is
 //! the core's own.
 
 pub mod float;
-#[cfg(any(microception_thumb2, microception_dsp))]
+#[cfg(any(microception_thumb1, microception_thumb2, microception_dsp))]
 mod front;
 mod planes;
 pub mod portable;
@@ -26,6 +27,8 @@ pub mod winograd;
 mod dsp;
 #[cfg(microception_fpu)]
 mod fpu;
+#[cfg(microception_thumb1)]
+mod thumb1;
 #[cfg(microception_thumb2)]
 mod thumb2;
 
@@ -51,7 +54,13 @@ pub use portable::{fill, multiply_tile_literal, multiply_tile_once};
 #[cfg(microception_thumb2)]
 pub use thumb2::{add, add_in_place, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 
-#[cfg(not(any(microception_dsp, microception_thumb2)))]
+#[cfg(microception_thumb1)]
+pub use thumb1::{convolve_3x3, multiply_tile, widen};
+
+#[cfg(microception_thumb1)]
+pub use portable::{add, add_in_place, dot_i8, dot_pixels, maximum};
+
+#[cfg(not(any(microception_dsp, microception_thumb1, microception_thumb2)))]
 pub use portable::{add, add_in_place, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
 #[cfg(not(microception_dsp))]
 pub use winograd::{multiply_transformed, transform_pixels, transform_run};
@@ -91,6 +100,7 @@ pub const MOST_STREAMS: usize = 2;
 /// let expected = [b"aaaaAAAAbbbbBBBBccccCCCC", b"aaaabbbbAAAABBBBccccCCCC"];
 /// assert_eq!(&arranged, expected[STREAMS - 1]);
 /// ```
+#[cfg(not(microception_thumb1))]
 pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8; N] {
     let mut arranged = weights;
     let group_words = pair_bytes / 4 * STREAMS;
@@ -111,6 +121,12 @@ pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8
     }
     arranged
 }
+
+#[cfg(microception_thumb1)]
+pub use thumb1::arrange;
+
+/// Whether [`arrange`] leaves the weights of a pair of filters as two bytes, or makes a number of 16 bits of both.
+pub const PLAIN_WEIGHTS: bool = cfg!(microception_thumb1);
 
 /// Sums of a convolution stay below it, so that 256 times a sum is an i32.
 pub const LARGEST_SUM: i64 = 1 << 23;

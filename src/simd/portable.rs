@@ -9,7 +9,11 @@
 
 use core::ops;
 
-use super::{FILTERS, LANES, PAIRS, Pair, QUAD, STREAMS};
+#[cfg(not(microception_thumb1))]
+use super::STREAMS;
+#[cfg(microception_thumb1)]
+use super::thumb1::words;
+use super::{FILTERS, LANES, PAIRS, PLAIN_WEIGHTS, Pair, QUAD};
 use crate::quantized::{Channel, Factor, Range};
 
 /// Widens columns into lanes of a tile: each begins `step` values of `run` behind the one before it and has as many whole
@@ -127,7 +131,20 @@ fn fill_lanes(word: Pair, lanes: ops::Range<usize>, tile: &mut [Pair]) {
 /// ```
 #[inline]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
-    multiply_filters::<true>(tile, weights, channels, output, |sum, channel| {
+    multiply_tile_from(0, tile, weights, channels, range, output);
+}
+
+/// As [`multiply_tile`], from a filter on, an even one.
+#[inline]
+pub(super) fn multiply_tile_from(
+    filter: usize,
+    tile: &[Pair],
+    weights: &[i8],
+    channels: &[Channel],
+    range: &Range,
+    output: &mut [i8],
+) {
+    multiply_filters::<true>(filter, tile, weights, channels, output, |sum, channel| {
         range.requantize_bounded(sum, channel.factor)
     });
 }
@@ -141,18 +158,19 @@ pub fn multiply_tile_literal(
     range: &Range,
     output: &mut [i8],
 ) {
-    multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.requantize(sum, channel.factor));
+    multiply_filters::<false>(0, tile, weights, channels, output, |sum, channel| range.requantize(sum, channel.factor));
 }
 
 /// As [`multiply_tile`], for any factors, rounded once as FULLY_CONNECTED does.
 #[inline]
 pub fn multiply_tile_once(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
-    multiply_filters::<false>(tile, weights, channels, output, |sum, channel| range.store(channel.factor.once(sum)));
+    multiply_filters::<false>(0, tile, weights, channels, output, |sum, channel| range.store(channel.factor.once(sum)));
 }
 
 /// `BOTH` sums of two filters in one product: the second's times 256.
 #[inline]
 fn multiply_filters<const BOTH: bool>(
+    from: usize,
     tile: &[Pair],
     weights: &[i8],
     channels: &[Channel],
@@ -162,23 +180,20 @@ fn multiply_filters<const BOTH: bool>(
     let (pairs, _) = tile.as_chunks::<LANES>();
     let pair_words = pairs.len();
     let (weights, _) = weights.as_chunks::<{ 2 * FILTERS }>();
-    let groups = channels.len().div_ceil(FILTERS * STREAMS);
-    if pairs.is_empty() || weights.len() < pair_words.wrapping_mul(groups.wrapping_mul(STREAMS)) {
+    let groups = channels.len().div_ceil(FILTERS * super::STREAMS);
+    if pairs.is_empty() || weights.len() < pair_words.wrapping_mul(groups.wrapping_mul(super::STREAMS)) {
         return;
     }
-    for (index, place) in (0..channels.len()).step_by(FILTERS).enumerate() {
+    for place in (from..channels.len()).step_by(FILTERS) {
         let these = channels.get(place..).unwrap_or(&[]);
-        // The words of pairs of filters in a group take turns.
-        let group = index / STREAMS * STREAMS;
-        let first_word = group.wrapping_mul(pair_words).wrapping_add(index.wrapping_sub(group));
-        let weights = weights.iter().skip(first_word).step_by(STREAMS);
+        let weights = words(weights, place / FILTERS, pair_words);
         let biases = [these.first(), these.get(1)].map(|channel| channel.map_or(0, |channel| channel.bias));
         let [first, second] = biases;
         // Lane by lane and by pattern: at the optimizer's level for size loops stay loops, and an index could panic.
         let [mut a0, mut a1, mut a2, mut a3] = [first; LANES];
         let [mut b0, mut b1, mut b2, mut b3] =
             [if BOTH { first.wrapping_add(second.wrapping_shl(8)) } else { second }; LANES];
-        for (&[first_low, second_low, first_high, second_high], lanes) in weights.zip(pairs) {
+        for ([first_low, second_low, first_high, second_high], lanes) in weights.zip(pairs) {
             let second = [both::<BOTH>(first_low, second_low), both::<BOTH>(first_high, second_high)];
             let first = [i32::from(first_low), i32::from(first_high)];
             let &[lane0, lane1, lane2, lane3] = lanes;
@@ -206,10 +221,21 @@ fn multiply_filters<const BOTH: bool>(
     }
 }
 
+/// The words of a pair of filters: those of pairs in a group take turns.
+#[cfg(not(microception_thumb1))]
+#[inline(always)]
+fn words(weights: &[[i8; 4]], index: usize, pair_words: usize) -> impl Iterator<Item = [i8; 4]> {
+    let group = index / STREAMS * STREAMS;
+    let first_word = group.wrapping_mul(pair_words).wrapping_add(index.wrapping_sub(group));
+    weights.iter().skip(first_word).step_by(STREAMS).copied()
+}
+
 /// What the second sum takes for a weight of each filter: both in one number, or the second's own.
 #[inline(always)]
 fn both<const BOTH: bool>(first: i8, second: i8) -> i32 {
     match BOTH {
+        true if PLAIN_WEIGHTS => i32::from(first).wrapping_add(i32::from(second) << 8),
+        false if PLAIN_WEIGHTS => i32::from(second),
         true => i32::from(i16::from_le_bytes([first.cast_unsigned(), second.cast_unsigned()])),
         // The first's sign was taken from the second.
         false => i32::from(second.wrapping_add(i8::from(first < 0))),

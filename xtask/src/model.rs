@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use microception_codegen::convert::{Convert, Precision, Summary};
+use microception_codegen::device::board::Board;
+use microception_codegen::device::firmware::{self, Memory};
 use microception_codegen::error::Error;
 
 use crate::{root, work_folder};
@@ -54,6 +56,15 @@ pub fn given(model: &Path, calibration: Option<&Path>) -> Result<Converted, Erro
     }
     let name = model.file_stem().unwrap_or_default().to_string_lossy();
     converted(&name, &conversion)
+}
+
+/// What the code of a program with a model takes at most, in bytes: that of the tests on the target.
+const CODE_BYTES: usize = 128 * 1024;
+
+/// Whether a program with the model has room on a board that needs so many bytes of RAM beside the arena.
+pub fn fits(summary: &Summary, board: &Board, beside: usize) -> Result<bool, Error> {
+    let Memory { flash, ram } = firmware::memory(board)?;
+    Ok(summary.flash_bytes + CODE_BYTES <= flash && summary.arena_bytes + beside <= ram)
 }
 
 /// The trained model in a shipped model's folder.

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, fuzz, python, root, setup};
+use crate::{bench, fuzz, model, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -140,26 +140,40 @@ fn clippy(mut check: Command, board: &Board) -> Result<Command, Error> {
     Ok(check)
 }
 
-/// The on-target tests around a small model and around the shipped one, on each board.
+/// Bytes of RAM that the tests on the target take beside the arena: the frame of the shipped model in f32, and the stack.
+const TESTS_BYTES: usize = 32 * 32 * 3 * 4 + 12 * 1024;
+
+/// The on-target tests around a small model, and around the shipped one where it has room, on each board.
 fn on_target() -> Result<Vec<Command>, Error> {
-    let modules = [small_model(), convert(Precision::Int8)?.0, convert(Precision::F32)?.0];
+    let shipped = [convert(Precision::Int8)?, convert(Precision::F32)?];
     let test = |board: &Board, module: &Path| -> Result<Command, Error> {
         let mut command = firmware::cargo("test", board)?;
         command.arg("--release").env("MICROCEPTION_MODEL", module);
         Ok(command)
     };
     let emulated = BOARDS.iter().filter(|board| board.machine.is_some());
-    emulated.flat_map(|board| modules.each_ref().map(|module| test(board, module))).collect()
+    let mut commands = Vec::new();
+    for board in emulated {
+        commands.push(test(board, &small_model())?);
+        for (module, summary) in &shipped {
+            if model::fits(summary, board, TESTS_BYTES)? {
+                commands.push(test(board, module)?);
+            }
+        }
+    }
+    Ok(commands)
 }
 
-/// Links the shipped model, in each precision and for each board, into programs that have no panic handler.
+/// Links the shipped model, in each precision and for each board that has room for it, into programs that have no panic
+/// handler. A board without links a small one.
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
     let mut passed = 0;
     for precision in [Precision::Int8, Precision::F32] {
-        let module = convert(precision)?.0;
+        let (module, summary) = convert(precision)?;
         for board in BOARDS {
-            firmware::build(&module, board, Program::NoPanic)?;
+            let fits = model::fits(&summary, board, 32 * 32 * 3)?;
+            firmware::build(&if fits { module.clone() } else { small_model() }, board, Program::NoPanic)?;
             passed += 1;
         }
     }

@@ -20,7 +20,7 @@ const SHARED_BYTES: usize =
     if model::ARENA_BYTES > pixels::ARENA_BYTES { model::ARENA_BYTES } else { pixels::ARENA_BYTES };
 
 /// The most output elements that these tests compare.
-const COMPARED: usize = 1024;
+const COMPARED: usize = 128;
 
 /// Arena and frame, which one test at a time borrows.
 struct Memory {

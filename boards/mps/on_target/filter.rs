@@ -10,7 +10,7 @@ use crate::random::Random;
 const CASES: usize = 300;
 
 /// The most elements of a picture along an axis, and channels of a pixel.
-const MOST: [usize; 3] = [9, 40, 4];
+const MOST: [usize; 3] = [9, 20, 4];
 
 const ELEMENTS: usize = MOST[0] * MOST[1] * MOST[2];
 

@@ -12,31 +12,30 @@
 use core::arch::asm;
 use core::convert::Infallible;
 
-use board::{Frame, FrameWords, Mps, model};
+use board::{Clock, Frame, FrameWords, model};
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception::model::Model;
 use microception_app::measure::{self, Stopwatch};
-use microception_app::protocol::Tick;
+use microception_app::protocol::{Element, Tick};
 use microception_app::{Board, Number};
 use microception_mps::exit_on_panic;
 use microception_mps::semihosting::{print, println, process};
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
-static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
+/// In flash: not every board has RAM for a frame beside the arena.
+static FRAME: FrameWords = pattern(matches!(<model::Network as Model>::Input::ELEMENT, Element::F32));
 
 type Network = Executor<'static, model::Network>;
 
 #[entry]
 fn main() -> ! {
-    let words: &'static mut [u8] = bytemuck::cast_slice_mut(FRAME.take());
-    let bytes = &mut words[..size_of::<Frame>()];
-    fill::<<model::Network as Model>::Input>(bytemuck::cast_slice_mut(bytes));
+    let bytes: &[u8] = &bytemuck::cast_slice(&FRAME)[..size_of::<Frame>()];
     let frame: &Frame = bytemuck::from_bytes(bytes);
     let rows: &[<model::Network as Model>::Row] = bytemuck::cast_slice(bytes);
     let mut executor = Executor::new(model::NETWORK, ARENA.take());
-    let mut board = Mps::start();
+    let mut board = Clock::start();
 
     let stack = board.stack_bytes(&mut || predict(&mut executor, frame));
     let mut stopwatch = Stopwatch::new(&mut board);
@@ -45,7 +44,7 @@ fn main() -> ! {
     predict(&mut executor, frame);
     bench_end();
 
-    let (Tick::Time { hz } | Tick::Cycle { hz }) = Mps::TICK;
+    let (Tick::Time { hz } | Tick::Cycle { hz }) = Clock::TICK;
     println!("ticks_per_second {hz}");
     println!("ticks {ticks}");
     println!("stack_bytes {}", stack.unwrap_or(0));
@@ -64,13 +63,22 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// A pattern that is no plane and no edge: 37, 74, 111, ... modulo 256.
-fn fill<T: Number>(frame: &mut [T]) {
-    let mut byte = 0_u8;
-    for place in frame {
-        *place = T::from_byte(byte);
-        byte = byte.wrapping_add(37);
+/// A pattern that is no plane and no edge: bytes 0, 37, 74, 111, ... modulo 256, or those numbers over 255 in f32.
+const fn pattern<const WORDS: usize>(is_float: bool) -> [u32; WORDS] {
+    let mut words = [0; WORDS];
+    let (mut place, mut byte) = (0, 0_u8);
+    while place < WORDS {
+        if is_float {
+            words[place] = (byte as f32 / 255.0).to_bits();
+            byte = byte.wrapping_add(37);
+        } else {
+            let next = [byte, byte.wrapping_add(37), byte.wrapping_add(2 * 37), byte.wrapping_add(3 * 37)];
+            words[place] = u32::from_le_bytes(next);
+            byte = byte.wrapping_add((4 * 37) as u8);
+        }
+        place += 1;
     }
+    words
 }
 
 /// One inference: the same code wherever it is called from.

@@ -4,21 +4,18 @@
 #![no_std]
 #![no_main]
 
-use board::{Mps, Port};
+use board::{Clock, FILTERED_ROW_BYTES, Port};
 use cortex_m_rt::entry;
 use microception_app::filter::{FilterServer, line_bytes};
 use microception_mps::exit_on_panic;
 use static_cell::ConstStaticCell;
 
-/// The longest row: 2,048 pixels of three colours.
-const ROW_BYTES: usize = 2048 * 3;
-
-static ROW: ConstStaticCell<[u8; ROW_BYTES]> = ConstStaticCell::new([0; _]);
-static LINES: ConstStaticCell<[u8; line_bytes(ROW_BYTES)]> = ConstStaticCell::new([0; _]);
+static ROW: ConstStaticCell<[u8; FILTERED_ROW_BYTES]> = ConstStaticCell::new([0; _]);
+static LINES: ConstStaticCell<[u8; line_bytes(FILTERED_ROW_BYTES)]> = ConstStaticCell::new([0; _]);
 
 #[entry]
 fn main() -> ! {
-    let mut server = FilterServer::new(ROW.take(), LINES.take(), Port::open(), Mps::start());
+    let mut server = FilterServer::new(ROW.take(), LINES.take(), Port::open(), Clock::start());
     loop {
         let Ok(()) = server.serve();
     }

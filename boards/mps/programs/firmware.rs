@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use board::{Mps, Port, model};
+use board::{Clock, Port, model};
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception_app::{Server, facts};
@@ -15,7 +15,7 @@ static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena:
 #[entry]
 fn main() -> ! {
     let executor = Executor::new(model::NETWORK, ARENA.take());
-    let mut server = Server::new(executor, facts!(model), Port::open(), Mps::start());
+    let mut server = Server::new(executor, facts!(model), Port::open(), Clock::start());
     loop {
         let Ok(()) = server.serve();
     }

@@ -12,7 +12,7 @@
 #![no_std]
 
 mod counter;
-mod stack;
+pub mod stack;
 pub mod testing;
 mod uart;
 
@@ -41,6 +41,9 @@ pub trait Image {
     /// How often a second that counter counts.
     const COUNTER_HZ: u32;
 }
+
+/// The longest row of a picture to be filtered, in bytes: 2,048 pixels of three colours.
+pub const FILTERED_ROW_BYTES: usize = 2048 * 3;
 
 /// The board's clock, and its look at the stack.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ const PAINT: u32 = 0xC0DE_57AC;
 
 /// Runs `work`, and returns how many bytes of stack it needed.
 #[inline(never)]
-pub(crate) fn used_by(work: &mut dyn FnMut()) -> u32 {
+pub fn used_by(work: &mut dyn FnMut()) -> u32 {
     let statics_end = ptr::addr_of!(STATICS_END) as usize;
     let bottom: usize;
     // SAFETY: writes only free stack: below the stack pointer, which does not move in between, and
@@ -25,20 +25,20 @@ pub(crate) fn used_by(work: &mut dyn FnMut()) -> u32 {
     unsafe {
         asm!(
             "mov {top}, sp",
-            "sub {bottom}, {top}, {painted}",
-            "cmp {bottom}, {statics_end}",
-            "it lo",
-            "movlo {bottom}, {statics_end}",
-            "mov {at}, {bottom}",
+            "subs {bottom}, {top}, {bottom}",
+            "cmp {bottom}, {at}",
+            "bhs 2f",
+            "mov {bottom}, {at}",
             "2:",
-            "str {paint}, [{at}], #4",
+            "mov {at}, {bottom}",
+            "3:",
+            "str {paint}, [{at}]",
+            "adds {at}, #4",
             "cmp {at}, {top}",
-            "blo 2b",
+            "blo 3b",
             top = out(reg) _,
-            bottom = out(reg) bottom,
-            at = out(reg) _,
-            painted = in(reg) PAINTED,
-            statics_end = in(reg) statics_end,
+            bottom = inout(reg) PAINTED => bottom,
+            at = inout(reg) statics_end => _,
             paint = in(reg) PAINT,
         );
     }
@@ -48,16 +48,15 @@ pub(crate) fn used_by(work: &mut dyn FnMut()) -> u32 {
     unsafe {
         asm!(
             "2:",
-            "ldr {word}, [{at}], #4",
+            "ldr {word}, [{at}]",
             "cmp {word}, {paint}",
             "bne 3f",
+            "adds {at}, #4",
             "cmp {at}, sp",
             "blo 2b",
-            "add {at}, {at}, #4",
             "3:",
-            "sub {at}, {at}, #4",
             "mov {word}, sp",
-            "sub {at}, {word}, {at}",
+            "subs {at}, {word}, {at}",
             word = out(reg) _,
             at = inout(reg) bottom => used,
             paint = in(reg) PAINT,

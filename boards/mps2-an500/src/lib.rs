@@ -20,6 +20,8 @@ impl Image for An500 {
 pub type Port = microception_mps::Uart<An500>;
 
 /// The board's clock, and its look at the stack.
-pub type Mps = microception_mps::Mps<An500>;
+pub type Clock = microception_mps::Mps<An500>;
+
+pub use microception_mps::FILTERED_ROW_BYTES;
 
 microception_mps::embedded_model!();

@@ -20,6 +20,8 @@ impl Image for An547 {
 pub type Port = microception_mps::Uart<An547>;
 
 /// The board's clock, and its look at the stack.
-pub type Mps = microception_mps::Mps<An547>;
+pub type Clock = microception_mps::Mps<An547>;
+
+pub use microception_mps::FILTERED_ROW_BYTES;
 
 microception_mps::embedded_model!();

@@ -23,6 +23,7 @@ pub const BOARDS: &[Board] = &[
     emulated("mps2-an500", "thumbv7em-none-eabihf", Target::CortexM7),
     emulated("mps2-an505", "thumbv8m.main-none-eabihf", Target::CortexM33),
     emulated("mps3-an547", "thumbv8m.main-none-eabihf", Target::CortexM55),
+    emulated("microbit", "thumbv6m-none-eabi", Target::CortexM0Plus),
 ];
 
 /// A board whose name is QEMU's.

@@ -145,6 +145,39 @@ pub fn cargo(subcommand: &str, board: &Board) -> Result<Command, Error> {
     Ok(cargo)
 }
 
+/// A board's memories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes of flash.
+    pub flash: usize,
+    /// Bytes of RAM.
+    pub ram: usize,
+}
+
+/// What the `memory.x` of `board` says.
+///
+/// # Errors
+/// When the file is not there, or says nothing of FLASH or RAM.
+pub fn memory(board: &Board) -> Result<Memory, Error> {
+    let path = repository().join("boards").join(board.name).join("memory.x");
+    let script = fs::read_to_string(&path).map_err(|error| Error::file(&path, error.to_string()))?;
+    let length =
+        |region| length(&script, region).ok_or_else(|| Error::file(&path, format!("says no length of {region}")));
+    Ok(Memory { flash: length("FLASH")?, ram: length("RAM")? })
+}
+
+/// `4096` of `RAM : ORIGIN = 0x20000000, LENGTH = 4K`.
+fn length(script: &str, region: &str) -> Option<usize> {
+    let line = script.lines().find(|line| line.split_whitespace().next() == Some(region))?;
+    let length = line.split_once("LENGTH = ")?.1.trim();
+    let (digits, unit) = match length.as_bytes().last()? {
+        b'K' => (&length[..length.len() - 1], 1024),
+        b'M' => (&length[..length.len() - 1], 1024 * 1024),
+        _ => (length, 1),
+    };
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
 /// Where firmware is built: apart from the host's programs, whose compiler may be another.
 fn target_dir() -> PathBuf {
     repository().join("target/firmware")
@@ -159,6 +192,15 @@ fn repository() -> &'static Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_board_says_how_much_memory_it_has() {
+        let memory = |name| memory(crate::device::board::named(name).unwrap()).unwrap();
+        assert_eq!(memory("microbit"), Memory { flash: 256 * 1024, ram: 16 * 1024 });
+        assert_eq!(memory("mps2-an505"), Memory { flash: 4 * 1024 * 1024, ram: 4 * 1024 * 1024 });
+        assert_eq!(length("  RAM : ORIGIN = 0, LENGTH = 4096 \n", "RAM"), Some(4096));
+        assert_eq!(length("  RAM2 : ORIGIN = 0, LENGTH = 4K\n", "RAM"), None);
+    }
 
     #[test]
     fn a_linker_says_which_memory_is_too_small() {

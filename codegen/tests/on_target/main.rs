@@ -135,7 +135,27 @@ fn every_kernel_is_among_the_cases() {
     assert!(unused.is_empty(), "no case has {unused:?}: add a fixture to the lists of cases.rs");
 }
 
-/// So many models fit the least flash among the boards.
+/// Flash that a case takes, its answers and its share of the code.
+const CASE_BYTES: usize = 6 * 1024;
+
+/// Stack and other RAM beside the arena.
+const STACK_BYTES: usize = 4 * 1024;
+
+/// The cases for which a board has RAM, in groups for which it has flash.
+fn programs<'a>(board: &Board, cases: &'a [Case]) -> Vec<Vec<&'a Case>> {
+    let memory = firmware::memory(board).expect("its memory.x");
+    let fits = |case: &&Case| {
+        let module = emit::module(&case.graph, case.goal).expect(&case.name);
+        module.plan.arena_bytes + STACK_BYTES <= memory.ram
+    };
+    let fitting: Vec<_> = cases.iter().filter(fits).collect();
+    if fitting.len() < cases.len() {
+        println!("{}: {} models do not fit its RAM", board.name, cases.len() - fitting.len());
+    }
+    fitting.chunks((memory.flash / CASE_BYTES).min(CASES_OF_A_PROGRAM)).map(<[_]>::to_vec).collect()
+}
+
+/// More would not build faster.
 const CASES_OF_A_PROGRAM: usize = 80;
 
 #[test]
@@ -150,8 +170,8 @@ fn every_core_gives_the_answers_of_litert_and_keras() {
             println!("skipped: qemu-system-arm is not installed");
             return;
         }
-        for cases in cases.chunks(CASES_OF_A_PROGRAM) {
-            let package = package_of_cases(board, cases);
+        for cases in programs(board, &cases) {
+            let package = package_of_cases(board, &cases);
             assert_eq!(run(board, &package), format!("{} models", cases.len()), "{}", board.name);
         }
     }
@@ -191,7 +211,7 @@ fn package(board: &Board, name: &str, main: &str) -> PathBuf {
 }
 
 /// A package that runs the cases on `board`.
-fn package_of_cases(board: &Board, cases: &[Case]) -> PathBuf {
+fn package_of_cases(board: &Board, cases: &[&Case]) -> PathBuf {
     let folder = package(board, "on_target", include_str!("program.rs"));
     let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("writable");
     let mut modules = String::new();

@@ -42,6 +42,9 @@ pub struct Arguments {
     json: bool,
 }
 
+/// RAM that the bench program takes beside the arena.
+const STACK_BYTES: usize = 2 * 1024;
+
 fn board_names() -> PossibleValuesParser {
     PossibleValuesParser::new(emulated().map(|board| board.name))
 }
@@ -159,6 +162,10 @@ fn measure_all(arguments: &Arguments, record: &Record) -> Result<Measured, Error
         // A board after the other: the programs of one share what they are linked with.
         for board in emulated().filter(asked) {
             for model in &models {
+                if !model::fits(&model.summary, board, STACK_BYTES)? {
+                    eprintln!("{} does not fit {}", model.name, board.name);
+                    continue;
+                }
                 match Run::new(record, model, board) {
                     Ok(run) => measured.runs.push(run),
                     Err(error) => measured.failures.push(format!("{} on {}: {error}", model.name, board.name)),

@@ -1,0 +1,44 @@
+//! The micro:bit with nRF51822: a Cortex-M0 with 16 KB of RAM, as QEMU emulates it (`-machine microbit`).
+
+#![no_std]
+
+mod timer;
+mod uart;
+
+use microception_app::Board;
+use microception_app::protocol::Tick;
+use microception_mps::stack;
+
+/// The board's serial port.
+pub use uart::Uart as Port;
+
+/// The longest row of a picture to be filtered, in bytes: what there is RAM for.
+pub const FILTERED_ROW_BYTES: usize = 512 * 3;
+
+/// The board's clock, and its look at the stack.
+#[derive(Debug)]
+pub struct Clock(());
+
+impl Clock {
+    /// Starts the clock.
+    pub fn start() -> Clock {
+        timer::start();
+        Clock(())
+    }
+}
+
+impl Board for Clock {
+    const NAME: &'static str = "microbit";
+    const TICK: Tick = Tick::Time { hz: timer::HZ };
+
+    #[inline(always)]
+    fn ticks(&mut self) -> u32 {
+        timer::read()
+    }
+
+    fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
+        Some(stack::used_by(work))
+    }
+}
+
+microception_mps::embedded_model!();
