@@ -4,7 +4,9 @@
 //! same order and give the same bits. Nothing here panics, recurses or allocates; the loops are
 //! bounded by the number of steps.
 
-use crate::model::{Elements, Model, Period, Plan, RowBytes, Step};
+use bytemuck::Pod;
+
+use crate::model::{Elements, Frames, Input, Model, Output, Period, Plan, RowBytes, Step, Tensor};
 use crate::window::{Call, Span};
 
 /// The memory that a model runs in: `N` bytes, aligned for every element type. Put it in a static
@@ -61,6 +63,8 @@ pub enum Progress {
     },
     /// Nothing ran: the next step needs an input row, see [`Executor::push_row`].
     NeedsRow {
+        /// Of which input; 0 where there is one.
+        input: usize,
         /// Index of the row, from 0; of an endless model, modulo the rows of its period.
         row: usize,
     },
@@ -79,7 +83,7 @@ pub enum Progress {
 /// ```
 /// use microception::executor::{Arena, Executor};
 /// use microception::layers::{Geometry, input, max_pool};
-/// use microception::model::{Model, Period, Plan, RowBytes, Step};
+/// use microception::model::{Model, Period, Plan, RowBytes, Step, Tensor};
 /// use microception::window::Call;
 ///
 /// struct Largest;
@@ -104,7 +108,8 @@ pub enum Progress {
 ///         ];
 ///         // In units of 4 bytes: lines read, row written, scratch.
 ///         static ADDRESSES: [u16; 21] = [0, 0, 1, 2, 0, 3, 0, 1, 0, 2, 0, 1, 3, 0, 2, 0, 0, 1, 2, 3, 0];
-///         Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, output: 3, output_bytes: 1 }
+///         static OUTPUTS: [Tensor; 1] = [Tensor { address: 3, bytes: 1 }];
+///         Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, outputs: &OUTPUTS }
 ///     }
 ///
 ///     fn period(&self) -> Option<Period> {
@@ -205,14 +210,16 @@ impl<'a, M: Model> Executor<'a, M> {
     /// `[row][column][channel]`, which stays until the next row is pushed. Rows pushed before are
     /// forgotten. The frame of an endless model is the rows that its first output needs, which is what comes out; rows
     /// that are pushed after it go on with the series.
+    ///
+    /// Of several inputs the frame has all. Of several outputs the first is returned;
+    /// [`output_of`](Executor::output_of) has the others.
     pub fn predict(&mut self, frame: &M::Frame) -> &[M::Output] {
         self.reset();
-        let frame: &[u8] = bytemuck::must_cast_slice(frame.elements());
-        let row_bytes = self.input_row_bytes();
-        let mut rows = frame.chunks_exact(row_bytes.max(1));
+        let mut rows = frame.frame(0).chunks_exact(self.row_bytes(0).max(1));
         while let Some(step) = self.upcoming() {
             if self.is_input(&step) {
-                let Some(row) = rows.next() else { break };
+                let row = if self.model.plan().inputs > 1 { self.row_of(frame, &step) } else { rows.next() };
+                let Some(row) = row else { break };
                 self.run(&step, row);
             } else {
                 self.run(&step, &[]);
@@ -233,13 +240,125 @@ impl<'a, M: Model> Executor<'a, M> {
     }
 
     /// Takes one input row without running more than its own step; [`step`](Executor::step) does
-    /// the rest. Does nothing while steps are left that need no row.
+    /// the rest. Does nothing while steps are left that need no row. Of several inputs it is a row of the one that the plan
+    /// wants, whichever that is; [`begin_row_of`](Executor::begin_row_of) says whose it is.
     pub fn begin_row(&mut self, row: &M::Row) {
         if self.upcoming().is_none() {
             self.reset();
         }
         if let Some(step) = self.upcoming().filter(|step| self.is_input(step)) {
-            self.run(&step, bytemuck::must_cast_slice(row.elements()));
+            let row = bytemuck::must_cast_slice(row.elements());
+            let all = self.model.plan().inputs <= 1;
+            let row = if all { row } else { row.get(..self.row_bytes(usize::from(step.layer))).unwrap_or(&[]) };
+            self.run(&step, row);
+        }
+    }
+
+    /// Takes one row `[column][channel]` of one of several inputs, and runs every step that it makes possible.
+    ///
+    /// The plan says in which order the inputs' rows are taken: [`Progress::NeedsRow`] names the next. The answer is that,
+    /// or [`Progress::Done`] when all outputs are complete; the next row then begins a new frame. A frame begins with
+    /// the first row of the first input. A row that is not the one that the plan wants is not taken.
+    ///
+    /// Here, by hand, what generated modules look like: the first input less the second.
+    ///
+    /// ```
+    /// use microception::executor::{Arena, Executor, Progress};
+    /// use microception::layers::{input, pairwise, subtract};
+    /// use microception::model::{Frames, Input, Model, Plan, RowBytes, Step, Tensor};
+    /// use microception::window::Call;
+    ///
+    /// struct Difference;
+    ///
+    /// struct Frame {
+    ///     left: [f32; 2],
+    ///     right: [f32; 2],
+    /// }
+    ///
+    /// impl Frames for Frame {
+    ///     fn frame(&self, input: usize) -> &[u8] {
+    ///         bytemuck::must_cast_slice(if input == 0 { &self.left } else { &self.right })
+    ///     }
+    /// }
+    ///
+    /// impl Model for Difference {
+    ///     type Input = u8;
+    ///     type Output = f32;
+    ///     type Frame = Frame;
+    ///     type Row = [u8; 4];
+    ///     const ARENA_BYTES: usize = 16;
+    ///
+    ///     fn plan(&self) -> Plan<'_> {
+    ///         static ROWS: [RowBytes; 3] = [
+    ///             RowBytes { inputs: [4, 0], output: 4, scratch: 0 },
+    ///             RowBytes { inputs: [4, 0], output: 4, scratch: 0 },
+    ///             RowBytes { inputs: [4, 4], output: 4, scratch: 0 },
+    ///         ];
+    ///         static STEPS: [Step; 6] = [
+    ///             Step::new(0, 0, 1, 0, [0, 0]),
+    ///             Step::new(1, 0, 1, 0, [0, 0]),
+    ///             Step::new(2, 0, 1, 0, [1, 1]),
+    ///             Step::new(0, 1, 1, 0, [0, 0]),
+    ///             Step::new(1, 1, 1, 0, [0, 0]),
+    ///             Step::new(2, 1, 1, 0, [1, 1]),
+    ///         ];
+    ///         static ADDRESSES: [u16; 16] = [0, 0, 1, 0, 0, 1, 2, 0, 0, 0, 1, 0, 0, 1, 3, 0];
+    ///         static OUTPUTS: [Tensor; 1] = [Tensor { address: 2, bytes: 8 }];
+    ///         Plan { inputs: 2, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, outputs: &OUTPUTS }
+    ///     }
+    ///
+    ///     fn run(&self, layer: usize, call: Call<'_>) {
+    ///         match layer {
+    ///             0 | 1 => input::copy(call),
+    ///             _ => pairwise::same(&subtract::F32 { clamp: [f32::MIN, f32::MAX] }, call),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// const LEFT: Input<f32, 1> = Input::new(0);
+    /// const RIGHT: Input<f32, 1> = Input::new(1);
+    ///
+    /// let mut arena = Arena::<16>::new();
+    /// let mut difference = Executor::new(Difference, &mut arena);
+    /// assert_eq!(difference.predict(&Frame { left: [5.0, 7.0], right: [1.0, 2.0] }), [4.0, 5.0]);
+    ///
+    /// assert_eq!(difference.push_row_of(LEFT, &[8.0]), Progress::NeedsRow { input: 1, row: 0 });
+    /// assert_eq!(difference.push_row_of(LEFT, &[9.0]), Progress::NeedsRow { input: 1, row: 0 }); // not taken
+    /// assert_eq!(difference.push_row_of(RIGHT, &[3.0]), Progress::NeedsRow { input: 0, row: 1 });
+    /// difference.push_row_of(LEFT, &[6.0]);
+    /// assert_eq!(difference.push_row_of(RIGHT, &[4.0]), Progress::Done);
+    /// assert_eq!(difference.output(), [5.0, 2.0]);
+    /// ```
+    pub fn push_row_of<T: Pod, const N: usize>(&mut self, input: Input<T, N>, row: &[T; N]) -> Progress {
+        self.push_row_bytes(input.index(), bytemuck::must_cast_slice(row))
+    }
+
+    /// As [`push_row_of`](Executor::push_row_of) without running more than the row's own step; [`step`](Executor::step)
+    /// does the rest.
+    pub fn begin_row_of<T: Pod, const N: usize>(&mut self, input: Input<T, N>, row: &[T; N]) {
+        self.begin_row_bytes(input.index(), bytemuck::must_cast_slice(row));
+    }
+
+    /// As [`push_row_of`](Executor::push_row_of), for programs that run whatever model they are given: the bytes of a row
+    /// of the input with that index.
+    pub fn push_row_bytes(&mut self, input: usize, row: &[u8]) -> Progress {
+        self.begin_row_bytes(input, row);
+        loop {
+            match self.step() {
+                Progress::Ran { .. } => {}
+                progress => return progress,
+            }
+        }
+    }
+
+    /// As [`begin_row_of`](Executor::begin_row_of), with the bytes of a row.
+    pub fn begin_row_bytes(&mut self, input: usize, row: &[u8]) {
+        if self.upcoming().is_none() {
+            self.reset();
+        }
+        let wanted = self.upcoming().filter(|step| self.is_input(step) && usize::from(step.layer) == input);
+        if let Some(step) = wanted.filter(|_| row.len() == self.row_bytes(input)) {
+            self.run(&step, row);
         }
     }
 
@@ -248,7 +367,9 @@ impl<'a, M: Model> Executor<'a, M> {
         match self.upcoming() {
             None => Progress::Done,
             Some(step) if self.is_input(&step) && self.has_answered() => Progress::Done,
-            Some(step) if self.is_input(&step) => Progress::NeedsRow { row: usize::from(step.row) },
+            Some(step) if self.is_input(&step) => {
+                Progress::NeedsRow { input: usize::from(step.layer), row: usize::from(step.row) }
+            }
             Some(step) => {
                 self.run(&step, &[]);
                 Progress::Ran { layer: usize::from(step.layer) }
@@ -268,12 +389,23 @@ impl<'a, M: Model> Executor<'a, M> {
         self.series = Series::begin(self.model.period());
     }
 
-    /// The output `[row][column][channel]`; what it holds before it is complete is unspecified.
+    /// The output `[row][column][channel]`, of several the first; what it holds before it is complete is unspecified.
     pub fn output(&self) -> &[M::Output] {
+        bytemuck::try_cast_slice(self.output_bytes(0)).unwrap_or(&[])
+    }
+
+    /// One of several outputs, `[row][column][channel]`. All are complete after the last row of a frame, and stay until
+    /// the next.
+    pub fn output_of<T: Pod>(&self, output: Output<T>) -> &[T] {
+        bytemuck::try_cast_slice(self.output_bytes(output.index())).unwrap_or(&[])
+    }
+
+    /// The bytes of the output with that index; none where there is no such output.
+    pub fn output_bytes(&self, output: usize) -> &[u8] {
         let plan = self.model.plan();
-        let from = usize::from(plan.output).wrapping_mul(plan.unit);
-        let bytes = self.arena.get(from..from.wrapping_add(plan.output_bytes)).unwrap_or(&[]);
-        bytemuck::try_cast_slice(bytes).unwrap_or(&[])
+        let Tensor { address, bytes } = plan.outputs.get(output).copied().unwrap_or(Tensor { address: 0, bytes: 0 });
+        let from = usize::from(address).wrapping_mul(plan.unit);
+        self.arena.get(from..from.wrapping_add(bytes as usize)).unwrap_or(&[])
     }
 
     /// Whether the output is there and no step is left that needs no row.
@@ -304,8 +436,17 @@ impl<'a, M: Model> Executor<'a, M> {
         usize::from(step.layer) < self.model.plan().inputs
     }
 
-    fn input_row_bytes(&self) -> usize {
-        self.model.plan().rows.first().map_or(0, |rows| rows.inputs[0] as usize)
+    /// Bytes of a row of the input with that index.
+    pub fn row_bytes(&self, input: usize) -> usize {
+        self.model.plan().rows.get(input).map_or(0, |rows| rows.inputs[0] as usize)
+    }
+
+    /// The row of a frame that an input's step takes.
+    fn row_of<'f>(&self, frame: &'f M::Frame, step: &Step) -> Option<&'f [u8]> {
+        let input = usize::from(step.layer);
+        let bytes = self.row_bytes(input);
+        let from = usize::from(step.row).wrapping_mul(bytes);
+        frame.frame(input).get(from..from.wrapping_add(bytes))
     }
 
     /// Runs `step`, the next one; an input step reads `row`.

@@ -33,7 +33,7 @@
 //! ```
 //! use microception::executor::{Arena, Executor};
 //! use microception::layers::{add, input, pairwise};
-//! use microception::model::{Model, Plan, RowBytes, Step};
+//! use microception::model::{Model, Plan, RowBytes, Step, Tensor};
 //! use microception::window::Call;
 //!
 //! struct Doubler;
@@ -58,7 +58,8 @@
 //!         ];
 //!         // in units of 4 bytes: lines read, row written, scratch
 //!         static ADDRESSES: [u16; 12] = [0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 6, 0];
-//!         Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, output: 3, output_bytes: 24 }
+//!         static OUTPUTS: [Tensor; 1] = [Tensor { address: 3, bytes: 24 }];
+//!         Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, outputs: &OUTPUTS }
 //!     }
 //!
 //!     fn run(&self, layer: usize, call: Call<'_>) {

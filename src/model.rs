@@ -1,13 +1,15 @@
 //! What generated code implements: the layers, and the plan that says when each runs and where
 //! its rows lie.
 
+use core::marker::PhantomData;
+
 use bytemuck::Pod;
 
 use crate::window::Call;
 
 /// The version of the contract between generated modules and this runtime. It changes whenever a
 /// module made before would not compile or not compute the same.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Fails to compile a module that was generated for another [`FORMAT`] of the runtime.
 ///
@@ -83,7 +85,7 @@ pub struct RowBytes {
 /// host; here they are constants.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan<'a> {
-    /// How many of the first layers are inputs.
+    /// How many of the first layers are inputs; these stand in the order of the model's inputs.
     pub inputs: usize,
     /// Per layer.
     pub rows: &'a [RowBytes],
@@ -93,10 +95,18 @@ pub struct Plan<'a> {
     pub addresses: &'a [u16],
     /// Bytes per address step: a power of two; 1 only where rows of odd lengths lie one after the other.
     pub unit: usize,
-    /// Address of the output tensor, in units.
-    pub output: u16,
-    /// Bytes of the output tensor, whose rows lie one after the other.
-    pub output_bytes: usize,
+    /// Where the model's outputs are, in their order.
+    pub outputs: &'a [Tensor],
+}
+
+/// Where a whole tensor lies, its rows one after the other. 8 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tensor {
+    /// Address in units of [`Plan::unit`].
+    pub address: u16,
+    /// Bytes.
+    pub bytes: u32,
 }
 
 /// What makes a plan endless: its last steps repeat for ever, for a series that has no end.
@@ -133,16 +143,123 @@ impl<T> Elements<T> for [T] {
     }
 }
 
+/// What [`Executor::predict`](crate::executor::Executor::predict) takes: a whole frame of each input. An array is the
+/// frame of a single input; of several, generated modules declare a struct with their names.
+pub trait Frames {
+    /// The bytes of the frame of the input with that index, `[row][column][channel]`.
+    fn frame(&self, input: usize) -> &[u8];
+}
+
+impl<T: Pod, const N: usize> Frames for [T; N] {
+    #[inline]
+    fn frame(&self, _: usize) -> &[u8] {
+        bytemuck::must_cast_slice(self)
+    }
+}
+
+impl<T: Pod> Frames for [T] {
+    #[inline]
+    fn frame(&self, _: usize) -> &[u8] {
+        bytemuck::must_cast_slice(self)
+    }
+}
+
+/// One of several inputs, whose rows have `N` elements. Generated modules name theirs in `inputs`; what takes one is
+/// [`Executor::push_row_of`](crate::executor::Executor::push_row_of).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input<T, const N: usize> {
+    index: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod, const N: usize> Input<T, N> {
+    /// The input with that index.
+    pub const fn new(index: usize) -> Self {
+        Input { index, element: PhantomData }
+    }
+
+    /// Its index: what [`Progress::NeedsRow`](crate::executor::Progress::NeedsRow) calls it.
+    pub const fn index(self) -> usize {
+        self.index
+    }
+}
+
+/// One of several outputs. Generated modules name theirs in `outputs`; what takes one is
+/// [`Executor::output_of`](crate::executor::Executor::output_of).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output<T> {
+    index: usize,
+    element: PhantomData<T>,
+}
+
+impl<T: Pod> Output<T> {
+    /// The output with that index.
+    pub const fn new(index: usize) -> Self {
+        Output { index, element: PhantomData }
+    }
+
+    /// Its index.
+    pub const fn index(self) -> usize {
+        self.index
+    }
+}
+
+/// What one number is in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Element {
+    /// A pixel, 0 to 255.
+    U8,
+    /// Quantized to eight bits.
+    I8,
+    /// IEEE single precision.
+    F32,
+}
+
+impl Element {
+    /// Bytes of one.
+    pub const fn bytes(self) -> usize {
+        match self {
+            Element::U8 | Element::I8 => 1,
+            Element::F32 => 4,
+        }
+    }
+}
+
+/// An input or output as a generated module describes it, for programs that run whatever model they are given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Port {
+    /// Its name in the model.
+    pub name: &'static str,
+    /// Extents, channels last, without the batch.
+    pub shape: &'static [usize],
+    /// Its numbers.
+    pub element: Element,
+    /// `real = scale * (stored - zero_point)`; 1 in f32.
+    pub scale: f32,
+    /// The stored number that stands for zero; 0 in f32.
+    pub zero_point: f32,
+}
+
+impl Port {
+    /// Bytes of the whole tensor.
+    pub fn bytes(&self) -> usize {
+        self.shape.iter().fold(self.element.bytes(), |bytes, &extent| bytes.wrapping_mul(extent))
+    }
+}
+
 /// A model: its layers and its plan. Implemented by generated modules, whose every method
 /// returns constants, and on the host by a graph in memory.
 pub trait Model {
-    /// What the caller hands over: `u8` pixels, `i8` quantized values or `f32`.
+    /// What the caller hands over: `u8` pixels, `i8` quantized values or `f32`. Of several inputs, bytes.
     type Input: Pod;
-    /// What comes out: `i8` quantized values or `f32`.
+    /// What comes out: `i8` quantized values or `f32`. Of several outputs, the first's.
     type Output: Pod;
-    /// A whole input, `[row][column][channel]`; of an endless model, the rows that its first output needs.
-    type Frame: Elements<Self::Input> + ?Sized;
-    /// One row of the input, `[column][channel]`.
+    /// A whole input, `[row][column][channel]`, or all of several; of an endless model, the rows that its first output
+    /// needs.
+    type Frame: Frames + ?Sized;
+    /// One row of the input, `[column][channel]`. Of several inputs, as many bytes as the longest row of any has; a
+    /// shorter row takes the first of them.
     type Row: Elements<Self::Input> + ?Sized;
     /// Bytes of arena that the plan uses, scratch included.
     const ARENA_BYTES: usize;

@@ -37,9 +37,12 @@ fn declaration() -> Result<String, String> {
     };
     let path = Path::new(&path);
     let module = path.canonicalize().map_err(|error| format!("{VARIABLE}={}: {error}", path.display()))?;
+    let text = fs::read_to_string(&module).map_err(|error| format!("{VARIABLE}={}: {error}", path.display()))?;
+    // The frame of several inputs is a struct.
+    let inputs = if text.contains("\npub struct Frame {") { "several" } else { "one" };
     // By its path, so that the compiler names the file in its messages.
     Ok(format!(
         "/// The embedded model, as `microception convert` wrote it.\n#[path = {module:?}]\npub mod model;\n\
-         microception_mps::input_types!();\n"
+         microception_mps::input_types!({inputs});\n"
     ))
 }

@@ -171,7 +171,8 @@ impl Convert {
     }
 
     /// Where the ranges of the activations come from, for int8: a ranges file, or data that the model is run on:
-    /// `.npy`, `.npz`, or a folder of pictures. Never the data that accuracy is measured with.
+    /// `.npy`, `.npz`, or a folder of pictures; of a model with several inputs, an `.npz` with an array for each, by their
+    /// names. Never the data that accuracy is measured with.
     #[must_use]
     pub fn calibration(mut self, source: impl Into<PathBuf>) -> Convert {
         self.calibration = Some(source.into());
@@ -309,7 +310,7 @@ impl Convert {
             }
             return Ranges::load(source);
         }
-        let examples = Examples::open(source, &Input::of(graph), Purpose::Calibration, Fit::Exact)?;
+        let examples = Examples::open_all(source, &Input::all(graph), Purpose::Calibration, Fit::Exact)?;
         warnings.extend(examples.warning().map(str::to_owned));
         let total = examples.len();
         let report = |done| {

@@ -17,14 +17,20 @@ use crate::plan::endless::rates;
 /// The graph of one window of an endless series, of a graph that has gone through the [passes](crate::passes).
 ///
 /// # Errors
-/// When a layer has no endless form: the message names it, and says why and what to do.
+/// When a layer has no endless form: the message names it, and says why and what to do. When there are several inputs or
+/// outputs.
 pub fn windowed(graph: &Graph) -> Result<Graph, Error> {
+    for (what, count) in [("inputs", graph.inputs().len()), ("outputs", graph.outputs.len())] {
+        if count > 1 {
+            return Err(Error::model(format!("has {count} {what}: an endless plan takes one series and gives one")));
+        }
+    }
     for layer in &graph.layers {
         check(graph, layer).map_err(|reason| Error::layer(&layer.name, reason))?;
     }
     let layers = lower::rows(graph, &BTreeSet::new())?;
     let rates = rates(&layers)?;
-    let last = rates[lower::output(graph)?].delay;
+    let last = rates[lower::outputs(graph)?[0]].delay;
     let mut windowed = graph.clone();
     for (layer, rate) in windowed.layers.iter_mut().zip(&rates) {
         let rows = ((last - rate.delay).max(0) as usize) / rate.stride + 1;

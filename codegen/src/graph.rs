@@ -52,6 +52,8 @@ pub struct Graph {
     pub layers: Vec<Layer>,
     /// What the model answers with.
     pub outputs: Vec<TensorId>,
+    /// Their names in the model file, where these are not the tensors': empty, or one for each.
+    pub output_names: Vec<String>,
     /// The classes' names in the order of the last axis of the output; empty when unknown.
     pub labels: Vec<String>,
 }
@@ -59,7 +61,14 @@ pub struct Graph {
 impl Graph {
     /// An empty graph.
     pub fn new(name: impl Into<String>) -> Graph {
-        Graph { name: name.into(), tensors: Vec::new(), layers: Vec::new(), outputs: Vec::new(), labels: Vec::new() }
+        Graph {
+            name: name.into(),
+            tensors: Vec::new(),
+            layers: Vec::new(),
+            outputs: Vec::new(),
+            output_names: Vec::new(),
+            labels: Vec::new(),
+        }
     }
 
     /// Appends a layer and the f32 tensor it makes, which gets the layer's name and `shape`
@@ -76,6 +85,18 @@ impl Graph {
         self.tensors.push(Tensor { name: name.clone(), shape, element: Element::F32, quantization: None });
         self.layers.push(Layer { name, operator, inputs, output });
         output
+    }
+
+    /// The model's inputs in their order: the layers in front.
+    pub fn inputs(&self) -> &[Layer] {
+        let count = self.layers.iter().take_while(|layer| matches!(layer.operator, Operator::Input { .. })).count();
+        &self.layers[..count]
+    }
+
+    /// The name of an output.
+    pub fn output_name(&self, output: usize) -> &str {
+        let tensor = || self.outputs.get(output).map_or("", |&output| &self.tensor(output).name);
+        self.output_names.get(output).map_or_else(tensor, String::as_str)
     }
 
     /// The tensor of that id.
@@ -116,9 +137,13 @@ impl Graph {
         }
     }
 
-    /// Errors unless every layer reads only tensors that a layer before it makes, every tensor
-    /// has one maker, and the outputs exist.
+    /// Errors unless the inputs stand in front, every layer reads only tensors that a layer before it makes, every
+    /// tensor has one maker, and the outputs exist.
     pub fn check(&self) -> Result<(), Error> {
+        let mut behind = self.layers[self.inputs().len()..].iter();
+        if let Some(input) = behind.find(|layer| matches!(layer.operator, Operator::Input { .. })) {
+            return Err(Error::layer(&input.name, "is an input behind other layers"));
+        }
         let mut made = HashSet::new();
         for layer in &self.layers {
             for input in &layer.inputs {

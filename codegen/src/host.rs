@@ -8,7 +8,7 @@ use microception::layers::{activation, average_pool, conv, dense, depthwise, fla
 use microception::layers::{
     concatenate, crop, global_max_pool, input, pad, reshape, resize_bilinear, resize_nearest, softmax, transpose,
 };
-use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step};
+use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step, Tensor};
 use microception::window::Call;
 use microception::window::planes::by_lines;
 
@@ -19,26 +19,27 @@ use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::{LayerRows, Plan};
 
 /// A graph with its kernels and its plan, ready to run. Frames and outputs are bytes of the
-/// model's own element types, `[row][column][channel]`.
+/// model's own element types, `[row][column][channel]`; of several inputs or outputs one after the other.
 #[derive(Debug, Clone)]
 pub struct Machine {
     network: Network,
     plan: Plan,
     /// Of 8-byte words, so that every element type is aligned.
     arena: Vec<u64>,
-    frame_bytes: usize,
+    /// Of each input: where its frame begins among those of all, and its bytes.
+    frames: Vec<(usize, usize)>,
 }
 
 /// Kernels and the runtime's form of a plan: what a generated module holds in statics.
 #[derive(Debug, Clone)]
 struct Network {
+    inputs: usize,
     kernels: Vec<Kernel>,
     rows: Vec<RowBytes>,
     steps: Vec<Step>,
     addresses: Vec<u16>,
     unit: usize,
-    output: u16,
-    output_bytes: usize,
+    outputs: Vec<Tensor>,
     period: Option<Period>,
     /// Per layer, for [`Machine::tensor`].
     layers: Vec<LayerRows>,
@@ -50,25 +51,27 @@ impl Machine {
     /// # Errors
     /// When the graph can't be lowered or planned.
     pub fn new(graph: &Graph, goal: impl Into<Goal>) -> Result<Machine, Error> {
-        let Lowered { graph, kernels, layers, output, plan } = lowered(graph, goal)?;
+        let Lowered { graph, kernels, layers, outputs, plan } = lowered(graph, goal)?;
         let (steps, addresses) = plan.to_runtime();
         let rows = row_bytes(&graph, &layers, &plan)?;
-        let frame_bytes =
-            rows.first().map_or(0, |rows| rows.inputs[0] as usize) * layers.first().map_or(0, |layer| layer.rows);
-        let output_bytes = layers[output].rows * layers[output].row_bytes;
+        let mut frames = Vec::new();
+        for (rows, layer) in rows.iter().zip(&layers).take(graph.inputs().len()) {
+            let begin = frames.last().map_or(0, |&(begin, bytes)| begin + bytes);
+            frames.push((begin, rows.inputs[0] as usize * layer.rows));
+        }
         let network = Network {
+            inputs: frames.len(),
             kernels,
             rows,
             steps,
             addresses,
             unit: plan.unit,
-            output: (plan.output / plan.unit) as u16,
-            output_bytes,
+            outputs: tensors(&layers, &outputs, &plan)?,
             period: plan.runtime_period(),
             layers,
         };
         let arena = vec![0; plan.arena_bytes.div_ceil(8)];
-        Ok(Machine { network, plan, arena, frame_bytes })
+        Ok(Machine { network, plan, arena, frames })
     }
 
     /// The plan that it replays.
@@ -76,23 +79,30 @@ impl Machine {
         &self.plan
     }
 
-    /// Bytes of one frame.
+    /// Bytes of one frame, of all inputs.
     pub fn frame_bytes(&self) -> usize {
-        self.frame_bytes
+        self.frames.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Bytes of the output.
+    /// Bytes of all outputs.
     pub fn output_bytes(&self) -> usize {
-        self.network.output_bytes
+        self.network.outputs.iter().map(|output| output.bytes as usize).sum()
     }
 
-    /// Runs one frame and returns the output.
+    /// Runs one frame and returns the output; of several inputs and outputs all, in their order.
     ///
     /// # Errors
     /// When the frame has not the model's length.
     pub fn run(&mut self, frame: &[u8]) -> Result<Vec<u8>, Error> {
-        self.check_length(frame)?;
-        Ok(self.executor()?.predict(frame).to_vec())
+        if let [_] = self.frames[..] {
+            self.check_length(frame)?;
+            self.executor()?.predict(frame);
+        } else {
+            self.watch(frame, |_, _| Ok(()))?;
+        }
+        let outputs = 0..self.network.outputs.len();
+        let executor = self.executor()?;
+        Ok(outputs.flat_map(|output| executor.output_bytes(output)).copied().collect())
     }
 
     /// Pushes every row of a series into an endless plan, from its beginning, and returns the outputs as they come. Of another
@@ -126,13 +136,13 @@ impl Machine {
         mut look: impl FnMut(usize, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         self.check_length(frame)?;
-        let row_bytes = self.row_bytes();
-        let mut input = frame.chunks_exact(row_bytes.max(1));
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
         let mut executor = over(&self.network, arena, self.plan.arena_bytes)?;
         for step in &self.plan.steps {
-            if let Progress::NeedsRow { .. } = executor.step() {
-                executor.begin_row(input.next().unwrap_or(&[]));
+            if let Progress::NeedsRow { input, row } = executor.step() {
+                let from = self.frames[input].0 + row * executor.row_bytes(input);
+                let bytes = frame.get(from..from + executor.row_bytes(input)).unwrap_or(&[]);
+                executor.begin_row_bytes(input, bytes);
             }
             if !step.completes {
                 continue;
@@ -144,10 +154,10 @@ impl Machine {
     }
 
     fn check_length(&self, frame: &[u8]) -> Result<(), Error> {
-        if frame.len() == self.frame_bytes {
+        let (found, expected) = (frame.len(), self.frame_bytes());
+        if found == expected {
             return Ok(());
         }
-        let (found, expected) = (frame.len(), self.frame_bytes);
         Err(Error::model(format!("a frame of {found} bytes, where the model takes {expected}")))
     }
 
@@ -166,10 +176,10 @@ impl Machine {
     /// ([`Strategy::Everything`](crate::plan::Strategy::Everything)); `None` where the plan has none of it.
     pub fn tensor(&self, graph: &Graph, tensor: TensorId) -> Option<&[u8]> {
         let layer = graph.maker(tensor)?;
-        let step = self.plan.steps.iter().find(|step| step.layer == layer && step.rows > 0)?;
+        let from = self.plan.tensor(layer)?;
         let rows = &self.network.layers[layer];
         let arena: &[u8] = bytemuck::cast_slice(&self.arena);
-        arena.get(step.output..step.output + rows.rows * rows.row_bytes)
+        arena.get(from..from + rows.rows * rows.row_bytes)
     }
 }
 
@@ -207,7 +217,24 @@ pub fn row_bytes(graph: &Graph, layers: &[LayerRows], plan: &Plan) -> Result<Vec
         .collect()
 }
 
-/// What the caller hands over, and what comes out.
+/// Where the outputs are, as the runtime has it.
+///
+/// # Errors
+/// When one is longer than 32 bits count.
+pub fn tensors(layers: &[LayerRows], outputs: &[usize], plan: &Plan) -> Result<Vec<Tensor>, Error> {
+    let tensor = |&output: &usize| {
+        let LayerRows { name, rows, row_bytes, .. } = &layers[output];
+        // Of an endless plan the output is one row, at one place.
+        let address = if plan.period.is_some() { Some(plan.output) } else { plan.tensor(output) };
+        let address = address.and_then(|address| u16::try_from(address / plan.unit).ok());
+        let bytes = u32::try_from(rows * row_bytes).ok();
+        let misfit = || Error::layer(name, "is an output that is too long, or is never made");
+        Ok(Tensor { address: address.ok_or_else(misfit)?, bytes: bytes.ok_or_else(misfit)? })
+    };
+    outputs.iter().map(tensor).collect()
+}
+
+/// What the caller hands over, and what comes out; of several inputs or outputs, the first.
 pub fn elements(graph: &Graph) -> (Element, Element) {
     let input = match graph.layers.first().map(|layer| &layer.operator) {
         Some(crate::graph::Operator::Input { element, .. }) => *element,
@@ -227,13 +254,12 @@ impl Model for &Network {
 
     fn plan(&self) -> RuntimePlan<'_> {
         RuntimePlan {
-            inputs: 1,
+            inputs: self.inputs,
             rows: &self.rows,
             steps: &self.steps,
             addresses: &self.addresses,
             unit: self.unit,
-            output: self.output,
-            output_bytes: self.output_bytes,
+            outputs: &self.outputs,
         }
     }
 

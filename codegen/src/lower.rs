@@ -51,15 +51,16 @@ fn each_layer<'a>(graph: &'a Graph, transformed: &'a BTreeSet<usize>) -> impl It
     layers.map(|(index, layer)| Lowering { graph, layer, transformed: transformed.contains(&index) })
 }
 
-/// The index of the layer that makes the model's only output.
+/// The indices of the layers that make the model's outputs, in the order of these.
 ///
 /// # Errors
-/// When there are several outputs.
-pub fn output(graph: &Graph) -> Result<usize, Error> {
-    match graph.outputs.as_slice() {
-        [output] => graph.maker(*output).ok_or_else(|| Error::model("no layer makes the model's output")),
-        outputs => Err(Error::model(format!("the model has {} outputs; one is supported", outputs.len()))),
+/// When there is no output, or no layer makes one.
+pub fn outputs(graph: &Graph) -> Result<Vec<usize>, Error> {
+    if graph.outputs.is_empty() {
+        return Err(Error::model("the model has no output"));
     }
+    let maker = |&output| graph.maker(output).ok_or_else(|| Error::model("no layer makes an output of the model"));
+    graph.outputs.iter().map(maker).collect()
 }
 
 struct Lowering<'a> {

@@ -74,8 +74,8 @@ pub struct Lowered<'a> {
     pub kernels: Vec<Kernel>,
     /// Per layer: what the planner had to know.
     pub layers: Vec<LayerRows>,
-    /// The index of the layer that makes the model's output.
-    pub output: usize,
+    /// The indices of the layers that make the model's outputs.
+    pub outputs: Vec<usize>,
     /// The plan.
     pub plan: Plan,
 }
@@ -88,7 +88,8 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Erro
     let Goal { strategy, optimize } = goal.into();
     let planned_graph = planned_graph(graph, strategy)?;
     let graph = planned_graph.as_ref();
-    let output = lower::output(graph)?;
+    let outputs = lower::outputs(graph)?;
+    let output = outputs[0];
     let planned = |transformed: BTreeSet<usize>| -> Result<Planned, Error> {
         let layers = lower::rows(graph, &transformed)?;
         let plan = match (strategy, optimize) {
@@ -107,7 +108,7 @@ pub fn lowered(graph: &Graph, goal: impl Into<Goal>) -> Result<Lowered<'_>, Erro
         None => kernel,
     });
     let kernels = kernels.collect();
-    Ok(Lowered { graph: planned_graph, kernels, layers, output, plan })
+    Ok(Lowered { graph: planned_graph, kernels, layers, outputs, plan })
 }
 
 /// The graph whose shapes a plan of that strategy has.

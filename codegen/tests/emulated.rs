@@ -1,5 +1,7 @@
 //! Firmware in QEMU, over its serial line: models made by hand, which need no code generator.
 
+#[path = "common/arrays.rs"]
+mod arrays;
 #[path = "common/gallery.rs"]
 mod gallery;
 #[path = "endless/random.rs"]
@@ -12,20 +14,25 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use arrays::Arrays;
 use microception::filter::Border;
+use microception_codegen::data::Input;
+use microception_codegen::data::array::Numbers;
 use microception_codegen::data::picture::Picture;
 use microception_codegen::device::bench::bench;
 use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::filter;
 use microception_codegen::device::firmware::{Program, build};
+use microception_codegen::device::link::End;
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
 use microception_codegen::filter::{named, picture};
 use microception_codegen::graph::Graph;
-use microception_codegen::passes;
+use microception_codegen::host::Machine;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
+use microception_codegen::{passes, read};
 use microception_protocol::Element;
 
 /// The board that most tests run on, or why there is none.
@@ -103,7 +110,7 @@ fn the_firmware_answers_with_the_models_output_on_every_board() {
         let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
         let info = device.link.info();
         assert_eq!((info.board.as_str(), info.model.as_str()), (board.name, "doubler"));
-        assert_eq!((info.input, info.frame_bytes), (Element::F32, 480));
+        assert_eq!((info.inputs[0].element, info.inputs[0].bytes), (Element::F32, 480));
         for _ in 0..5 {
             assert_eq!(device.link.infer(&frame).unwrap(), doubled, "{}", board.name);
         }
@@ -124,6 +131,52 @@ fn the_edges_of_a_photograph_are_the_same_on_every_board() {
             assert_eq!(filtered, picture(&photo, kernel, border), "{} on {}", kernel.name, board.name);
             assert_ne!(filtered, photo);
         }
+    }
+}
+
+/// A picture and five numbers, of one type and of two; a class and a mask: what Keras answers, and in int8 the host's bits.
+#[test]
+fn several_inputs_and_outputs_go_over_the_line() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras");
+    let arrays = Arrays::open(&folder.join("picture_and_sensors.npz"));
+    let graph = read::read(&folder.join("picture_and_sensors.keras")).and_then(passes::run).unwrap();
+    let first = |name: &str| {
+        let (shape, bytes) = arrays.array(name).unwrap();
+        bytes[..bytes.len() / shape[0] as usize].to_vec()
+    };
+    let floats =
+        |bytes: &[u8]| -> Vec<f32> { bytes.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect() };
+    let frame = [first("x"), first("x1")].concat();
+    let ranges = calibrate(&graph, [Ok(frame.clone())], Method::MinMax, |_| ()).unwrap();
+    let int8 = quantize(&graph, &ranges).unwrap();
+    let quantized = Input::all(&int8)[1].1.encode(&Numbers::F32(floats(&first("x1")))).unwrap();
+    let quantized = [first("x"), quantized].concat();
+    let expected = floats(&[first("y"), first("y1")].concat());
+    let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    for name in ["mps2-an386", "mps2-an500"] {
+        let Some(board) = runs(board::named(name).unwrap()) else { return };
+        for (element, graph, frame) in [("f32", &graph, &frame), ("int8", &int8, &quantized)] {
+            let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ends_{element}.rs"));
+            fs::write(&module, emit::module(graph, Strategy::Balanced).unwrap().text).unwrap();
+            let elf = build(&module, board, Program::Serve).unwrap();
+            let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+            let names = |ends: &[End]| ends.iter().map(|end| end.name.clone()).collect::<Vec<_>>();
+            assert_eq!(names(&device.link.info().inputs), ["picture", "in"]);
+            assert_eq!(names(&device.link.info().outputs), ["classes", "mask"]);
+            let host = Machine::new(graph, Strategy::Whole).unwrap().run(frame).unwrap();
+            for _ in 0..2 {
+                let found = device.link.infer(frame).unwrap();
+                if element == "int8" {
+                    assert_eq!(found, host, "{name}");
+                    continue;
+                }
+                assert_eq!(found.len(), host.len());
+                for (found, expected) in floats(&found).iter().zip(&expected) {
+                    assert!((found - expected).abs() <= 1e-5 * largest, "{name}: {found}, Keras has {expected}");
+                }
+            }
+        }
+        build(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("ends_int8.rs"), board, Program::NoPanic).unwrap();
     }
 }
 

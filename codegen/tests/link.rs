@@ -211,7 +211,8 @@ fn everything_that_can_be_asked_is_answered() {
     let mut link = Link::open(board(None), Duration::from_secs(10)).unwrap();
     let info = link.info();
     assert_eq!((info.board.as_str(), info.model.as_str()), ("thread", "doubler"));
-    assert_eq!((&info.input_shape[..], info.input, info.frame_bytes), (&[3, 20, 2][..], Element::F32, 480));
+    let input = &info.inputs[0];
+    assert_eq!((&input.shape[..], input.element, input.bytes), (&[3, 20, 2][..], Element::F32, 480));
     assert_eq!(link.labels().unwrap(), ["first", "second", "third"]);
     let (frame, doubled) = frame();
     for _ in 0..3 {
@@ -228,7 +229,8 @@ fn everything_that_can_be_asked_is_answered() {
 #[test]
 fn a_series_of_any_length_is_answered_as_it_goes_on() {
     let mut link = Link::open(endless_board(None), Duration::from_secs(10)).unwrap();
-    assert_eq!((link.info().frame_bytes, link.info().row_bytes), (900, 300));
+    let input = &link.info().inputs[0];
+    assert_eq!((input.bytes, input.row_bytes), (900, 300));
     for rows in [0, 1, 2, 3, 4, 5, 31] {
         let (series, outputs) = series(rows);
         assert_eq!(streamed(&mut link, &series), outputs, "{rows} rows");
@@ -412,7 +414,7 @@ fn a_board_of_another_version_says_so() {
 #[test]
 fn answers_that_make_no_sense_are_not_believed() {
     let answers: [(Lie, &str); 3] = [
-        (|tag| Packet { tag, body: Reply::Taken { next: 0, complete: true } }, "does not fit"),
+        (|tag| Packet { tag, body: Reply::Taken { next: 0, input: 0, complete: true } }, "does not fit"),
         (|tag| Packet { tag: tag ^ 0x80, body: Reply::Label("") }, "nothing answers"),
         (|_| Packet { tag: 0, body: Reply::Error(Fault::BadFrame) }, "request arrived damaged"),
     ];

@@ -543,10 +543,16 @@ fn the_shipped_model_has_its_numbers() {
 }
 
 #[test]
-fn a_model_of_two_inputs_is_an_error() {
+fn an_input_stays_though_nothing_reads_it() {
     let (mut builder, first) = Builder::new(&[4, 4, 2]);
     let operator = builder.0.layers[0].operator.clone();
-    let second = builder.0.push("second", operator, vec![], Shape(vec![4, 4, 2]));
-    let sum = builder.layer("sum", Operator::add(None), &[first, second]);
-    assert!(reason(builder.finish(&[sum])).reason.contains("2 inputs"));
+    builder.0.push("second", operator.clone(), vec![], Shape(vec![4, 4, 2]));
+    let active = builder.layer("active", relu(), &[first]);
+    assert_eq!(names(&run(builder.finish(&[active]))), ["input", "second", "active"]);
+
+    // But in front: the runtime counts them.
+    let (mut builder, first) = Builder::new(&[4, 4, 2]);
+    let active = builder.layer("active", relu(), &[first]);
+    builder.0.push("late", operator, vec![], Shape(vec![4, 4, 2]));
+    assert!(reason(builder.finish(&[active])).reason.contains("an input behind other layers"));
 }

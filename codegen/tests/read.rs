@@ -22,7 +22,7 @@ use microception_codegen::graph::{Element, Function, Graph, Operator, PairFuncti
 use microception_codegen::read::{read, read_bytes};
 
 /// Fixtures that are to be refused; [`refused`] says how.
-const REFUSED: [&str; 3] = ["two_inputs", "two_outputs", "unsupported_lstm"];
+const REFUSED: [&str; 1] = ["unsupported_lstm"];
 
 /// A folder or file of this repository.
 fn repository(path: &str) -> PathBuf {
@@ -54,6 +54,21 @@ fn array(npz: &Path, name: &str) -> (Vec<usize>, Vec<f64>) {
         _ => file.into_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
     };
     (shape, values)
+}
+
+/// Of each input (`x`, `x1`) or output (`y`, `y1`) of a fixture the numbers of each case.
+fn cases(name: &str, letter: &str) -> Vec<Vec<Vec<f64>>> {
+    let npz = fixture(&format!("{name}.npz"));
+    let names = zip::ZipArchive::new(std::fs::File::open(&npz).unwrap()).unwrap();
+    let numbers = std::iter::once(String::new()).chain((1..).map(|number: usize| number.to_string()));
+    let arrays = numbers.map(|number| format!("{letter}{number}"));
+    let arrays = arrays.take_while(|array| names.index_for_name(&format!("{array}.npy")).is_some());
+    arrays
+        .map(|name| {
+            let (shape, numbers) = array(&npz, &name);
+            numbers.chunks(numbers.len() / shape[0]).map(<[f64]>::to_vec).collect()
+        })
+        .collect()
 }
 
 /// The model's parameters as Keras counts them: four per channel of a batch normalization, none of a
@@ -92,20 +107,24 @@ fn fixtures() -> Vec<(String, Vec<PathBuf>)> {
 fn every_fixture_computes_what_keras_computes() {
     let mut compared = 0;
     for (name, files) in fixtures() {
-        let (inputs, x) = array(&fixture(&format!("{name}.npz")), "x");
-        let (_, y) = array(&fixture(&format!("{name}.npz")), "y");
+        let (xs, ys) = (cases(&name, "x"), cases(&name, "y"));
         for file in files {
             let graph = read(&file).unwrap();
-            for (x, y) in x.chunks(x.len() / inputs[0]).zip(y.chunks(y.len() / inputs[0])) {
-                let tensors = naive::run(&graph, x);
+            for case in 0..xs[0].len() {
+                let x = xs.iter().map(|x| &x[case][..]).collect::<Vec<_>>().concat();
+                let tensors = naive::run(&graph, &x);
                 for (layer, tensor) in graph.layers.iter().zip(&tensors) {
                     let shape = &graph.tensor(layer.output).shape;
                     assert_eq!(shape.elements(), tensor.values.len(), "{}: {}", file.display(), layer.name);
                     assert_eq!(shape.channels(), tensor.channels, "{}: {}", file.display(), layer.name);
                 }
-                let expected = naive::Image::of(&[y.len()], y.to_vec());
-                let outcome = naive::agree(&expected, &naive::outputs(&graph, x)[0], 1e-5);
-                outcome.unwrap_or_else(|difference| panic!("{}: {difference}", file.display()));
+                let outputs = naive::outputs(&graph, &x);
+                assert_eq!(outputs.len(), ys.len(), "{}", file.display());
+                for (y, output) in ys.iter().zip(&outputs) {
+                    let expected = naive::Image::of(&[y[case].len()], y[case].clone());
+                    let outcome = naive::agree(&expected, output, 1e-5);
+                    outcome.unwrap_or_else(|difference| panic!("{}: {difference}", file.display()));
+                }
             }
             compared += 1;
         }

@@ -38,7 +38,7 @@ pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
     eprintln!("running it in QEMU ...");
     let mut device = Device::start(board, elf.path(), Clock::Host)?;
     let input =
-        Input { shape: Shape(device.link.info().input_shape.clone()), element: Element::U8, quantization: None };
+        Input { shape: Shape(device.link.info().inputs[0].shape.clone()), element: Element::U8, quantization: None };
 
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(["picture", "first", "second", "third", ""]);

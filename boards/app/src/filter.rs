@@ -110,9 +110,11 @@ impl<B: Board> Session<'_, B> {
         let reply = match request {
             Request::Info { version } => self.info(version),
             Request::Filter(filter) => self.begin(&filter),
-            Request::Input { offset, bytes } => self.take(offset as usize, bytes),
-            Request::Output { offset } => self.output(offset as usize),
-            Request::Top { .. } | Request::Label { .. } | Request::Bench => Err(Fault::NotServed),
+            Request::Input { input: _, offset, bytes } => self.take(offset as usize, bytes),
+            Request::Output { output: _, offset } => self.output(offset as usize),
+            Request::Top { .. } | Request::Label { .. } | Request::Port { .. } | Request::Bench => {
+                Err(Fault::NotServed)
+            }
         };
         sender.send(tag, reply.unwrap_or_else(Reply::Error))
     }
@@ -127,6 +129,8 @@ impl<B: Board> Session<'_, B> {
             version: VERSION,
             board: clip(B::NAME),
             model: "",
+            inputs: 0,
+            outputs: 0,
             input_shape: heapless::Vec::new(),
             output_shape: heapless::Vec::new(),
             input: Element::U8,
@@ -171,14 +175,14 @@ impl<B: Board> Session<'_, B> {
                 return Err(too_large);
             }
         };
-        Ok(Reply::Taken { next: 0, complete: false })
+        Ok(Reply::Taken { next: 0, input: 0, complete: false })
     }
 
     /// Takes the next bytes of the picture, which end at the latest where their row does.
     fn take(&mut self, offset: usize, bytes: &[u8]) -> Result<Reply<'static>, Fault> {
         let Picture { row_bytes, taken, .. } = self.picture;
         if offset != taken {
-            return Err(Fault::UnexpectedOffset { expected: taken as u32 });
+            return Err(Fault::UnexpectedOffset { expected: taken as u32, input: 0 });
         }
         let end = self.picture.bytes();
         let from = taken.checked_rem(row_bytes).unwrap_or(0);
@@ -198,7 +202,7 @@ impl<B: Board> Session<'_, B> {
                 self.picture.made = self.picture.made.saturating_add(1);
             }
         }
-        Ok(Reply::Taken { next: self.picture.taken as u32, complete: self.picture.taken == end })
+        Ok(Reply::Taken { next: self.picture.taken as u32, input: 0, complete: self.picture.taken == end })
     }
 
     /// A piece of the filtered row that was made last, or of the one after it once all rows are there.

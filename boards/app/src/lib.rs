@@ -21,7 +21,8 @@ pub mod measure;
 mod server;
 
 use bytemuck::Pod;
-use microception_protocol::{Element, Quantization, Tick};
+use microception::model::Port;
+use microception_protocol::{Quantization, Tick};
 
 pub use server::Server;
 
@@ -50,14 +51,10 @@ pub struct Facts {
     pub name: &'static str,
     /// The names of the classes, in the order of the output.
     pub labels: &'static [&'static str],
-    /// Extents of the input, channels last, without the batch.
-    pub input_shape: &'static [usize],
-    /// Extents of the output.
-    pub output_shape: &'static [usize],
-    /// What the input's elements stand for.
-    pub input_quantization: Quantization,
-    /// What the output's elements stand for.
-    pub output_quantization: Quantization,
+    /// The inputs; at least one.
+    pub inputs: &'static [Port],
+    /// The outputs; at least one.
+    pub outputs: &'static [Port],
     /// Bytes of arena, scratch included.
     pub arena_bytes: usize,
     /// Bytes of weights.
@@ -76,16 +73,8 @@ macro_rules! facts {
         $crate::Facts {
             name: model::NAME,
             labels: &model::LABELS,
-            input_shape: model::INPUT_SHAPE,
-            output_shape: model::OUTPUT_SHAPE,
-            input_quantization: $crate::protocol::Quantization {
-                scale: model::INPUT_SCALE,
-                zero_point: model::INPUT_ZERO_POINT as f32,
-            },
-            output_quantization: $crate::protocol::Quantization {
-                scale: model::OUTPUT_SCALE,
-                zero_point: model::OUTPUT_ZERO_POINT as f32,
-            },
+            inputs: &model::INPUTS,
+            outputs: &model::OUTPUTS,
             arena_bytes: model::ARENA_BYTES,
             weight_bytes: model::WEIGHT_BYTES,
             macs: model::MACS,
@@ -99,9 +88,6 @@ pub use microception_protocol as protocol;
 
 /// An element of an input or output tensor.
 pub trait Number: Pod + PartialOrd {
-    /// Its name in the protocol.
-    const ELEMENT: Element;
-
     /// The real number that it stands for.
     fn real(self, quantization: Quantization) -> f32;
 
@@ -110,8 +96,6 @@ pub trait Number: Pod + PartialOrd {
 }
 
 impl Number for u8 {
-    const ELEMENT: Element = Element::U8;
-
     fn real(self, quantization: Quantization) -> f32 {
         dequantize(f32::from(self), quantization)
     }
@@ -122,8 +106,6 @@ impl Number for u8 {
 }
 
 impl Number for i8 {
-    const ELEMENT: Element = Element::I8;
-
     fn real(self, quantization: Quantization) -> f32 {
         dequantize(f32::from(self), quantization)
     }
@@ -134,8 +116,6 @@ impl Number for i8 {
 }
 
 impl Number for f32 {
-    const ELEMENT: Element = Element::F32;
-
     fn real(self, _: Quantization) -> f32 {
         self
     }

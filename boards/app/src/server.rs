@@ -3,9 +3,11 @@
 use bytemuck::{Pod, Zeroable};
 use embedded_io::{Read, Write};
 use microception::executor::Executor;
-use microception::model::Model;
+use microception::model::{self, Model, Port};
 use microception::top::top;
-use microception_protocol::{CHUNK, Class, Fault, Info, RANK, Reply, Request, TOP, VERSION, clip};
+use microception_protocol::{
+    CHUNK, Class, Element, Fault, Info, Quantization, RANK, Reply, Request, TOP, VERSION, clip,
+};
 
 use crate::line::{Line, Sender};
 use crate::{Board, Facts, Number, measure};
@@ -29,7 +31,16 @@ where
     pub fn new(executor: Executor<'a, M>, facts: Facts, port: P, board: B) -> Self {
         Server {
             line: Line::new(port),
-            session: Session { executor, facts, board, row: M::Row::zeroed(), taken: 0, complete: false },
+            session: Session {
+                executor,
+                facts,
+                board,
+                row: M::Row::zeroed(),
+                input: 0,
+                filled: 0,
+                taken: 0,
+                complete: false,
+            },
         }
     }
 
@@ -53,8 +64,10 @@ where
     executor: Executor<'a, M>,
     facts: Facts,
     board: B,
-    /// The row that is being filled.
+    /// The row that is being filled, the input that it is of, and its bytes so far.
     row: M::Row,
+    input: usize,
+    filled: usize,
     /// Bytes of the current frame taken so far.
     taken: usize,
     /// Whether the output is that of a whole frame.
@@ -69,13 +82,14 @@ where
     fn answer<P: Write>(&mut self, tag: u8, request: Request<'_>, line: &mut Sender<P>) -> Result<(), P::Error> {
         let reply = match request {
             Request::Info { version } => self.info(version),
-            Request::Input { offset, bytes } => self.take(offset as usize, bytes),
-            Request::Output { offset } => self.output(offset),
+            Request::Input { input, offset, bytes } => self.take(usize::from(input), offset as usize, bytes),
+            Request::Output { output, offset } => self.output(usize::from(output), offset),
+            Request::Port { output, index } => self.port(output, usize::from(index)),
             Request::Top { count } => self.top(count),
             Request::Label { index } => self.label(index),
             Request::Filter(_) => Err(Fault::NotServed),
             Request::Bench => {
-                self.taken = 0;
+                self.begin();
                 self.complete = false;
                 return measure::bench(&mut self.executor, &self.row, &mut self.board, |reply| line.send(tag, reply));
             }
@@ -87,20 +101,23 @@ where
         if version != VERSION {
             return Err(Fault::UnknownVersion { board: VERSION });
         }
-        let Facts { name, labels, .. } = self.facts;
+        let Facts { name, labels, inputs, outputs, .. } = self.facts;
+        let [input, output] = [inputs, outputs].map(|ports| ports.first().copied().unwrap_or(NONE));
         Ok(Reply::Info(Info {
             version: VERSION,
             board: clip(B::NAME),
             model: clip(name),
-            input_shape: extents(self.facts.input_shape),
-            output_shape: extents(self.facts.output_shape),
-            input: M::Input::ELEMENT,
-            output: M::Output::ELEMENT,
-            input_quantization: self.facts.input_quantization,
-            output_quantization: self.facts.output_quantization,
-            frame_bytes: size_of::<M::Frame>() as u32,
-            row_bytes: size_of::<M::Row>() as u32,
-            output_bytes: size_of_val(self.executor.output()) as u32,
+            inputs: inputs.len() as u8,
+            outputs: outputs.len() as u8,
+            input_shape: extents(input.shape),
+            output_shape: extents(output.shape),
+            input: element(input.element),
+            output: element(output.element),
+            input_quantization: quantization(input),
+            output_quantization: quantization(output),
+            frame_bytes: input.bytes() as u32,
+            row_bytes: self.executor.row_bytes(0) as u32,
+            output_bytes: self.executor.output_bytes(0).len() as u32,
             arena_bytes: self.facts.arena_bytes as u32,
             weight_bytes: self.facts.weight_bytes as u32,
             macs: self.facts.macs,
@@ -110,42 +127,68 @@ where
         }))
     }
 
+    fn port(&self, output: bool, index: usize) -> Result<Reply<'static>, Fault> {
+        let ports = if output { self.facts.outputs } else { self.facts.inputs };
+        let port = ports.get(index).copied().ok_or(Fault::OutOfRange { end: ports.len() as u32 })?;
+        Ok(Reply::Port(microception_protocol::Port {
+            name: clip(port.name),
+            shape: extents(port.shape),
+            element: element(port.element),
+            quantization: quantization(port),
+            bytes: port.bytes() as u32,
+            row_bytes: if output { 0 } else { self.executor.row_bytes(index) as u32 },
+        }))
+    }
+
+    /// Waits for a frame's first row.
+    fn begin(&mut self) {
+        self.executor.reset();
+        (self.taken, self.input, self.filled) = (0, 0, 0);
+    }
+
     /// Takes the next bytes of the frame, or of an endless model's series, and computes the rows that they complete.
-    fn take(&mut self, offset: usize, mut bytes: &[u8]) -> Result<Reply<'static>, Fault> {
-        if offset != 0 && offset != self.taken {
-            return Err(Fault::UnexpectedOffset { expected: self.taken as u32 });
+    fn take(&mut self, input: usize, offset: usize, mut bytes: &[u8]) -> Result<Reply<'static>, Fault> {
+        let wanted = if offset == 0 { 0 } else { self.input };
+        if offset != 0 && offset != self.taken || input != wanted {
+            return Err(Fault::UnexpectedOffset { expected: self.taken as u32, input: self.input as u8 });
         }
         // A series ends where offsets do.
-        let end = if self.executor.is_endless() { u32::MAX as usize } else { size_of::<M::Frame>() };
-        let room = end.saturating_sub(offset);
+        let inputs = self.facts.inputs;
+        let frame = || inputs.iter().fold(0_usize, |bytes, input| bytes.saturating_add(input.bytes()));
+        let end = if self.executor.is_endless() { u32::MAX as usize } else { frame() };
+        let filled = if offset == 0 { 0 } else { self.filled };
+        let of_row = if inputs.len() > 1 { self.executor.row_bytes(input).saturating_sub(filled) } else { usize::MAX };
+        let room = end.saturating_sub(offset).min(of_row);
         if bytes.is_empty() || bytes.len() > room {
             return Err(Fault::WrongLength { room: room as u32 });
         }
         if offset == 0 {
-            self.executor.reset();
-            self.taken = 0;
+            self.begin();
         }
         self.complete = false;
         while !bytes.is_empty() {
             let row = bytemuck::bytes_of_mut(&mut self.row);
-            let filled = self.taken % row.len().max(1);
-            let place = row.get_mut(filled..).unwrap_or_default();
+            let place = row.get_mut(self.filled..self.executor.row_bytes(self.input)).unwrap_or_default();
             let (now, later) = bytes.split_at(place.len().min(bytes.len()));
             let full = now.len() == place.len();
             for (place, &byte) in place.iter_mut().zip(now) {
                 *place = byte;
             }
+            self.filled = self.filled.saturating_add(now.len());
             self.taken = self.taken.saturating_add(now.len());
             bytes = later;
             if full {
                 self.complete = self.executor.push_row(&self.row).is_some();
+                self.filled = 0;
+                self.input = self.executor.upcoming().map_or(0, |step| usize::from(step.layer));
             }
         }
-        Ok(Reply::Taken { next: self.taken as u32, complete: self.complete })
+        Ok(Reply::Taken { next: self.taken as u32, input: self.input as u8, complete: self.complete })
     }
 
-    fn output(&self, offset: u32) -> Result<Reply<'_>, Fault> {
-        let bytes: &[u8] = bytemuck::must_cast_slice(self.finished()?);
+    fn output(&self, output: usize, offset: u32) -> Result<Reply<'_>, Fault> {
+        self.finished()?;
+        let bytes = self.executor.output_bytes(output);
         let end = bytes.len();
         let rest = bytes.get(offset as usize..).filter(|rest| !rest.is_empty());
         let rest = rest.ok_or(Fault::OutOfRange { end: end as u32 })?;
@@ -153,7 +196,7 @@ where
     }
 
     fn top(&self, count: u8) -> Result<Reply<'static>, Fault> {
-        let quantization = self.facts.output_quantization;
+        let quantization = quantization(self.facts.outputs.first().copied().unwrap_or(NONE));
         let best = top::<TOP, M::Output>(self.finished()?, self.facts.labels);
         let classes = best.iter().take(usize::from(count));
         let classes = classes.map(|class| Class { index: class.index as u16, value: class.score.real(quantization) });
@@ -171,6 +214,23 @@ where
     fn finished(&self) -> Result<&[M::Output], Fault> {
         if self.complete { Ok(self.executor.output()) } else { Err(Fault::NoOutput) }
     }
+}
+
+/// What stands for an input or output that a module does not name.
+const NONE: Port = Port { name: "", shape: &[], element: model::Element::U8, scale: 1.0, zero_point: 0.0 };
+
+/// An element type as the protocol has it.
+fn element(element: model::Element) -> Element {
+    match element {
+        model::Element::U8 => Element::U8,
+        model::Element::I8 => Element::I8,
+        model::Element::F32 => Element::F32,
+    }
+}
+
+/// What a port's elements stand for.
+fn quantization(Port { scale, zero_point, .. }: Port) -> Quantization {
+    Quantization { scale, zero_point }
 }
 
 /// A shape as the protocol has it.

@@ -127,9 +127,10 @@ fn a_frame_in_pieces_of_any_size_gives_its_output() {
     let doubled: Vec<u8> = frame.iter().flat_map(|value| (2.0 * value).to_le_bytes()).collect();
     for size in [1, 7, 159, 160, 161, CHUNK] {
         let pieces = bytes.chunks(size).enumerate();
-        let input = pieces.map(|(index, bytes)| Request::Input { offset: (index * size) as u32, bytes });
-        let asked: Vec<_> =
-            input.chain([Request::Output { offset: 0 }, Request::Output { offset: CHUNK as u32 }]).collect();
+        let input = pieces.map(|(index, bytes)| Request::Input { input: 0, offset: (index * size) as u32, bytes });
+        let asked: Vec<_> = input
+            .chain([Request::Output { output: 0, offset: 0 }, Request::Output { output: 0, offset: CHUNK as u32 }])
+            .collect();
         // tags run past 255 for the smallest pieces, and may repeat
         let line = serve_doubler(asked.iter().flat_map(|request| frame_of(1, request.clone())).collect());
         let mut output: Vec<u8> = Vec::new();
@@ -154,14 +155,14 @@ fn a_frame_in_pieces_of_any_size_gives_its_output() {
 fn quantized_output_is_ranked_by_its_real_values() {
     let frame = [128, 130, 127, 255, 0, 130, 128, 131];
     let line = serve_pixels(requests(&[
-        Request::Input { offset: 0, bytes: &frame },
+        Request::Input { input: 0, offset: 0, bytes: &frame },
         Request::Top { count: 3 },
         Request::Top { count: 255 },
         Request::Label { index: 7 },
         Request::Label { index: 8 },
     ]));
     let count = answers(&line, |index, packet| match (index, packet.body) {
-        (0, reply) => assert_eq!(reply, Reply::Taken { next: 8, complete: true }),
+        (0, reply) => assert_eq!(reply, Reply::Taken { next: 8, input: 0, complete: true }),
         (1, Reply::Top(best)) => {
             // stored: 127 (saturated), 2 (131: 2 * 3 - 4), 0 (2 * 2 - 4)
             let expected = [(3, 65.5), (7, 3.0), (1, 2.0)];
@@ -178,33 +179,33 @@ fn quantized_output_is_ranked_by_its_real_values() {
 fn requests_out_of_turn_change_nothing() {
     let frame = [1, 2, 3, 4, 5, 6, 7, 8];
     let line = serve_pixels(requests(&[
-        Request::Output { offset: 0 },
+        Request::Output { output: 0, offset: 0 },
         Request::Top { count: 1 },
-        Request::Input { offset: 4, bytes: &frame[4..] },
-        Request::Input { offset: 0, bytes: &frame[..3] },
-        Request::Input { offset: 2, bytes: &frame[2..] },
-        Request::Input { offset: 3, bytes: &[] },
-        Request::Input { offset: 3, bytes: &frame },
-        Request::Output { offset: 0 },
-        Request::Input { offset: 3, bytes: &frame[3..] },
-        Request::Input { offset: 3, bytes: &frame[3..] },
-        Request::Output { offset: 8 },
-        Request::Output { offset: u32::MAX },
-        Request::Output { offset: 0 },
+        Request::Input { input: 0, offset: 4, bytes: &frame[4..] },
+        Request::Input { input: 0, offset: 0, bytes: &frame[..3] },
+        Request::Input { input: 0, offset: 2, bytes: &frame[2..] },
+        Request::Input { input: 0, offset: 3, bytes: &[] },
+        Request::Input { input: 0, offset: 3, bytes: &frame },
+        Request::Output { output: 0, offset: 0 },
+        Request::Input { input: 0, offset: 3, bytes: &frame[3..] },
+        Request::Input { input: 0, offset: 3, bytes: &frame[3..] },
+        Request::Output { output: 0, offset: 8 },
+        Request::Output { output: 0, offset: u32::MAX },
+        Request::Output { output: 0, offset: 0 },
     ]));
     assert_eq!(
         replies(&line),
         [
             "1 Error(NoOutput)",
             "2 Error(NoOutput)",
-            "3 Error(UnexpectedOffset { expected: 0 })",
-            "4 Taken { next: 3, complete: false }",
-            "5 Error(UnexpectedOffset { expected: 3 })",
+            "3 Error(UnexpectedOffset { expected: 0, input: 0 })",
+            "4 Taken { next: 3, input: 0, complete: false }",
+            "5 Error(UnexpectedOffset { expected: 3, input: 0 })",
             "6 Error(WrongLength { room: 5 })",
             "7 Error(WrongLength { room: 5 })",
             "8 Error(NoOutput)",
-            "9 Taken { next: 8, complete: true }",
-            "10 Error(UnexpectedOffset { expected: 8 })",
+            "9 Taken { next: 8, input: 0, complete: true }",
+            "10 Error(UnexpectedOffset { expected: 8, input: 0 })",
             "11 Error(OutOfRange { end: 8 })",
             "12 Error(OutOfRange { end: 8 })",
             "13 Output { offset: 0, bytes: [128, 128, 128, 128, 128, 128, 128, 128] }",
@@ -215,12 +216,12 @@ fn requests_out_of_turn_change_nothing() {
 #[test]
 fn a_new_frame_may_begin_at_any_time() {
     let line = serve_pixels(requests(&[
-        Request::Input { offset: 0, bytes: &[255; 6] },
-        Request::Input { offset: 0, bytes: &[128; 5] },
-        Request::Input { offset: 5, bytes: &[131; 3] },
-        Request::Output { offset: 0 },
-        Request::Input { offset: 0, bytes: &[127; 8] },
-        Request::Output { offset: 7 },
+        Request::Input { input: 0, offset: 0, bytes: &[255; 6] },
+        Request::Input { input: 0, offset: 0, bytes: &[128; 5] },
+        Request::Input { input: 0, offset: 5, bytes: &[131; 3] },
+        Request::Output { output: 0, offset: 0 },
+        Request::Input { input: 0, offset: 0, bytes: &[127; 8] },
+        Request::Output { output: 0, offset: 7 },
     ]));
     let replies = replies(&line);
     // 2 * 0 - 4, 2 * 3 - 4 and 2 * -1 - 4
@@ -231,20 +232,20 @@ fn a_new_frame_may_begin_at_any_time() {
 #[test]
 fn a_damaged_frame_is_answered_and_the_next_one_works() {
     let good = [
-        frame_of(1, Request::Input { offset: 0, bytes: &[128; 4] }),
-        frame_of(2, Request::Input { offset: 4, bytes: &[128; 4] }),
-        frame_of(3, Request::Output { offset: 0 }),
+        frame_of(1, Request::Input { input: 0, offset: 0, bytes: &[128; 4] }),
+        frame_of(2, Request::Input { input: 0, offset: 4, bytes: &[128; 4] }),
+        frame_of(3, Request::Output { output: 0, offset: 0 }),
     ];
-    let mut damaged = frame_of(9, Request::Input { offset: 4, bytes: &[7; 4] });
+    let mut damaged = frame_of(9, Request::Input { input: 0, offset: 4, bytes: &[7; 4] });
     damaged[5] ^= 0x10;
     let endless = vec![1; 10 * FRAME_BYTES];
     let line = [&good[0], &damaged, &good[1], &endless, &good[2]].map(Vec::as_slice).concat();
     assert_eq!(
         replies(&serve_pixels(line)),
         [
-            "1 Taken { next: 4, complete: false }",
+            "1 Taken { next: 4, input: 0, complete: false }",
             "0 Error(BadFrame)",
-            "2 Taken { next: 8, complete: true }",
+            "2 Taken { next: 8, input: 0, complete: true }",
             "0 Error(BadFrame)",
             "3 Output { offset: 0, bytes: [252, 252, 252, 252, 252, 252, 252, 252] }",
         ]
@@ -254,9 +255,9 @@ fn a_damaged_frame_is_answered_and_the_next_one_works() {
 #[test]
 fn bench_reports_every_step_without_the_clocks_own_ticks() {
     let line = serve_doubler(requests(&[
-        Request::Input { offset: 0, bytes: &[0; 4] },
+        Request::Input { input: 0, offset: 0, bytes: &[0; 4] },
         Request::Bench,
-        Request::Output { offset: 0 },
+        Request::Output { output: 0, offset: 0 },
     ]));
     let mut layers = Vec::new();
     let count = answers(&line, |place, packet| match packet.body {

@@ -16,24 +16,22 @@ use board::{Clock, Frame, FrameWords, model};
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception::model::Model;
+use microception_app::Board;
 use microception_app::measure::{self, Stopwatch};
-use microception_app::protocol::{Element, Tick};
-use microception_app::{Board, Number};
+use microception_app::protocol::Tick;
 use microception_mps::exit_on_panic;
 use microception_mps::semihosting::{print, println, process};
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
 /// In flash: not every board has RAM for a frame beside the arena.
-static FRAME: FrameWords = pattern(matches!(<model::Network as Model>::Input::ELEMENT, Element::F32));
+static FRAME: FrameWords = board::PATTERN;
 
 type Network = Executor<'static, model::Network>;
 
 #[entry]
 fn main() -> ! {
-    let bytes: &[u8] = &bytemuck::cast_slice(&FRAME)[..size_of::<Frame>()];
-    let frame: &Frame = bytemuck::from_bytes(bytes);
-    let rows: &[<model::Network as Model>::Row] = bytemuck::cast_slice(bytes);
+    let Some(frame) = board::frame(&FRAME) else { process::exit(1) };
     let mut executor = Executor::new(model::NETWORK, ARENA.take());
     let mut board = Clock::start();
 
@@ -56,29 +54,11 @@ fn main() -> ! {
     }
     println!();
     println!("layers {}", model::NETWORK.plan().rows.len());
-    let Ok(()) = measure::steps(&mut executor, rows, &mut stopwatch, |layer, ticks| {
+    let Ok(()) = measure::steps(&mut executor, board::rows(&FRAME), &mut stopwatch, |layer, ticks| {
         println!("step {layer} {ticks}");
         Ok::<(), Infallible>(())
     });
     process::exit(0)
-}
-
-/// A pattern that is no plane and no edge: bytes 0, 37, 74, 111, ... modulo 256, or those numbers over 255 in f32.
-const fn pattern<const WORDS: usize>(is_float: bool) -> [u32; WORDS] {
-    let mut words = [0; WORDS];
-    let (mut place, mut byte) = (0, 0_u8);
-    while place < WORDS {
-        if is_float {
-            words[place] = (byte as f32 / 255.0).to_bits();
-            byte = byte.wrapping_add(37);
-        } else {
-            let next = [byte, byte.wrapping_add(37), byte.wrapping_add(2 * 37), byte.wrapping_add(3 * 37)];
-            words[place] = u32::from_le_bytes(next);
-            byte = byte.wrapping_add((4 * 37) as u8);
-        }
-        place += 1;
-    }
-    words
 }
 
 /// One inference: the same code wherever it is called from.

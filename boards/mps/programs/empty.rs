@@ -5,18 +5,18 @@
 
 use core::hint::black_box;
 
-use board::{Frame, FrameWords};
+use board::FrameWords;
 use cortex_m_rt::entry;
 use microception_mps::undefined_panic;
 use static_cell::ConstStaticCell;
 
-static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
+static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new(board::NO_FRAME);
 
 #[entry]
 fn main() -> ! {
     if let Some(words) = FRAME.try_take() {
-        let bytes: &[u8] = bytemuck::must_cast_slice(black_box(words));
-        if let Some(Ok(frame)) = bytes.get(..size_of::<Frame>()).map(bytemuck::try_from_bytes::<Frame>) {
+        let words: &FrameWords = black_box(words);
+        if let Some(frame) = board::frame(words) {
             black_box(frame);
         }
     }

@@ -6,28 +6,25 @@
 
 use core::hint::black_box;
 
-use board::{Frame, FrameWords, model};
+use board::{FrameWords, model};
 use cortex_m_rt::entry;
 use microception::executor::{Executor, Progress};
 use microception::filter::{Border, Filter, Kernel, Sample, kernel};
-use microception::model::Model;
 use microception_mps::undefined_panic;
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
-static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new([0; _]);
-
-type Row = <model::Network as Model>::Row;
+static FRAME: ConstStaticCell<FrameWords> = ConstStaticCell::new(board::NO_FRAME);
 
 #[entry]
 fn main() -> ! {
     if let (Some(arena), Some(words)) = (ARENA.try_take(), FRAME.try_take()) {
-        let bytes: &[u8] = bytemuck::must_cast_slice(black_box(words));
+        let words: &FrameWords = black_box(words);
         let mut executor = Executor::new(model::NETWORK, arena);
-        if let Some(Ok(frame)) = bytes.get(..size_of::<Frame>()).map(bytemuck::try_from_bytes::<Frame>) {
+        if let Some(frame) = board::frame(words) {
             black_box(executor.predict(frame));
         }
-        if let Some(Ok(row)) = bytes.get(..size_of::<Row>()).map(bytemuck::try_from_bytes::<Row>) {
+        if let Some(row) = board::rows(words).next() {
             black_box(executor.push_row(row));
             executor.reset();
             executor.begin_row(row);

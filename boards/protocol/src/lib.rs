@@ -15,11 +15,12 @@
 //! | request | answer | meaning |
 //! | --- | --- | --- |
 //! | [`Info`](Request::Info) | [`Info`](Reply::Info) | what runs there; refused when the versions differ |
-//! | [`Input`](Request::Input) | [`Taken`](Reply::Taken) | the next bytes of a frame; offset 0 begins a new one, each full row is computed at once |
-//! | [`Output`](Request::Output) | [`Output`](Reply::Output) | a piece of the output tensor |
-//! | [`Top`](Request::Top) | [`Top`](Reply::Top) | the best elements of the output, dequantized |
+//! | [`Input`](Request::Input) | [`Taken`](Reply::Taken) | the next bytes of a frame; offset 0 begins a new one, each full row is computed at once; which input comes next |
+//! | [`Output`](Request::Output) | [`Output`](Reply::Output) | a piece of an output tensor |
+//! | [`Top`](Request::Top) | [`Top`](Reply::Top) | the best elements of the first output, dequantized |
 //! | [`Label`](Request::Label) | [`Label`](Reply::Label) | the name of a class |
 //! | [`Filter`](Request::Filter) | [`Taken`](Reply::Taken) | begins a picture that is filtered, by a firmware without a model |
+//! | [`Port`](Request::Port) | [`Port`](Reply::Port) | what one of several inputs or outputs is |
 //! | [`Bench`](Request::Bench) | [`Step`](Reply::Step) for each step, then [`Bench`](Reply::Bench) | ticks of each step and of a whole inference, and its stack |
 //!
 //! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
@@ -37,7 +38,7 @@
 //! ```
 //! use microception_protocol::{FRAME_BYTES, Packet, Request, frame::{Receiver, encode}};
 //!
-//! let packet = Packet { tag: 7, body: Request::Input { offset: 0, bytes: &[0, 1, 2] } };
+//! let packet = Packet { tag: 7, body: Request::Input { input: 0, offset: 0, bytes: &[0, 1, 2] } };
 //! let mut line = [0; FRAME_BYTES];
 //! let frame = encode(&packet, &mut line)?;
 //!
@@ -56,6 +57,6 @@ mod message;
 
 pub use frame::{FRAME_BYTES, PACKET_BYTES};
 pub use message::{
-    Border, CHUNK, Class, Element, Fault, Filter, Info, NAME_BYTES, Packet, Quantization, RANK, Reply, Request, TAPS,
-    TOP, Tick, VERSION, clip,
+    Border, CHUNK, Class, Element, Fault, Filter, Info, NAME_BYTES, Packet, Port, Quantization, RANK, Reply, Request,
+    TAPS, TOP, Tick, VERSION, clip,
 };

@@ -4,7 +4,7 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Both sides must speak the same.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The most bytes of a tensor that one message carries.
 pub const CHUNK: usize = 256;
@@ -40,19 +40,24 @@ pub enum Request<'a> {
     },
     /// The next bytes of the input frame `[row][column][channel]`, in the model's own input type,
     /// little endian. Pieces need not end where rows do. What an endless model takes is a series, of any length: a frame
-    /// that does not end.
+    /// that does not end. Of several inputs the board [says](Reply::Taken::input) which one's row comes next, and a piece
+    /// ends at the latest where its row does.
     Input {
-        /// How many bytes of the frame came before; 0 begins a new frame.
+        /// Which input they are of.
+        input: u8,
+        /// How many bytes of the frame came before, of all inputs; 0 begins a new frame, with a row of the first input.
         offset: u32,
         /// At most [`CHUNK`] bytes.
         bytes: &'a [u8],
     },
-    /// A piece of the output tensor, once the whole frame was taken.
+    /// A piece of an output tensor, once the whole frame was taken.
     Output {
+        /// Which output.
+        output: u8,
         /// Where the piece begins, in bytes.
         offset: u32,
     },
-    /// The best elements of the output, best first.
+    /// The best elements of the first output, best first.
     Top {
         /// How many, at most [`TOP`].
         count: u8,
@@ -69,6 +74,13 @@ pub enum Request<'a> {
     /// that end at the latest where their row does, and each filtered row is asked for by
     /// [`Output`](Request::Output) before the next row comes.
     Filter(Filter),
+    /// What one of several inputs or outputs is; of one alone [`Info`](Reply::Info) says it.
+    Port {
+        /// Whether it is an output.
+        output: bool,
+        /// Its index among these.
+        index: u8,
+    },
 }
 
 /// How a picture is filtered.
@@ -113,6 +125,8 @@ pub enum Reply<'a> {
     Taken {
         /// How many bytes of the frame were taken so far.
         next: u32,
+        /// Which input the next bytes are of.
+        input: u8,
         /// Whether the output is complete. Of an endless model: whether the last row that these bytes completed has led
         /// to one, which stays until the next bytes.
         complete: bool,
@@ -150,6 +164,26 @@ pub enum Reply<'a> {
         /// Bytes of stack that one inference needs; `None` where the board can't tell.
         stack_bytes: Option<u32>,
     },
+    /// What an input or output is.
+    #[serde(borrow)]
+    Port(Port<'a>),
+}
+
+/// One of several inputs or outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Port<'a> {
+    /// Its name in the model.
+    pub name: &'a str,
+    /// Extents, channels last, without the batch; those past [`RANK`] are left out.
+    pub shape: Vec<u32, RANK>,
+    /// Element type.
+    pub element: Element,
+    /// What its elements stand for.
+    pub quantization: Quantization,
+    /// Bytes of the whole tensor.
+    pub bytes: u32,
+    /// Bytes of a row, of an input.
+    pub row_bytes: u32,
 }
 
 /// What a board is and what runs on it.
@@ -161,6 +195,10 @@ pub struct Info<'a> {
     pub board: &'a str,
     /// The model.
     pub model: &'a str,
+    /// How many inputs the model has. What is said of the input below is of the first.
+    pub inputs: u8,
+    /// How many outputs. What is said of the output below is of the first.
+    pub outputs: u8,
     /// Extents of the input, channels last, without the batch; those past [`RANK`] are left out.
     pub input_shape: Vec<u32, RANK>,
     /// Extents of the output.
@@ -262,6 +300,8 @@ pub enum Fault {
     UnexpectedOffset {
         /// The offset that would: the bytes of the frame taken so far.
         expected: u32,
+        /// The input that they would be of.
+        input: u8,
     },
     /// The piece goes beyond the end of the frame, or holds nothing.
     WrongLength {
@@ -295,9 +335,10 @@ impl core::fmt::Display for Fault {
                 "the board speaks protocol version {board}, this command version {VERSION}: flash the firmware of this version"
             ),
             Fault::BadFrame => formatter.write_str("a frame arrived damaged"),
-            Fault::UnexpectedOffset { expected } => {
-                write!(formatter, "the board expected the piece of the frame that begins at byte {expected}")
-            }
+            Fault::UnexpectedOffset { expected, input } => write!(
+                formatter,
+                "the board expected the piece of the frame that begins at byte {expected}, of input {input}"
+            ),
             Fault::WrongLength { room } => {
                 write!(formatter, "the piece does not fit the frame, of which {room} bytes are missing")
             }

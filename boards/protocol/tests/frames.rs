@@ -23,7 +23,7 @@ fn receive(receiver: &mut Receiver, bytes: &[u8]) -> Vec<Received> {
 }
 
 fn good() -> (Vec<u8>, Received) {
-    let packet = Packet { tag: 9, body: Request::Input { offset: 96, bytes: &[0, 1, 0, 255, 0] } };
+    let packet = Packet { tag: 9, body: Request::Input { input: 0, offset: 96, bytes: &[0, 1, 0, 255, 0] } };
     (frame_of(&packet), Ok(format!("{packet:?}")))
 }
 
@@ -32,6 +32,8 @@ fn info<'a>(name: &'a str) -> Info<'a> {
         version: u16::MAX,
         board: name,
         model: name,
+        inputs: u8::MAX,
+        outputs: u8::MAX,
         input_shape: [u32::MAX; RANK].into(),
         output_shape: [u32::MAX; RANK].into(),
         input: Element::F32,
@@ -55,6 +57,14 @@ fn the_longest_messages_fit_a_frame() {
     let name = "n".repeat(NAME_BYTES);
     for reply in [
         Reply::Info(info(&name)),
+        Reply::Port(Port {
+            name: &name,
+            shape: [u32::MAX; RANK].into(),
+            element: Element::F32,
+            quantization: Quantization { scale: f32::MAX, zero_point: f32::MIN },
+            bytes: u32::MAX,
+            row_bytes: u32::MAX,
+        }),
         Reply::Output { offset: u32::MAX, bytes: &[255; CHUNK] },
         Reply::Output { offset: u32::MAX, bytes: &[0; CHUNK] },
         Reply::Top([Class { index: u16::MAX, value: f32::MIN }; TOP].into()),
@@ -79,13 +89,13 @@ fn the_longest_messages_fit_a_frame() {
     };
     let longest = Packet { tag: 255, body: Request::Filter(filter) };
     assert_eq!(receive(&mut Receiver::new(), &frame_of(&longest)), [Ok(format!("{longest:?}"))]);
-    let longest = Packet { tag: 255, body: Request::Input { offset: u32::MAX, bytes: &[255; CHUNK] } };
+    let longest = Packet { tag: 255, body: Request::Input { input: u8::MAX, offset: u32::MAX, bytes: &[255; CHUNK] } };
     assert_eq!(receive(&mut Receiver::new(), &frame_of(&longest)), [Ok(format!("{longest:?}"))]);
 }
 
 #[test]
 fn a_packet_too_long_for_the_buffer_is_refused() {
-    let packet = Packet { tag: 1, body: Request::Input { offset: 0, bytes: &[1; 2 * CHUNK] } };
+    let packet = Packet { tag: 1, body: Request::Input { input: 0, offset: 0, bytes: &[1; 2 * CHUNK] } };
     assert!(encode(&packet, &mut [0; FRAME_BYTES]).is_err());
     assert!(encode(&packet, &mut []).is_err());
     assert!(encode(&packet, &mut [0; 1]).is_err());
@@ -103,8 +113,10 @@ fn the_first_messages_keep_their_place_in_every_version() {
 #[test]
 fn every_change_of_one_byte_is_noticed_and_the_next_frame_arrives() {
     let (next, expected) = good();
-    let damaged =
-        Packet { tag: 3, body: Request::Input { offset: 300, bytes: &[17, 0, 3, 0, 0, 200, 1, 2, 9, 0, 40, 0] } };
+    let damaged = Packet {
+        tag: 3,
+        body: Request::Input { input: 0, offset: 300, bytes: &[17, 0, 3, 0, 0, 200, 1, 2, 9, 0, 40, 0] },
+    };
     let frame = frame_of(&damaged);
     for place in 0..frame.len() {
         for value in (0..=255).filter(|&value| value != frame[place]) {
@@ -122,7 +134,7 @@ fn every_change_of_one_byte_is_noticed_and_the_next_frame_arrives() {
 #[test]
 fn a_frame_cut_anywhere_is_dropped_and_the_next_arrives() {
     let (next, expected) = good();
-    let frame = frame_of(&Packet { tag: 3, body: Request::Input { offset: 0, bytes: &[5; CHUNK] } });
+    let frame = frame_of(&Packet { tag: 3, body: Request::Input { input: 0, offset: 0, bytes: &[5; CHUNK] } });
     for end in 0..frame.len() - 1 {
         let line = [&frame[..end], &next[..]].concat();
         let mut received = receive(&mut Receiver::new(), &line);
@@ -194,7 +206,7 @@ proptest! {
         bytes in vec(any::<u8>(), 0..=CHUNK),
         changes in vec((any::<prop::sample::Index>(), 1..=255_u8), 1..8),
     ) {
-        let frame = frame_of(&Packet { tag: 1, body: Request::Input { offset: 0, bytes: &bytes } });
+        let frame = frame_of(&Packet { tag: 1, body: Request::Input { input: 0, offset: 0, bytes: &bytes } });
         let mut line = frame.clone();
         for (place, change) in changes {
             let place = place.index(line.len());

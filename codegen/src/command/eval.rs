@@ -57,12 +57,16 @@ impl Eval {
         }
         let prepared = self.settings.prepare()?;
         let graph = &prepared.graph;
+        if graph.outputs.len() > 1 {
+            let reason = format!("has {} outputs, and labels are for one", graph.outputs.len());
+            return Err(Error::file(&self.settings.model, reason));
+        }
         let output = Output::of(graph);
         if output.shape.elements() != output.shape.channels() {
             let reason = format!("answers with {}, not with one value per class", output.shape);
             return Err(Error::file(&self.settings.model, reason));
         }
-        let examples = Examples::open(&self.data, &Input::of(graph), Purpose::Measurement, Fit::Exact)?;
+        let examples = Examples::open_all(&self.data, &Input::all(graph), Purpose::Measurement, Fit::Exact)?;
         warn(examples.warning().map(str::to_owned).as_slice());
         let classes = examples.classes(&graph.labels, output.classes())?;
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));

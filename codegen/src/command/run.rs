@@ -7,7 +7,8 @@ use clap::error::ErrorKind;
 use clap::{ArgGroup, Args};
 use microception_codegen::convert::Prepared;
 use microception_codegen::data::picture::Fit;
-use microception_codegen::data::{Examples, Input, Output, Purpose, write};
+use microception_codegen::data::write::{self, Npz};
+use microception_codegen::data::{Examples, Input, Output, Purpose};
 use microception_codegen::error::Error;
 use microception_codegen::graph::{Element, Shape};
 use microception_codegen::optimize::planned_graph;
@@ -28,13 +29,14 @@ const BEST: usize = 3;
 pub struct Run {
     #[command(flatten)]
     settings: Settings,
-    /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures. The numbers are the model's own
-    /// input type, or real numbers that int8 models quantize. With --plan endless, an array of any number of rows
+    /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures; for several inputs an .npz with an
+    /// array for each, by their names. The numbers are the model's own input type, or real numbers that int8 models
+    /// quantize. With --plan endless, an array of any number of rows
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
-    /// Where the output goes, with one more axis in front where the input is a list. Without it the best classes are
-    /// shown
-    #[arg(long, value_name = "FILE.npy")]
+    /// Where the output goes, with one more axis in front where the input is a list; several outputs go into an .npz, by
+    /// their names. Without it the best classes are shown
+    #[arg(long, value_name = "FILE.npy|FILE.npz")]
     output: Option<PathBuf>,
     /// Where every tensor goes that a layer makes, the input's and the output's among them: arrays with the tensors'
     /// names in the model (of several names that a .tflite joins by ";", the first), with one more axis in front where
@@ -62,7 +64,7 @@ impl Run {
         }
         let graph = &prepared.graph;
         let fit = if self.resize { Fit::Resize } else { Fit::Exact };
-        let examples = Examples::open(&self.input, &Input::of(graph), Purpose::Measurement, fit)?;
+        let examples = Examples::open_all(&self.input, &Input::all(graph), Purpose::Measurement, fit)?;
         warn(examples.warning().map(str::to_owned).as_slice());
         let tensors = match &self.tensors {
             Some(path) => Some(tensors::save(path, graph, &examples, self.dequantize)?),
@@ -75,15 +77,18 @@ impl Run {
         let bar = progress::bar("running", examples.len());
         let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
         bar.finish_and_clear();
-        let (output, outputs) = (Output::of(graph), outputs?);
-        let text = match &self.output {
-            Some(path) => self.save(path, &output, &outputs, examples.is_list())?,
-            None => {
-                let name = |index: usize| {
-                    examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string())
-                };
-                best(name, &output, &outputs, &graph.labels)
-            }
+        let answers = split(Output::all(graph), &outputs?);
+        let name =
+            |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
+        let text = match (&self.output, answers.as_slice()) {
+            (Some(path), [(_, output, values)]) => self.save(path, output, values, examples.is_list())?,
+            (Some(path), _) => self.save_all(path, &answers, examples.is_list())?,
+            (None, [(_, output, values)]) => best(name, output, values, &graph.labels),
+            (None, _) => answers.iter().fold(String::new(), |text, (title, output, values)| {
+                let one_place = output.shape.elements() == output.shape.channels();
+                let shown = if one_place { best(name, output, values, &[]) } else { String::new() };
+                text + &format!("{title}, {}\n", output.shape) + &shown
+            }),
         };
         Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
@@ -144,6 +149,28 @@ impl Run {
         }
     }
 
+    /// Several outputs, as arrays with their names.
+    fn save_all(&self, path: &Path, answers: &[Answer], list: bool) -> Result<String, Error> {
+        if path.extension().is_some_and(|ending| ending == "npy") {
+            let reason = format!("is for one array, and the model has {} outputs: name an .npz", answers.len());
+            return Err(Error::file(path, reason));
+        }
+        let mut npz = Npz::new();
+        let mut written = Vec::new();
+        for (name, output, values) in answers {
+            let mut shape = if list { vec![values.len()] } else { Vec::new() };
+            shape.extend(&output.shape.0);
+            let saved = if self.dequantize || output.element == Element::F32 {
+                npz.array(name, &shape, values.iter().flat_map(|bytes| output.real(bytes)))
+            } else {
+                npz.array(name, &shape, values.iter().flatten().map(|byte| byte.cast_signed()))
+            };
+            written.push(format!("{} {}", saved.map_err(|error| error.in_file(path))?, Shape(shape)));
+        }
+        npz.write(path)?;
+        Ok(format!("wrote {}: {}", path.display(), written.join(", ")))
+    }
+
     fn save(&self, path: &Path, output: &Output, outputs: &[Vec<u8>], list: bool) -> Result<String, Error> {
         let mut shape = if list { vec![outputs.len()] } else { Vec::new() };
         shape.extend(&output.shape.0);
@@ -162,6 +189,21 @@ impl Run {
             grouped(outputs.len() as u64)
         ))
     }
+}
+
+/// An output's name, what it is, and its bytes for each frame.
+type Answer = (String, Output, Vec<Vec<u8>>);
+
+/// The outputs of all frames, one by one.
+fn split(outputs: Vec<(String, Output)>, frames: &[Vec<u8>]) -> Vec<Answer> {
+    let mut from = 0;
+    let mut answer = |(name, output): (String, Output)| {
+        let place = from..from + output.bytes();
+        from = place.end;
+        let values = frames.iter().map(|bytes| bytes.get(place.clone()).unwrap_or_default().to_vec());
+        (name, output, values.collect())
+    };
+    outputs.into_iter().map(&mut answer).collect()
 }
 
 /// The best classes of each frame, or row of outputs; `name` is what it is called.

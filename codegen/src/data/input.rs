@@ -1,7 +1,7 @@
 //! What a model takes: from numbers of any type to the bytes of its input.
 
 use crate::data::array::Numbers;
-use crate::graph::{Element, Graph, Operator, Quantization, Shape};
+use crate::graph::{Element, Graph, Layer, Operator, Quantization, Shape};
 
 /// The input of a model, as a caller sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,20 +15,24 @@ pub struct Input {
 }
 
 impl Input {
-    /// The input of a graph that has gone through the [passes](crate::passes).
+    /// The input of a graph that has gone through the [passes](crate::passes); of several, the first.
     pub fn of(graph: &Graph) -> Input {
-        let input = graph.layers.iter().find_map(|layer| match layer.operator {
-            Operator::Input { element, .. } => Some((element, graph.tensor(layer.output))),
-            _ => None,
-        });
-        match input {
-            Some((element, tensor)) => Input {
-                shape: tensor.shape.clone(),
-                element,
-                quantization: tensor.quantization.filter(|_| element == Element::I8),
-            },
-            None => Input { shape: Shape(Vec::new()), element: Element::F32, quantization: None },
-        }
+        let none = || Input { shape: Shape(Vec::new()), element: Element::F32, quantization: None };
+        Input::all(graph).into_iter().next().map_or_else(none, |(_, input)| input)
+    }
+
+    /// All inputs of such a graph, each with its name.
+    pub fn all(graph: &Graph) -> Vec<(String, Input)> {
+        let input = |layer: &Layer| {
+            let tensor = graph.tensor(layer.output);
+            let element = match layer.operator {
+                Operator::Input { element, .. } => element,
+                _ => tensor.element,
+            };
+            let quantization = tensor.quantization.filter(|_| element == Element::I8);
+            (layer.name.clone(), Input { shape: tensor.shape.clone(), element, quantization })
+        };
+        graph.inputs().iter().map(input).collect()
     }
 
     /// Bytes of one frame.

@@ -98,6 +98,71 @@ impl Examples {
         Examples::arrays(path, &bytes, input, purpose).map_err(|reason| Error::file(path, reason))
     }
 
+    /// Opens the data at `path` for a model that takes `inputs`, each with its name. Of several, an `.npz` has an array
+    /// with the name of each, and a frame is that of the first, of the second and so on.
+    ///
+    /// # Errors
+    /// As [`open`](Examples::open).
+    pub fn open_all(path: &Path, inputs: &[(String, Input)], purpose: Purpose, fit: Fit) -> Result<Examples, Error> {
+        if let [(_, input)] = inputs {
+            return Examples::open(path, input, purpose, fit);
+        }
+        let names: Vec<String> = inputs.iter().map(|(name, _)| format!("\"{name}\"")).collect();
+        let names = names.join(", ");
+        if path.is_dir() {
+            let reason =
+                format!("is a folder, and the model has the inputs {names}: give it an .npz with an array for each");
+            return Err(Error::file(path, reason));
+        }
+        let bytes = array::load(path)?;
+        let of_file = |reason| Error::file(path, reason);
+        if !array::is_zip(&bytes) {
+            let reason = format!(
+                "is one array or picture, and the model has the inputs {names}: give it an .npz with an \
+                                  array for each"
+            );
+            return Err(of_file(reason));
+        }
+        Examples::named_arrays(path, &bytes, inputs).map_err(of_file)
+    }
+
+    fn named_arrays(path: &Path, bytes: &[u8], inputs: &[(String, Input)]) -> Result<Examples, String> {
+        let mut npz = Npz::open(bytes)?;
+        let held = npz.names();
+        let mut parts: Vec<(Vec<u8>, usize)> = Vec::new();
+        let mut counted: Option<(&str, usize, bool)> = None;
+        for (name, input) in inputs {
+            if !held.contains(name) {
+                return Err(format!("has no array \"{name}\" for the input of that name; it has {}", held.join(", ")));
+            }
+            let Array { shape, numbers } = npz.array(name)?;
+            let named = |reason: String| format!("array \"{name}\" {reason}");
+            let (count, listed) = input.frames(&shape).map_err(named)?;
+            match counted {
+                _ if count == 0 => return Err(named("holds no frames".to_owned())),
+                Some((first, others, _)) if others != count => {
+                    return Err(named(format!("holds {count} frames, and \"{first}\" {others}")));
+                }
+                _ => counted = Some((name, count, listed || counted.is_some_and(|(.., listed)| listed))),
+            }
+            parts.push((input.encode(&numbers).map_err(named)?, input.frame_bytes()));
+        }
+        let (_, count, listed) = counted.ok_or("the model has no input")?;
+        let bytes = (0..count)
+            .flat_map(|index| parts.iter().flat_map(move |(bytes, frame)| &bytes[index * frame..(index + 1) * frame]))
+            .copied()
+            .collect();
+        let is_input = |label: &str| inputs.iter().any(|(name, _)| name == label);
+        let mut candidates = NAMES.iter().flat_map(|(_, labels)| *labels).copied();
+        let labels = match candidates.find(|&label| !is_input(label) && held.iter().any(|name| name == label)) {
+            Some(label) => Labels::Array(npz.array(label)?, label.to_owned()),
+            None => Labels::None,
+        };
+        let frame_bytes = parts.iter().map(|(_, frame)| frame).sum();
+        let frames = Frames::Bytes { bytes, frame_bytes, count };
+        Ok(Examples { source: path.to_owned(), frames, labels, listed, warning: None })
+    }
+
     fn arrays(path: &Path, bytes: &[u8], input: &Input, purpose: Purpose) -> Result<Examples, String> {
         let mut labels = Labels::None;
         let mut warning = None;

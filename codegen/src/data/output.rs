@@ -22,6 +22,18 @@ impl Output {
         }
     }
 
+    /// All outputs of such a graph, each with its name.
+    pub fn all(graph: &Graph) -> Vec<(String, Output)> {
+        let outputs = graph.outputs.iter().enumerate();
+        let named = |(index, &output)| (graph.output_name(index).to_owned(), Output::of_tensor(graph.tensor(output)));
+        outputs.map(named).collect()
+    }
+
+    /// Bytes of it.
+    pub fn bytes(&self) -> usize {
+        self.shape.elements() * self.element.bytes()
+    }
+
     /// Any tensor of such a graph, as if the model answered with it.
     pub fn of_tensor(tensor: &Tensor) -> Output {
         Output {

@@ -23,6 +23,23 @@ pub trait Port: Read + Write {
     fn set_timeout(&mut self, timeout: Duration) -> io::Result<()>;
 }
 
+/// An input or output of the model on a board.
+#[derive(Debug, Clone, PartialEq)]
+pub struct End {
+    /// Its name; empty where there is one.
+    pub name: String,
+    /// Extents, channels last, without the batch.
+    pub shape: Vec<usize>,
+    /// Element type.
+    pub element: Element,
+    /// What its elements stand for.
+    pub quantization: Quantization,
+    /// Bytes of the whole tensor.
+    pub bytes: usize,
+    /// Bytes of a row, of an input.
+    pub row_bytes: usize,
+}
+
 /// What a board is and what runs on it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Info {
@@ -30,24 +47,10 @@ pub struct Info {
     pub board: String,
     /// The model.
     pub model: String,
-    /// Extents of the input, channels last, without the batch.
-    pub input_shape: Vec<usize>,
-    /// Extents of the output.
-    pub output_shape: Vec<usize>,
-    /// Element type of the input.
-    pub input: Element,
-    /// Element type of the output.
-    pub output: Element,
-    /// What the input's elements stand for.
-    pub input_quantization: Quantization,
-    /// What the output's elements stand for.
-    pub output_quantization: Quantization,
-    /// Bytes of one input frame.
-    pub frame_bytes: usize,
-    /// Bytes of one input row.
-    pub row_bytes: usize,
-    /// Bytes of the output tensor.
-    pub output_bytes: usize,
+    /// The inputs: none without a model.
+    pub inputs: Vec<End>,
+    /// The outputs.
+    pub outputs: Vec<End>,
     /// Bytes of arena, scratch included.
     pub arena_bytes: usize,
     /// Bytes of weights.
@@ -64,19 +67,18 @@ pub struct Info {
 
 impl Info {
     fn of(info: &microception_protocol::Info<'_>) -> Info {
-        let extents = |shape: &[u32]| shape.iter().map(|&extent| extent as usize).collect();
+        let alone = |count: u8, shape: &[u32], element, quantization, bytes: u32, row_bytes: u32| {
+            let (name, shape) = (String::new(), extents(shape));
+            let (bytes, row_bytes) = (bytes as usize, row_bytes as usize);
+            // Of several, each is asked for.
+            (count == 1).then_some(End { name, shape, element, quantization, bytes, row_bytes }).into_iter().collect()
+        };
+        let (input, output) = (info.input_quantization, info.output_quantization);
         Info {
             board: info.board.to_owned(),
             model: info.model.to_owned(),
-            input_shape: extents(&info.input_shape),
-            output_shape: extents(&info.output_shape),
-            input: info.input,
-            output: info.output,
-            input_quantization: info.input_quantization,
-            output_quantization: info.output_quantization,
-            frame_bytes: info.frame_bytes as usize,
-            row_bytes: info.row_bytes as usize,
-            output_bytes: info.output_bytes as usize,
+            inputs: alone(info.inputs, &info.input_shape, info.input, input, info.frame_bytes, info.row_bytes),
+            outputs: alone(info.outputs, &info.output_shape, info.output, output, info.output_bytes, 0),
             arena_bytes: info.arena_bytes as usize,
             weight_bytes: info.weight_bytes as usize,
             macs: info.macs,
@@ -85,6 +87,10 @@ impl Info {
             tick: info.tick,
         }
     }
+}
+
+fn extents(shape: &[u32]) -> Vec<usize> {
+    shape.iter().map(|&extent| extent as usize).collect()
 }
 
 /// What [`Link::bench`] measured.
@@ -143,15 +149,8 @@ impl<P: Port> Link<P> {
         let info = Info {
             board: String::new(),
             model: String::new(),
-            input_shape: Vec::new(),
-            output_shape: Vec::new(),
-            input: Element::U8,
-            output: Element::U8,
-            input_quantization: Quantization { scale: 1.0, zero_point: 0.0 },
-            output_quantization: Quantization { scale: 1.0, zero_point: 0.0 },
-            frame_bytes: 0,
-            row_bytes: 0,
-            output_bytes: 0,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
             arena_bytes: 0,
             weight_bytes: 0,
             macs: 0,
@@ -160,11 +159,33 @@ impl<P: Port> Link<P> {
             tick: Tick::Cycle { hz: 0 },
         };
         let mut link = Link { port, receiver: Receiver::new(), unread: VecDeque::new(), tag: 0, patience, info };
-        link.info = link.ask(&Request::Info { version: VERSION }, |reply| match reply {
-            Reply::Info(info) => Answer::Complete(Info::of(&info)),
+        let (info, inputs, outputs) = link.ask(&Request::Info { version: VERSION }, |reply| match reply {
+            Reply::Info(info) => Answer::Complete((Info::of(&info), info.inputs, info.outputs)),
             _ => Answer::Wrong,
         })?;
+        link.info = info;
+        if inputs > 1 {
+            link.info.inputs = (0..inputs).map(|index| link.port_of(false, index)).collect::<Result<_, _>>()?;
+        }
+        if outputs > 1 {
+            link.info.outputs = (0..outputs).map(|index| link.port_of(true, index)).collect::<Result<_, _>>()?;
+        }
         Ok(link)
+    }
+
+    /// What one of several inputs or outputs is.
+    fn port_of(&mut self, output: bool, index: u8) -> Result<End, Error> {
+        self.ask(&Request::Port { output, index }, |reply| match reply {
+            Reply::Port(port) => Answer::Complete(End {
+                name: port.name.to_owned(),
+                shape: extents(&port.shape),
+                element: port.element,
+                quantization: port.quantization,
+                bytes: port.bytes as usize,
+                row_bytes: port.row_bytes as usize,
+            }),
+            _ => Answer::Wrong,
+        })
     }
 
     /// What the board is and what runs on it.
@@ -178,40 +199,81 @@ impl<P: Port> Link<P> {
     }
 
     /// Runs the model on one frame `[row][column][channel]` in its own input type, little endian, and
-    /// returns the output tensor's bytes, likewise.
+    /// returns the output tensor's bytes, likewise. The frames of several inputs stand one after the other, and so do
+    /// several outputs.
     ///
     /// # Errors
-    /// When the frame does not have [`Info::frame_bytes`], or the line fails.
+    /// When the frame does not have the bytes of all inputs, or the line fails.
     pub fn infer(&mut self, frame: &[u8]) -> Result<Vec<u8>, Error> {
-        if frame.len() != self.info.frame_bytes {
+        let expected: usize = self.info.inputs.iter().map(|input| input.bytes).sum();
+        if frame.len() != expected {
+            let inputs: Vec<_> = self.info.inputs.iter().map(|input| (&input.shape, input.element)).collect();
             return Err(Error::model(format!(
-                "an input of {} bytes for the model {:?} on {}, which takes {} bytes, {:?} {:?}",
+                "an input of {} bytes for the model {:?} on {}, which takes {expected} bytes, {inputs:?}",
                 frame.len(),
                 self.info.model,
                 self.info.board,
-                self.info.frame_bytes,
-                self.info.input_shape,
-                self.info.input,
             )));
         }
-        let mut complete = false;
-        for (index, bytes) in frame.chunks(CHUNK).enumerate() {
-            let is_last = index * CHUNK + bytes.len() == frame.len();
-            complete = self.send(index * CHUNK, bytes)?.unwrap_or(is_last);
-        }
+        let complete = if self.info.inputs.len() > 1 { self.send_rows(frame)? } else { self.send_frame(frame)? };
         if !complete {
             return Err(Error::model(format!("{} took a whole frame and has no output", self.info.board)));
         }
-        self.output()
+        let mut outputs = Vec::new();
+        for index in 0..self.info.outputs.len() {
+            outputs.extend(self.output(index)?);
+        }
+        Ok(outputs)
+    }
+
+    /// Sends the frame of the only input; whether the output is complete.
+    fn send_frame(&mut self, frame: &[u8]) -> Result<bool, Error> {
+        let mut complete = false;
+        for (index, bytes) in frame.chunks(CHUNK).enumerate() {
+            let is_last = index * CHUNK + bytes.len() == frame.len();
+            complete = self.send(0, index * CHUNK, bytes)?.0.unwrap_or(is_last);
+        }
+        Ok(complete)
+    }
+
+    /// Sends the frames of several inputs, row by row as the board asks for them.
+    fn send_rows(&mut self, frames: &[u8]) -> Result<bool, Error> {
+        let mut rest = frames;
+        let mut frames: Vec<&[u8]> = Vec::new();
+        for input in &self.info.inputs {
+            let (frame, behind) = rest.split_at(input.bytes);
+            frames.push(frame);
+            rest = behind;
+        }
+        let total: usize = frames.iter().map(|frame| frame.len()).sum();
+        let row_bytes: Vec<usize> = self.info.inputs.iter().map(|input| input.row_bytes.max(1)).collect();
+        let (mut input, mut sent, mut complete) = (0, 0, false);
+        let mut left = frames.clone();
+        while sent < total {
+            let place = frames.get(input).map_or(0, |frame| frame.len()) - left.get(input).map_or(0, |left| left.len());
+            let Some(rest) = left.get_mut(input).filter(|left| !left.is_empty()) else {
+                return Err(Error::model(format!(
+                    "{} asks for more rows of input {input} than it has",
+                    self.info.board
+                )));
+            };
+            let row = row_bytes[input] - place % row_bytes[input];
+            let (piece, behind) = rest.split_at(rest.len().min(row).min(CHUNK));
+            *rest = behind;
+            let (done, next) = self.send(input, sent, piece)?;
+            sent += piece.len();
+            (input, complete) = (next, done.unwrap_or(sent == total));
+        }
+        Ok(complete)
     }
 
     /// Pushes the rows of a series, from its beginning, into an endless model, and hands each output to `output`.
     ///
     /// # Errors
-    /// When the series is no whole number of [`Info::row_bytes`], is 4 GiB or longer, the model takes frames, or the line
+    /// When the series is no whole number of [rows](End::row_bytes), is 4 GiB or longer, the model takes frames, or the line
     /// fails.
     pub fn stream(&mut self, series: &[u8], mut output: impl FnMut(Vec<u8>)) -> Result<(), Error> {
-        let row_bytes = self.info.row_bytes;
+        let row_bytes = self.info.inputs.first().map_or(0, |input| input.row_bytes);
         if row_bytes == 0 || !series.len().is_multiple_of(row_bytes) || u32::try_from(series.len()).is_err() {
             return Err(Error::model(format!(
                 "a series of {} bytes for the model {:?} on {}, which takes rows of {row_bytes} bytes, less than 4 GiB in all",
@@ -223,14 +285,14 @@ impl<P: Port> Link<P> {
         for (index, row) in series.chunks_exact(row_bytes).enumerate() {
             let mut complete = Some(false);
             for (piece, bytes) in row.chunks(CHUNK).enumerate() {
-                complete = self.send(index * row_bytes + piece * CHUNK, bytes)?;
+                complete = self.send(0, index * row_bytes + piece * CHUNK, bytes)?.0;
             }
             let complete = match complete {
                 Some(complete) => complete,
                 None => self.has_output()?,
             };
             if complete {
-                output(self.output()?);
+                output(self.output(0)?);
             }
         }
         Ok(())
@@ -238,7 +300,7 @@ impl<P: Port> Link<P> {
 
     /// Whether the last row has led to an output.
     fn has_output(&mut self) -> Result<bool, Error> {
-        let first = self.attempt(&Request::Output { offset: 0 }, |reply| match reply {
+        let first = self.attempt(&Request::Output { output: 0, offset: 0 }, |reply| match reply {
             Reply::Output { .. } => Answer::Complete(true),
             _ => Answer::Wrong,
         });
@@ -248,31 +310,39 @@ impl<P: Port> Link<P> {
         }
     }
 
-    /// Sends one piece of a frame; whether the output is complete after it, if the answer that says so arrived.
-    fn send(&mut self, from: usize, bytes: &[u8]) -> Result<Option<bool>, Error> {
+    /// Sends one piece of a frame: whether the output is complete after it, if the answer that says so arrived, and the
+    /// input whose bytes come next.
+    fn send(&mut self, input: usize, from: usize, bytes: &[u8]) -> Result<(Option<bool>, usize), Error> {
         let end = (from + bytes.len()) as u32;
-        let taken = self.attempt(&Request::Input { offset: from as u32, bytes }, |reply| match reply {
-            Reply::Taken { next, complete } if next == end => Answer::Complete(Some(complete)),
+        let request = Request::Input { input: input as u8, offset: from as u32, bytes };
+        let taken = self.attempt(&request, |reply| match reply {
+            Reply::Taken { next, input, complete } if next == end => {
+                Answer::Complete((Some(complete), usize::from(input)))
+            }
             _ => Answer::Wrong,
         });
         match taken {
             // The piece arrived before, only the answer was lost.
-            Err(Failure::Refused(Fault::UnexpectedOffset { expected })) if expected == end => Ok(None),
+            Err(Failure::Refused(Fault::UnexpectedOffset { expected, input })) if expected == end => {
+                Ok((None, usize::from(input)))
+            }
             other => other.map_err(|failure| self.error(failure)),
         }
     }
 
-    fn output(&mut self) -> Result<Vec<u8>, Error> {
-        let mut output = Vec::with_capacity(self.info.output_bytes);
-        self.extend(&mut output, self.info.output_bytes)?;
+    fn output(&mut self, index: usize) -> Result<Vec<u8>, Error> {
+        let bytes = self.info.outputs.get(index).map_or(0, |output| output.bytes);
+        let mut output = Vec::with_capacity(bytes);
+        self.extend(index, &mut output, bytes)?;
         Ok(output)
     }
 
-    /// Asks for more of the output, until there are `end` bytes of it.
-    fn extend(&mut self, output: &mut Vec<u8>, end: usize) -> Result<(), Error> {
+    /// Asks for more of an output, until there are `end` bytes of it.
+    fn extend(&mut self, index: usize, output: &mut Vec<u8>, end: usize) -> Result<(), Error> {
         while output.len() < end {
             let from = output.len();
-            let piece = self.ask(&Request::Output { offset: from as u32 }, |reply| match reply {
+            let request = Request::Output { output: index as u8, offset: from as u32 };
+            let piece = self.ask(&request, |reply| match reply {
                 Reply::Output { offset, bytes }
                     if offset as usize == from && !bytes.is_empty() && bytes.len() <= end - from =>
                 {
@@ -303,15 +373,15 @@ impl<P: Port> Link<P> {
         let mut filtered = Vec::with_capacity(pixels.len());
         for (index, row) in pixels.chunks_exact(row_bytes).enumerate() {
             for (piece, bytes) in row.chunks(CHUNK).enumerate() {
-                self.send(index * row_bytes + piece * CHUNK, bytes)?;
+                self.send(0, index * row_bytes + piece * CHUNK, bytes)?;
             }
             if let Some(made) = index.checked_sub(below) {
-                self.extend(&mut filtered, (made + 1) * row_bytes)?;
+                self.extend(0, &mut filtered, (made + 1) * row_bytes)?;
             }
         }
         while filtered.len() < pixels.len() {
             let end = filtered.len() + row_bytes;
-            self.extend(&mut filtered, end)?;
+            self.extend(0, &mut filtered, end)?;
         }
         Ok(filtered)
     }

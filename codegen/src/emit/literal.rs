@@ -64,6 +64,14 @@ pub fn list(items: impl IntoIterator<Item = String>) -> String {
 /// What the names of a layer's arrays end with, behind the layer's own.
 const ARRAYS: [&str; 7] = ["_WEIGHTS", "_BIAS", "_CHANNELS", "_TABLE", "_CONSTANT", "_OPERANDS", "_PLANES"];
 
+/// Words in lower case that are no names of fields.
+const KEYWORDS: [&str; 51] = [
+    "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn", "else",
+    "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "macro", "match", "mod",
+    "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static", "struct", "super", "trait", "true",
+    "try", "type", "typeof", "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
+];
+
 /// Names for items, each given out once.
 #[derive(Debug, Default)]
 pub struct Names(HashSet<String>);
@@ -85,6 +93,21 @@ impl Names {
             name.insert_str(0, "LAYER_");
         }
         self.once(name, &ARRAYS)
+    }
+
+    /// The name of a field for an input: `Left image` is `left_image`, `in` is `in_`.
+    pub fn field(&mut self, input: &str) -> String {
+        let mut name = String::new();
+        for word in input.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
+            let _ = write!(name, "{}{}", if name.is_empty() { "" } else { "_" }, word.to_ascii_lowercase());
+        }
+        if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            name.insert_str(0, "input_");
+        }
+        if KEYWORDS.contains(&name.as_str()) {
+            name.push('_');
+        }
+        self.once(name, &[])
     }
 
     /// The name of a type for a model: `xception-lite` is `XceptionLite`.
@@ -141,6 +164,10 @@ mod tests {
         assert_eq!(names.constant("conv2d_a/channels"), "CONV2D_A_CHANNELS_2");
         assert_eq!(names.constant("dense/bias"), "DENSE_BIAS");
         assert_eq!(names.constant("dense"), "DENSE_2");
+        assert_eq!(names.field("Left--image:0"), "left_image_0");
+        assert_eq!(names.field("left image 0"), "left_image_0_2");
+        assert_eq!(names.field("in"), "in_");
+        assert_eq!(names.field("3"), "input_3");
         assert_eq!(names.of_type("xception-lite 32"), "XceptionLite32");
         assert_eq!(names.of_type("сеть"), "Model");
     }

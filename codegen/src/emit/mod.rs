@@ -3,17 +3,19 @@
 //! The text depends on the graph and the plan alone: the same model gives the same bytes on any
 //! machine.
 
+mod ends;
 mod kernel;
 mod literal;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use ends::End;
 use literal::{Names, float, list};
-use microception::model::{Period, RowBytes, Step};
+use microception::model::{Period, RowBytes, Step, Tensor};
 
 use crate::error::Error;
-use crate::graph::{Element, Graph, Operator, Quantization};
+use crate::graph::{Graph, Quantization};
 use crate::host;
 use crate::lower::Kernel;
 use crate::optimize::{Goal, Lowered, lowered};
@@ -43,7 +45,7 @@ pub struct Sections {
 }
 
 /// Items of a module that layers' names must not collide with.
-const RESERVED: [&str; 21] = [
+const RESERVED: [&str; 27] = [
     "NETWORK",
     "NAME",
     "LABELS",
@@ -59,13 +61,22 @@ const RESERVED: [&str; 21] = [
     "ROWS",
     "STEPS",
     "ADDRESSES",
+    "INPUTS",
+    "OUTPUTS",
+    "OUTPUT_TENSORS",
     "Network",
     "Arena",
+    "Frame",
     "Model",
     "Period",
     "Plan",
+    "RowBytes",
     "Step",
+    "Tensor",
 ];
+
+/// What stands before an item that a program need not use: in a binary's module the compiler would complain.
+const UNREAD: &str = "#[allow(dead_code, reason = \"not every program reads every figure\")]";
 
 /// Plans a graph that has gone through the [passes](crate::passes) and writes it down.
 ///
@@ -82,9 +93,10 @@ pub fn module(graph: &Graph, goal: impl Into<Goal>) -> Result<Module, Error> {
 pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> Result<Module, Error> {
     let weights_section = sections.weights.as_deref().map(link_section).transpose()?.unwrap_or_default();
     let arena_section = sections.arena.as_deref().map(link_section).transpose()?;
-    let Lowered { graph, kernels, layers, output, plan } = lowered(graph, goal)?;
+    let Lowered { graph, kernels, layers, outputs, plan } = lowered(graph, goal)?;
     let graph = graph.as_ref();
     let rows = host::row_bytes(graph, &layers, &plan)?;
+    let tensors = host::tensors(&layers, &outputs, &plan)?;
     let (steps, addresses) = plan.to_runtime();
     let weight_bytes: Vec<usize> = kernels.iter().map(Kernel::weight_bytes).collect();
     let step_bytes = size_of_val(steps.as_slice()) + size_of_val(addresses.as_slice()) + size_of_val(rows.as_slice());
@@ -110,13 +122,15 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
 
     let mut text = String::new();
     head(&mut text, graph, &statics, &calls, plan.period.is_some());
-    constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum());
-    model(&mut text, graph, &type_name, &plan, &calls, layers[output].rows * layers[output].row_bytes);
+    let (inputs, outputs) = (End::inputs(graph), End::outputs(graph));
+    constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum(), [&inputs, &outputs]);
+    ends::names(&mut text, &inputs, &outputs);
+    model(&mut text, &type_name, &plan, &calls, [&inputs, &outputs]);
     if let Some(section) = arena_section {
         arena_macro(&mut text, &section);
     }
     text.push_str(&statics);
-    schedule(&mut text, &rows, &steps, &addresses);
+    schedule(&mut text, &rows, &steps, &addresses, &tensors);
     Ok(Module { text, plan, weight_bytes, step_bytes })
 }
 
@@ -202,7 +216,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: b
     let _ = writeln!(text, "use ::microception::layers::{{{}}};", layers.join(", "));
     let aligned = if used("Aligned(") { "Aligned, " } else { "" };
     let period = if endless { "Period, " } else { "" };
-    let _ = writeln!(text, "use ::microception::model::{{{aligned}Model, {period}Plan, RowBytes, Step}};");
+    let _ = writeln!(text, "use ::microception::model::{{{aligned}Model, {period}Plan, RowBytes, Step, Tensor}};");
     if !quantized.is_empty() {
         let _ = writeln!(text, "use ::microception::quantized::{{{}}};", quantized.join(", "));
     }
@@ -213,24 +227,19 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: b
     text.push('\n');
 }
 
-fn constants(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, weight_bytes: usize) {
-    let input = graph.layers.first().map(|layer| graph.tensor(layer.output));
-    let output = graph.outputs.first().map(|&output| graph.tensor(output));
-    let (input_element, output_element) = host::elements(graph);
+fn constants(
+    text: &mut String,
+    graph: &Graph,
+    type_name: &str,
+    plan: &Plan,
+    weight_bytes: usize,
+    [inputs, outputs]: [&[End<'_>]; 2],
+) {
     let macs: u64 = graph.layers.iter().map(|layer| graph.macs(layer)).sum();
     let labels: Vec<String> = graph.labels.iter().map(|label| format!("{label:?}")).collect();
-    let (output_scale, output_zero_point) = real(output.and_then(|tensor| tensor.quantization));
-    let (input_scale, input_zero_point) = match graph.layers.first().map(|layer| &layer.operator) {
-        Some(Operator::Input { element: Element::U8, scale, offset }) => (float(*scale), float(0.0 - offset / scale)),
-        _ => {
-            let (scale, zero_point) = real(input.and_then(|tensor| tensor.quantization));
-            (scale, format!("{zero_point}.0"))
-        }
-    };
-    let shape = |tensor: Option<&crate::graph::Tensor>| tensor.map_or(Vec::new(), |tensor| tensor.shape.0.clone());
     let items = format!(
         "\
-/// The model \"{name}\": `{input_element}` {input_shape} in, `{output_element}` {output_shape} out.
+/// The model \"{name}\": {described_inputs} in, {described_outputs} out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct {type_name};
 /// The model's type under a name that does not depend on the model.
@@ -249,35 +258,17 @@ pub static LABELS: [&str; {label_count}] = [{labels}];
 pub const MACS: u64 = {macs};
 /// Bytes of weights, biases, factors and tables.
 pub const WEIGHT_BYTES: usize = {weight_bytes};
-/// Extents of the input, channels last.
-pub const INPUT_SHAPE: &[usize] = &{input_shape_list:?};
-/// `real = INPUT_SCALE * (input - INPUT_ZERO_POINT)`.
-pub const INPUT_SCALE: f32 = {input_scale};
-/// The input that stands for zero.
-pub const INPUT_ZERO_POINT: f32 = {input_zero_point};
-/// Extents of the output, channels last.
-pub const OUTPUT_SHAPE: &[usize] = &{output_shape_list:?};
-/// `real = OUTPUT_SCALE * (output - OUTPUT_ZERO_POINT)`.
-pub const OUTPUT_SCALE: f32 = {output_scale};
-/// The output that stands for zero.
-pub const OUTPUT_ZERO_POINT: i32 = {output_zero_point};
-",
+{ends}",
         name = graph.name.escape_debug(),
         name_literal = format_args!("{:?}", graph.name),
-        input_element = input_element.name(),
-        output_element = output_element.name(),
-        input_shape = input.map_or(String::new(), |tensor| tensor.shape.to_string()),
-        output_shape = output.map_or(String::new(), |tensor| tensor.shape.to_string()),
-        input_shape_list = shape(input),
-        output_shape_list = shape(output),
+        described_inputs = ends::described(inputs),
+        described_outputs = ends::described(outputs),
+        ends = ends::constants(inputs, outputs),
         arena_bytes = plan.arena_bytes,
         label_count = labels.len(),
         labels = labels.join(", "),
     );
-    // A program need not use every figure; in a binary's module the compiler would complain.
-    text.push_str(
-        &items.replace("\npub ", "\n#[allow(dead_code, reason = \"not every program reads every figure\")]\npub "),
-    );
+    text.push_str(&items.replace("\npub ", &format!("\n{UNREAD}\npub ")));
 }
 
 /// Scale and zero point as text; of a float tensor 1 and 0.
@@ -285,10 +276,12 @@ fn real(quantization: Option<Quantization>) -> (String, i32) {
     quantization.map_or(("1.0".to_owned(), 0), |quantization| (float(quantization.scale), quantization.zero_point))
 }
 
-fn model(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, calls: &str, output_bytes: usize) {
-    let (input_element, output_element) = host::elements(graph);
-    let input = graph.layers.first().map(|layer| &graph.tensor(layer.output).shape);
-    let (frame, row) = input.map_or((0, 0), |shape| (shape.elements(), shape.row_elements()));
+fn model(text: &mut String, type_name: &str, plan: &Plan, calls: &str, [inputs, outputs]: [&[End<'_>]; 2]) {
+    let (input, row) = match inputs {
+        [end] => (end.element.name(), end.shape.row_elements()),
+        _ => ("u8", ends::row_bytes(inputs)),
+    };
+    let output = outputs.first().map_or("u8", |end| end.element.name());
     let period = plan.runtime_period().map_or(String::new(), |Period { step, address, output, withheld }| {
         format!(
             "
@@ -305,20 +298,19 @@ fn model(text: &mut String, graph: &Graph, type_name: &str, plan: &Plan, calls: 
 impl Model for {type_name} {{
     type Input = {input};
     type Output = {output};
-    type Frame = [{input}; {frame}];
+    type Frame = {frame};
     type Row = [{input}; {row}];
     const ARENA_BYTES: usize = ARENA_BYTES;
 
     #[inline]
     fn plan(&self) -> Plan<'_> {{
         Plan {{
-            inputs: 1,
+            inputs: {count},
             rows: &ROWS,
             steps: &STEPS,
             addresses: &ADDRESSES,
             unit: {unit},
-            output: {address},
-            output_bytes: {output_bytes},
+            outputs: &OUTPUT_TENSORS,
         }}
     }}
 {period}
@@ -328,14 +320,13 @@ impl Model for {type_name} {{
     }}
 }}
 ",
-        input = input_element.name(),
-        output = output_element.name(),
+        frame = ends::frame_type(inputs),
+        count = inputs.len(),
         unit = plan.unit,
-        address = plan.output / plan.unit,
     );
 }
 
-fn schedule(text: &mut String, rows: &[RowBytes], steps: &[Step], addresses: &[u16]) {
+fn schedule(text: &mut String, rows: &[RowBytes], steps: &[Step], addresses: &[u16], outputs: &[Tensor]) {
     let rows_text = list(rows.iter().map(|RowBytes { inputs, output, scratch }| {
         format!("RowBytes {{ inputs: {inputs:?}, output: {output}, scratch: {scratch} }}")
     }));
@@ -353,4 +344,9 @@ fn schedule(text: &mut String, rows: &[RowBytes], steps: &[Step], addresses: &[u
         addresses.len(),
         list(addresses.iter().map(u16::to_string))
     );
+    let outputs_text = list(
+        outputs.iter().map(|Tensor { address, bytes }| format!("Tensor {{ address: {address}, bytes: {bytes} }}")),
+    );
+    let _ = writeln!(text, "\n// Where the outputs are.");
+    let _ = writeln!(text, "static OUTPUT_TENSORS: [Tensor; {}] = {outputs_text};", outputs.len());
 }

@@ -107,6 +107,7 @@ impl Lowering<'_> {
                 None => None,
             },
             folds,
+            answers: self.graph.outputs.contains(&self.layer.output),
             // Planes are made one by one.
             batch: if planes.is_some() { Batch::ONE } else { self.batch(transformed, further != 0) },
             in_place: if planes.is_some() { InPlace::No } else { self.in_place()? },

@@ -6,16 +6,21 @@ use crate::graph::{Graph, Layer, Operator, Shape, Window};
 pub(super) const MOST_U8: usize = u8::MAX as usize;
 const MOST_U16: usize = u16::MAX as usize;
 
+/// Inputs or outputs: a byte counts them in the messages to boards.
+pub const MOST_ENDS: usize = MOST_U8;
+
 /// Rows of padding above the first: a step's first tap is an `i8`.
 pub(super) const MOST_ABOVE: usize = i8::MAX as usize;
 
 /// Compares every layer with the fields of `Geometry`, `Step` and the kernels' descriptions.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
-    let is_input = |layer: &&Layer| matches!(layer.operator, Operator::Input { .. });
-    match graph.layers.iter().filter(is_input).count() {
-        0 => return Err(Error::model("the model's outputs do not depend on an input")),
-        1 => {}
-        inputs => return Err(Error::model(format!("the model has {inputs} inputs; one is supported"))),
+    if graph.inputs().is_empty() {
+        return Err(Error::model("the model's outputs do not depend on an input"));
+    }
+    for (what, count) in [("inputs", graph.inputs().len()), ("outputs", graph.outputs.len())] {
+        if count > MOST_ENDS {
+            return Err(Error::model(format!("has {count} {what}; at most {MOST_ENDS} are supported")));
+        }
     }
     for layer in &graph.layers {
         for (what, number, most) in numbers(graph, layer) {

@@ -1,9 +1,9 @@
-//! Drops the layers that no output of the model depends on.
+//! Drops the layers that no output of the model depends on, but no inputs: the caller has their rows.
 
 use std::collections::HashSet;
 
 use crate::error::Error;
-use crate::graph::Graph;
+use crate::graph::{Graph, Operator};
 
 /// Goes from the outputs backwards and keeps what it meets.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
@@ -13,6 +13,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
             needed.extend(&layer.inputs);
         }
     }
-    graph.layers.retain(|layer| needed.contains(&layer.output));
+    let is_input = |operator: &Operator| matches!(operator, Operator::Input { .. });
+    graph.layers.retain(|layer| needed.contains(&layer.output) || is_input(&layer.operator));
     Ok(())
 }

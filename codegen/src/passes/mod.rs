@@ -30,6 +30,8 @@ mod stand_alone;
 use crate::error::Error;
 use crate::graph::Graph;
 
+pub use check_limits::MOST_ENDS;
+
 /// One rewriting of a graph.
 #[derive(Debug, Clone, Copy)]
 pub struct Pass {

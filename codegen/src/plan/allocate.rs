@@ -52,12 +52,12 @@ pub struct Blocks {
 
 impl Blocks {
     /// The blocks of `turns`. The rows of a batch are in one block, one after the other; all rows of a layer are when
-    /// `together`, and always those of the output tensor, which lives to the end, as does every tensor when `keep_all`.
+    /// `together`, and always those of the output tensors, which live to the end, as does every tensor when `keep_all`.
     pub fn of(layers: &[LayerRows], output: usize, turns: &[Turn], together: bool, keep_all: bool) -> Blocks {
         let group: Vec<usize> = layers
             .iter()
             .enumerate()
-            .map(|(layer, rows)| if together || layer == output { rows.rows } else { rows.batch.rows })
+            .map(|(layer, rows)| if together || layer == output || rows.answers { rows.rows } else { rows.batch.rows })
             .collect();
         let mut blocks = Blocks {
             blocks: Vec::new(),
@@ -87,7 +87,7 @@ impl Blocks {
                 // A running layer's only output row is row 0, whatever it consumes.
                 let row = if layer.flow == Flow::Running { 0 } else { row };
                 let group = blocks.group[turn.layer];
-                let until = if keep_all || turn.layer == output { last } else { index };
+                let until = if keep_all || turn.layer == output || layer.answers { last } else { index };
                 match blocks.rows[turn.layer][row / group] {
                     // A row of the same group, or a part of this one, was made before.
                     Some(block) => blocks.blocks[block].until = blocks.blocks[block].until.max(until),

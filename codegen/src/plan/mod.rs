@@ -39,6 +39,8 @@ pub struct LayerRows {
     /// Whether the rows of a window can be taken one at a time, into the output row as made so far: a
     /// running maximum.
     pub folds: bool,
+    /// Whether the model answers with it: all rows are made, lie one after the other, and stay to the end.
+    pub answers: bool,
     /// How many rows one call had best make, where rows are so short that one alone leaves lanes of the kernel
     /// idle, or takes longer to set up than to make; 1 where that makes no difference.
     pub batch: Batch,
@@ -175,7 +177,7 @@ impl Strategy {
 }
 
 /// Steps and addresses for the layers of a model, in their order; `output` is the layer whose
-/// tensor the model answers with.
+/// tensor the model answers with. Others that it answers with as well [say so](LayerRows::answers).
 ///
 /// # Errors
 /// When a layer's numbers do not fit the runtime's steps, or the arena the addresses.
@@ -375,10 +377,9 @@ fn addressed(
         }
         // A larger unit keeps the addresses in 16 bits; rows that share a block must be multiples of it.
         unit *= 2;
-        let misfit = layers
-            .iter()
-            .enumerate()
-            .find(|(index, layer)| (together || *index == output) && layer.rows > 1 && layer.row_bytes % unit != 0);
+        let misfit = layers.iter().enumerate().find(|(index, layer)| {
+            (together || *index == output || layer.answers) && layer.rows > 1 && layer.row_bytes % unit != 0
+        });
         if let Some((_, layer)) = misfit {
             return Err(Error::layer(
                 &layer.name,
@@ -455,6 +456,11 @@ impl Plan {
             })
             .collect();
         (steps, addresses)
+    }
+
+    /// Where the whole tensor of a layer lies whose rows are together: an output, or any under a plan of whole tensors.
+    pub fn tensor(&self, layer: usize) -> Option<usize> {
+        self.steps.iter().find(|step| step.layer == layer && step.rows > 0).map(|step| step.output)
     }
 
     /// Errors where the planes that a step reads lie further apart than the table of their lines reaches.

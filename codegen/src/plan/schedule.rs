@@ -3,7 +3,7 @@
 //! Three orders are tried, each with cuts where they help:
 //!
 //! - *eager*: of all layers that could make a row, the deepest does; a row from the caller is
-//!   taken only when no other layer can run. Shortest delay.
+//!   taken only when no other layer can run, of several inputs from the one that is least far. Shortest delay.
 //! - *pull*: the last layer asks for the rows that its next row needs, and so on up to the
 //!   input; of two inputs the one with fewer layers behind it first (or last).
 //!
@@ -299,16 +299,24 @@ impl Schedule<'_> {
     fn eager(&mut self, segment: Range<usize>) {
         loop {
             let deepest = segment.clone().rev().find(|&layer| {
-                self.skip_unneeded(layer) && {
+                self.layers[layer].flow != Flow::Input && self.skip_unneeded(layer) && {
                     let reads = self.reads(layer);
                     self.layers[layer].inputs.iter().zip(&reads).all(|(&input, reads)| self.has(input, reads.end))
                 }
             });
-            match deepest {
+            match deepest.or_else(|| self.least_taken(segment.clone())) {
                 Some(layer) => self.run(layer),
                 None => break,
             }
         }
+    }
+
+    /// The input of which the smallest part is taken, of those in `segment` that have rows left.
+    fn least_taken(&self, segment: Range<usize>) -> Option<usize> {
+        let part = |layer: usize| ((self.next[layer] as u64) << 32) / self.layers[layer].rows as u64;
+        let left =
+            |&layer: &usize| self.layers[layer].flow == Flow::Input && self.next[layer] < self.layers[layer].rows;
+        segment.filter(left).min_by_key(|&layer| part(layer))
     }
 
     /// Makes the rows of `layer` before `end`, and before them what they need.
@@ -354,7 +362,8 @@ fn running_turns(turns: &mut Vec<Turn>, layer: usize, input_rows: usize, most: u
 /// Per layer and output row, whether the output or a needed row reads it. The caller's rows are
 /// all needed: they come anyway.
 pub fn needed(layers: &[LayerRows], output: usize) -> Vec<Vec<bool>> {
-    let mut needed: Vec<Vec<bool>> = layers.iter().map(|layer| vec![layer.flow == Flow::Input; layer.rows]).collect();
+    let taken = |layer: &LayerRows| layer.answers || layer.flow == Flow::Input;
+    let mut needed: Vec<Vec<bool>> = layers.iter().map(|layer| vec![taken(layer); layer.rows]).collect();
     needed[output].fill(true);
     for (layer, LayerRows { flow, inputs, .. }) in layers.iter().enumerate().rev() {
         for row in 0..needed[layer].len() {

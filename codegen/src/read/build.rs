@@ -33,14 +33,30 @@ pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name
     let scope = store.whole(&mut budget)?;
     let graph = Graph::new(model.name.unwrap_or(name));
     let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0 };
-    let input = builder.input(&model.entries[model.input], model.channels_first())?;
-    let output = builder.model(&model, &scope, "", input)?;
-    if output == input {
+    let inputs = builder.inputs(&model)?;
+    let outputs = builder.model(&model, &scope, "", &inputs)?;
+    if outputs.iter().all(|output| inputs.contains(output)) {
         return Err(Error::model("the model has no layers"));
     }
-    builder.graph.outputs.push(output);
+    builder.graph.outputs = outputs;
+    if model.outputs.len() > 1 {
+        let layer = |source: &Source| model.entries[source.node.entry].name.as_str();
+        let names = model.output_names.iter().zip(&model.outputs);
+        builder.graph.output_names = different(names.map(|(name, source)| name.unwrap_or_else(|| layer(source))));
+    }
     builder.graph.check()?;
     Ok(builder.graph)
+}
+
+/// The names, with a number behind those that came before.
+fn different<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut different: Vec<String> = Vec::new();
+    for name in names {
+        let numbered = (1..).map(|number| format!("{name}_{number}"));
+        let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| !different.contains(name));
+        different.extend(free);
+    }
+    different
 }
 
 /// A graph in the making.
@@ -202,7 +218,29 @@ impl Builder {
         self.push(&format!("{}/{suffix}", site.name()), operator, vec![result], shape)
     }
 
-    /// The whole model's input.
+    /// The whole model's inputs, as its layers take them. Rows come with all their channels, whatever the model's own
+    /// order: the caller hands over channels last.
+    fn inputs(&mut self, model: &Model) -> Result<Vec<TensorId>, Error> {
+        let channels_first = model.channels_first();
+        let entries = model.inputs.iter().map(|&input| &model.entries[input]);
+        let inputs: Vec<_> = entries.map(|entry| self.input(entry, channels_first)).collect::<Result<_, _>>()?;
+        if !channels_first {
+            return Ok(inputs);
+        }
+        let mut transposed = Vec::new();
+        for input in inputs {
+            let axes = self.shape(input).0.len();
+            transposed.push(if axes == 1 {
+                input
+            } else {
+                let name = format!("{}/channels_first", self.graph.tensor(input).name);
+                self.transposed(&name, input, [axes - 1].into_iter().chain(0..axes - 1).collect())?
+            });
+        }
+        Ok(transposed)
+    }
+
+    /// One of them, as the caller hands it over.
     fn input(&mut self, entry: &Entry, channels_first: bool) -> Result<TensorId, Error> {
         let settings = &entry.settings;
         let extents = declared_shape(settings).ok_or_else(|| {
@@ -239,29 +277,33 @@ impl Builder {
         if shape.len() == 1 || !channels_first {
             return self.push(&entry.name, operator, Vec::new(), Shape(shape));
         }
-        // Rows come with all their channels, whatever the model's own order: the caller hands over channels last.
         let last = Shape(shape[1..].iter().chain(&shape[..1]).copied().collect());
-        let input = self.push(&entry.name, operator, Vec::new(), last)?;
-        let axes = [shape.len() - 1].into_iter().chain(0..shape.len() - 1).collect();
-        self.transposed(&format!("{}/channels_first", entry.name), input, axes)
+        self.push(&entry.name, operator, Vec::new(), last)
     }
 
     /// Walks a model; `prefix` goes in front of its layers' names.
-    fn model(&mut self, model: &Model, scope: &Scope, prefix: &str, input: TensorId) -> Result<TensorId, Error> {
-        let mut results: Vec<Vec<Option<TensorId>>> =
-            model.entries.iter().map(|entry| vec![None; entry.calls.len()]).collect();
-        let result_of = |results: &[Vec<Option<TensorId>>], source: Source| {
-            results[source.entry][source.call].ok_or_else(|| Error::model("a layer runs before what it reads"))
+    fn model(
+        &mut self,
+        model: &Model,
+        scope: &Scope,
+        prefix: &str,
+        inputs_given: &[TensorId],
+    ) -> Result<Vec<TensorId>, Error> {
+        let mut results: Vec<Vec<Vec<TensorId>>> =
+            model.entries.iter().map(|entry| vec![Vec::new(); entry.calls.len()]).collect();
+        let result_of = |results: &[Vec<Vec<TensorId>>], Source { node, tensor }: Source| {
+            let result = results[node.entry][node.call].get(tensor).copied();
+            result.ok_or_else(|| Error::model("a layer runs before what it reads"))
         };
-        for &source in &model.order {
-            let entry = &model.entries[source.entry];
+        for &node in &model.order {
+            let entry = &model.entries[node.entry];
             self.calls += 1;
             if self.calls > MOST_CALLS {
                 return Err(Error::layer(&entry.name, format!("the model has more than {MOST_CALLS} layers")));
             }
-            let call = &entry.calls[source.call];
+            let call = &entry.calls[node.call];
             let inputs = call.inputs.iter().map(|&input| result_of(&results, input)).collect::<Result<_, _>>()?;
-            let name = match source.call {
+            let name = match node.call {
                 0 => format!("{prefix}{}", entry.name),
                 again => format!("{prefix}{}/call{}", entry.name, again + 1),
             };
@@ -273,35 +315,41 @@ impl Builder {
                 Some(nested) => {
                     let inside = self.store.nested(scope, entry, &mut self.budget)?;
                     self.expect_declared(nested, &site)?;
-                    self.model(nested, &inside, &format!("{name}/"), site.input()?)?
+                    self.model(nested, &inside, &format!("{name}/"), &site.inputs)?
                 }
-                None if entry.class == INPUT => input,
+                None if entry.class == INPUT => {
+                    let given = model.inputs.iter().position(|&input| input == node.entry);
+                    given.and_then(|given| inputs_given.get(given)).copied().into_iter().collect()
+                }
                 None => {
                     let rule = rule(entry.class).ok_or_else(|| site.error("is not supported"))?;
-                    rule(self, &site)?
+                    vec![rule(self, &site)?]
                 }
             };
-            results[source.entry][source.call] = Some(result);
+            results[node.entry][node.call] = result;
         }
-        result_of(&results, model.output)
+        model.outputs.iter().map(|&output| result_of(&results, output)).collect()
     }
 
     /// A nested model must be called with what it was built for.
     fn expect_declared(&self, nested: &Model, site: &Site) -> Result<(), Error> {
-        let shape = self.shape(site.input()?);
-        match declared_shape(&nested.entries[nested.input].settings) {
-            Some(declared)
-                if declared.len() != shape.0.len()
-                    || declared
-                        .iter()
-                        .zip(&shape.0)
-                        .any(|(declared, &extent)| !declared.is_null() && count(declared) != Some(extent)) =>
-            {
-                let declared = Value::Array(declared.to_vec());
-                Err(site.error(format!("is called with a tensor of shape {shape}, but was built for {declared}")))
-            }
-            _ => Ok(()),
+        if site.inputs.len() != nested.inputs.len() {
+            let (given, takes) = (site.inputs.len(), nested.inputs.len());
+            return Err(site.error(format!("is called with {given} tensors, but was built for {takes}")));
         }
+        for (&tensor, &input) in site.inputs.iter().zip(&nested.inputs) {
+            let shape = self.shape(tensor);
+            let Some(declared) = declared_shape(&nested.entries[input].settings) else { continue };
+            let differs =
+                |(declared, &extent): (&Value, &usize)| !declared.is_null() && count(declared) != Some(extent);
+            if declared.len() != shape.0.len() || declared.iter().zip(&shape.0).any(differs) {
+                let declared = Value::Array(declared.to_vec());
+                return Err(
+                    site.error(format!("is called with a tensor of shape {shape}, but was built for {declared}"))
+                );
+            }
+        }
+        Ok(())
     }
 }
 

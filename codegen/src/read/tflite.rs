@@ -118,6 +118,7 @@ pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Graph, Error> {
         builder.layer(call)?;
     }
     builder.outputs(&subgraph)?;
+    builder.named(&model, &subgraph);
     builder.checked()
 }
 

@@ -3,13 +3,14 @@
 //! A layer that is called twice is one layer with two calls. A nested model is a layer with a model
 //! inside. Recursion over nested models ends, since the JSON parser bounds the depth of the value.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value};
 
 use super::operand;
 use super::settings::{Settings, excerpt};
 use crate::error::Error;
+use crate::passes::MOST_ENDS;
 
 /// One layer of a model.
 pub(super) struct Entry<'a> {
@@ -38,31 +39,43 @@ pub(super) struct Call<'a> {
     pub(super) constants: Vec<(usize, &'a Value)>,
 }
 
-/// The result of one call: `call` of the layer at `entry`.
+/// One call: `call` of the layer at `entry`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Source {
+pub(super) struct Node {
     pub(super) entry: usize,
     pub(super) call: usize,
+}
+
+/// A result of one call: the only one, or of a nested model that of its output number `tensor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) node: Node,
+    pub(super) tensor: usize,
 }
 
 /// A model: the whole one or one nested in it.
 pub(super) struct Model<'a> {
     /// Its name.
     pub(super) name: Option<&'a str>,
-    /// Its layers as listed; one of them is the input.
+    /// Its layers as listed, its inputs among them.
     pub(super) entries: Vec<Entry<'a>>,
     /// Every call, after those whose results it gets.
-    pub(super) order: Vec<Source>,
-    /// The `InputLayer`.
-    pub(super) input: usize,
-    /// The model's result.
-    pub(super) output: Source,
+    pub(super) order: Vec<Node>,
+    /// Each `InputLayer`, in the order in which the model is called.
+    pub(super) inputs: Vec<usize>,
+    /// The model's results.
+    pub(super) outputs: Vec<Source>,
+    /// Their names, where they have some that are not their layers'.
+    pub(super) output_names: Vec<Option<&'a str>>,
 }
+
+/// A layer, its call, and the number of the result.
+type Reference<'a> = (&'a str, u64, u64);
 
 /// What an inbound node says, with names where [`Source`] has positions.
 #[derive(Default)]
 struct RawCall<'a> {
-    inputs: Vec<(&'a str, u64)>,
+    inputs: Vec<Reference<'a>>,
     training: bool,
     constants: Vec<(usize, &'a Value)>,
     /// Written by Keras 2, which counts the calls of nested models from 1.
@@ -104,8 +117,10 @@ impl<'a> Model<'a> {
         if entries.first().is_some_and(|entry| entry.class != INPUT) {
             // Without an InputLayer the first layer knows the input's shape, or the model does.
             let first = &entries[0];
-            let inside = first.nested.as_ref().map_or(&first.settings, |model| &model.entries[model.input].settings);
-            let whole = config.as_object().filter(|_| !declares_shape(inside));
+            let of_input =
+                |model: &'_ Model<'a>| model.inputs.first().map(|&input| model.entries[input].settings.clone());
+            let inside = first.nested.as_ref().and_then(of_input).unwrap_or_else(|| first.settings.clone());
+            let whole = config.as_object().filter(|_| !declares_shape(&inside));
             let input_name = format!("{}_input", first.name);
             let settings = match whole {
                 Some(fields) => Settings::new(&input_name, fields),
@@ -117,13 +132,17 @@ impl<'a> Model<'a> {
             );
         }
         for (position, entry) in entries.iter_mut().enumerate() {
-            let inputs = position.checked_sub(1).map(|before| Source { entry: before, call: 0 });
+            let before = position.checked_sub(1).map(|before| Node { entry: before, call: 0 });
+            let inputs = before.map(|node| Source { node, tensor: 0 });
             entry.calls = vec![Call { inputs: inputs.into_iter().collect(), ..Call::default() }];
         }
         let Some(last) = entries.len().checked_sub(1) else {
             return Err(of_model(name, "the model has no layers"));
         };
-        Model::connected(config, entries, Source { entry: last, call: 0 }, name)
+        let results = entries[last].nested.as_ref().map_or(1, |model| model.outputs.len());
+        let node = Node { entry: last, call: 0 };
+        let outputs = (0..results).map(|tensor| (None, Source { node, tensor })).collect();
+        Model::connected(config, entries, vec![0], outputs, name)
     }
 
     fn functional(config: &'a Value, list: &'a [Value], name: Option<&str>) -> Result<Model<'a>, Error> {
@@ -132,49 +151,68 @@ impl<'a> Model<'a> {
             entries.iter().enumerate().map(|(position, entry)| (entry.name.clone(), position)).collect();
         let raw: Vec<Vec<RawCall>> =
             list.iter().zip(&entries).map(|(layer, entry)| raw_calls(layer, entry)).collect::<Result<_, _>>()?;
+        let outputs = ends(config, "output_layers", name)?;
+        expect_few("outputs", outputs.len(), name)?;
         let highest = highest_calls(&raw);
-
-        let output = single(config, "output_layers", "output", name)?;
-        let find = |reader: Option<&str>, (layer, call): (&str, u64), keras2: bool| {
+        let find = |reader: Option<&str>, (layer, call, tensor): Reference<'_>, counted: Counted<'_>| {
             let unknown = || of_model(reader, format!("reads layer \"{layer}\", call {call}, which does not exist"));
             let &entry = positions.get(layer).ok_or_else(unknown)?;
             let calls = raw[entry].len();
             let call = usize::try_from(call).map_err(|_| unknown())?;
             // Nested models have a first call of their own, to their own input, which some versions of
             // Keras count and some don't.
-            let offset = match &entries[entry].nested {
-                Some(_) if calls == 1 => call.min(1),
-                Some(_) if keras2 || highest.get(layer).is_some_and(|&highest| highest >= calls as u64) => 1,
-                _ => 0,
+            let offset = match (&entries[entry].nested, counted) {
+                (None, _) => 0,
+                (Some(_), _) if calls == 1 => call.min(1),
+                (Some(_), Counted::ByKeras2) => 1,
+                (Some(_), Counted::AsRead) => {
+                    usize::from(highest.get(layer).is_some_and(|&highest| highest >= calls as u64))
+                }
+                (Some(_), Counted::From(offsets)) => offsets.get(layer).copied().unwrap_or(0),
             };
             let call = call.checked_sub(offset).filter(|&call| call < calls).ok_or_else(unknown)?;
-            Ok::<_, Error>(Source { entry, call })
+            let results = entries[entry].nested.as_ref().map_or(1, |model| model.outputs.len());
+            let tensor = usize::try_from(tensor).ok().filter(|&tensor| tensor < results).ok_or_else(unknown)?;
+            Ok::<_, Error>(Source { node: Node { entry, call }, tensor })
         };
 
         let mut calls = Vec::with_capacity(entries.len());
         for (entry, raw) in entries.iter().zip(&raw) {
             let mut resolved = Vec::with_capacity(raw.len());
             for call in raw {
-                let inputs = call.inputs.iter().map(|&input| find(Some(&entry.name), input, call.keras2));
+                let counted = if call.keras2 { Counted::ByKeras2 } else { Counted::AsRead };
+                let inputs = call.inputs.iter().map(|&input| find(Some(&entry.name), input, counted));
                 let inputs = inputs.collect::<Result<_, _>>()?;
                 resolved.push(Call { inputs, training: call.training, constants: call.constants.clone() });
             }
             calls.push(resolved);
         }
-        let output = match positions.get(output.0) {
-            // Whether a nested model's calls are counted from 0 or 1 cannot be told here, and need not:
-            // the result depends on every call, so of one layer's calls it can only be the last.
-            Some(&entry) if entries[entry].nested.is_some() => Source { entry, call: raw[entry].len() - 1 },
-            _ => find(name, output, false)?,
-        };
+        let read = calls.iter().flatten().flat_map(|call: &Call| &call.inputs).map(|source| source.node);
+        let read: BTreeSet<Node> = read.collect();
+        let mut answered: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+        outputs.iter().for_each(|&(_, (layer, call, _))| answered.entry(layer).or_default().push(call));
+        let offsets = answered.into_iter().filter_map(|(layer, answered)| {
+            let &entry = positions.get(layer)?;
+            Some((layer, first_call(raw[entry].len(), &answered, |call| read.contains(&Node { entry, call }))))
+        });
+        let offsets: HashMap<&str, usize> = offsets.collect();
+        let outputs = outputs.iter().map(|&(known, output)| Ok((known, find(name, output, Counted::From(&offsets))?)));
+        let outputs = outputs.collect::<Result<_, Error>>()?;
         for (entry, calls) in entries.iter_mut().zip(calls) {
             entry.calls = calls;
         }
-        let (input, _) = single(config, "input_layers", "input", name)?;
-        if positions.get(input).is_none_or(|&position| entries[position].class != INPUT) {
-            return Err(of_model(name, format!("its input \"{input}\" is not an InputLayer of it")));
+        let mut inputs = Vec::new();
+        let named = ends(config, "input_layers", name)?;
+        expect_few("inputs", named.len(), name)?;
+        for (_, (input, ..)) in named {
+            match positions.get(input) {
+                Some(&position) if entries[position].class == INPUT && !inputs.contains(&position) => {
+                    inputs.push(position);
+                }
+                _ => return Err(of_model(name, format!("its input \"{input}\" is not an InputLayer of it"))),
+            }
         }
-        Model::connected(config, entries, output, name)
+        Model::connected(config, entries, inputs, outputs, name)
     }
 
     /// Whether the first layer that knows of an order of axes has the channels in front.
@@ -183,8 +221,8 @@ impl<'a> Model<'a> {
     }
 
     fn layout(&self) -> Option<&str> {
-        self.order.iter().find_map(|source| {
-            let entry = &self.entries[source.entry];
+        self.order.iter().find_map(|node| {
+            let entry = &self.entries[node.entry];
             match &entry.nested {
                 Some(nested) => nested.layout(),
                 None => entry.settings.get("data_format").and_then(Value::as_str),
@@ -196,22 +234,27 @@ impl<'a> Model<'a> {
     fn connected(
         config: &'a Value,
         entries: Vec<Entry<'a>>,
-        output: Source,
+        inputs: Vec<usize>,
+        outputs: Vec<(Option<&'a str>, Source)>,
         name: Option<&str>,
     ) -> Result<Model<'a>, Error> {
-        let mut inputs = entries.iter().enumerate().filter(|(_, entry)| entry.class == INPUT);
-        let input = match (inputs.next(), inputs.next()) {
-            (Some((position, _)), None) => position,
-            (None, _) => return Err(of_model(name, "the model has no InputLayer")),
-            (Some(_), Some(_)) => return Err(several(name, "input")),
-        };
+        let others = |(position, entry): &(usize, &Entry)| entry.class == INPUT && !inputs.contains(position);
+        if let Some((_, entry)) = entries.iter().enumerate().find(others) {
+            return Err(Error::layer(&entry.name, "is an InputLayer that is not among its model's inputs"));
+        }
+        if inputs.is_empty() {
+            return Err(of_model(name, "the model has no InputLayer"));
+        }
         let order = order(&entries)?;
-        let read: BTreeSet<Source> =
-            entries.iter().flat_map(|entry| &entry.calls).flat_map(|call| &call.inputs).copied().collect();
-        if let Some(unread) = order.iter().find(|source| **source != output && !read.contains(source)) {
+        let (output_names, outputs): (Vec<_>, Vec<_>) = outputs.into_iter().unzip();
+        let calls = entries.iter().flat_map(|entry| &entry.calls);
+        let read: BTreeSet<Node> =
+            calls.flat_map(|call| &call.inputs).chain(&outputs).map(|source| source.node).collect();
+        if let Some(unread) = order.iter().find(|node| !read.contains(node)) {
             return Err(Error::layer(&entries[unread.entry].name, "nothing reads its result"));
         }
-        Ok(Model { name: config.get("name").and_then(Value::as_str), entries, order, input, output })
+        let name = config.get("name").and_then(Value::as_str);
+        Ok(Model { name, entries, order, inputs, outputs, output_names })
     }
 }
 
@@ -246,34 +289,47 @@ fn of_model(name: Option<&str>, reason: impl Into<String>) -> Error {
     }
 }
 
-fn several(name: Option<&str>, what: &str) -> Error {
-    of_model(name, format!("has several {what}s; this version converts models with one input and one output"))
-}
-
-/// The one tensor that `input_layers` or `output_layers` names: `["name", 0, 0]`, alone (Keras 3) or in a list.
-fn single<'a>(config: &'a Value, key: &str, what: &str, name: Option<&str>) -> Result<(&'a str, u64), Error> {
-    let found = config.get(key).unwrap_or(&Value::Null);
-    let found = match found.as_array().map(Vec::as_slice) {
-        Some([alone]) => alone,
-        _ => found,
-    };
-    match (reference(found), found) {
-        (Some(reference), _) => Ok(reference),
-        (None, Value::Array(list)) if list.len() > 1 => Err(several(name, what)),
-        (None, Value::Object(named)) if named.len() > 1 => Err(several(name, what)),
-        (None, Value::Object(named)) => named.values().next().and_then(reference).ok_or_else(|| no_such(name, key)),
-        _ => Err(no_such(name, key)),
+/// Errors when a model has more inputs or outputs than a byte counts, as messages to boards do.
+fn expect_few(what: &str, count: usize, name: Option<&str>) -> Result<(), Error> {
+    if count <= MOST_ENDS {
+        return Ok(());
     }
+    Err(of_model(name, format!("has {count} {what}; at most {MOST_ENDS} are supported")))
 }
 
-fn no_such(name: Option<&str>, key: &str) -> Error {
-    of_model(name, format!("the architecture is damaged: {key} names no layer"))
+/// The tensors that `input_layers` or `output_layers` names: `["name", 0, 0]`, alone (Keras 3), in lists, or by names,
+/// in the order of these.
+fn ends<'a>(config: &'a Value, key: &str, name: Option<&str>) -> Result<Vec<(Option<&'a str>, Reference<'a>)>, Error> {
+    let mut found = Vec::new();
+    if config.get(key).and_then(|value| collect(value, None, &mut found)).is_none() || found.is_empty() {
+        return Err(of_model(name, format!("the architecture is damaged: {key} names no layer")));
+    }
+    Ok(found)
 }
 
-/// `["name", call, 0]`; layers with several results do not exist among those that are supported.
-fn reference(value: &Value) -> Option<(&str, u64)> {
+/// Appends every reference in a value; `None` when there is anything else.
+fn collect<'a>(
+    value: &'a Value,
+    name: Option<&'a str>,
+    found: &mut Vec<(Option<&'a str>, Reference<'a>)>,
+) -> Option<()> {
+    match (reference(value), value) {
+        (Some(reference), _) => found.push((name, reference)),
+        (None, Value::Array(list)) => list.iter().try_for_each(|value| collect(value, name, found))?,
+        (None, Value::Object(named)) => {
+            let mut named: Vec<_> = named.iter().collect();
+            named.sort_by_key(|(name, _)| *name);
+            named.into_iter().try_for_each(|(name, value)| collect(value, Some(name), found))?;
+        }
+        _ => return None,
+    }
+    Some(())
+}
+
+/// `["name", call, tensor]`.
+fn reference(value: &Value) -> Option<Reference<'_>> {
     match value.as_array()?.as_slice() {
-        [Value::String(name), call, tensor, ..] if tensor.as_u64() == Some(0) => Some((name, call.as_u64()?)),
+        [Value::String(name), call, tensor, ..] => Some((name, call.as_u64()?, tensor.as_u64()?)),
         _ => None,
     }
 }
@@ -399,7 +455,7 @@ fn raw_calls<'a>(layer: &'a Value, entry: &Entry) -> Result<Vec<RawCall<'a>>, Er
 }
 
 /// Every `__keras_tensor__` in a value.
-fn keras_tensors<'a>(value: &'a Value, found: &mut Vec<(&'a str, u64)>) {
+fn keras_tensors<'a>(value: &'a Value, found: &mut Vec<Reference<'a>>) {
     match value {
         Value::Array(list) => list.iter().for_each(|value| keras_tensors(value, found)),
         Value::Object(fields) => {
@@ -428,22 +484,47 @@ fn keras2_argument<'a>(argument: &'a Value, call: &mut RawCall<'a>) {
 /// The highest call of each layer that another one reads.
 fn highest_calls<'a>(raw: &[Vec<RawCall<'a>>]) -> HashMap<&'a str, u64> {
     let mut highest = HashMap::new();
-    for &(layer, call) in raw.iter().flatten().flat_map(|call| &call.inputs) {
+    for &(layer, call, _) in raw.iter().flatten().flat_map(|call| &call.inputs) {
         let known = highest.entry(layer).or_insert(call);
         *known = call.max(*known);
     }
     highest
 }
 
+/// How a reference counts the calls of a nested model.
+#[derive(Clone, Copy)]
+enum Counted<'a> {
+    /// From 1.
+    ByKeras2,
+    /// From 1 where one of them would not exist otherwise.
+    AsRead,
+    /// From what stands here.
+    From(&'a HashMap<&'a str, usize>),
+}
+
+/// From what the model's outputs count the calls of a nested model, from 1 or 0 as the version of Keras may be: `answered`
+/// are those that they name, and `read` says which calls other layers read. Every call is one or the other.
+fn first_call(calls: usize, answered: &[u64], read: impl Fn(usize) -> bool) -> usize {
+    let fits = |&offset: &usize| {
+        let mut there: Vec<bool> = (0..calls).map(&read).collect();
+        let named = answered.iter().all(|&call| {
+            let call = usize::try_from(call).ok().and_then(|call| call.checked_sub(offset));
+            call.and_then(|call| there.get_mut(call)).map(|there| *there = true).is_some()
+        });
+        named && there.iter().all(|&there| there)
+    };
+    [1, 0].into_iter().find(fits).unwrap_or(0)
+}
+
 /// Every call after those it reads, in the listed order where there is a choice.
-fn order(entries: &[Entry]) -> Result<Vec<Source>, Error> {
-    let mut readers: HashMap<Source, Vec<Source>> = HashMap::new();
-    let mut waiting: HashMap<Source, usize> = HashMap::new();
+fn order(entries: &[Entry]) -> Result<Vec<Node>, Error> {
+    let mut readers: HashMap<Node, Vec<Node>> = HashMap::new();
+    let mut waiting: HashMap<Node, usize> = HashMap::new();
     let mut ready = BTreeSet::new();
     for (entry, layer) in entries.iter().enumerate() {
         for (call, inputs) in layer.calls.iter().enumerate() {
-            let reader = Source { entry, call };
-            inputs.inputs.iter().for_each(|&input| readers.entry(input).or_default().push(reader));
+            let reader = Node { entry, call };
+            inputs.inputs.iter().for_each(|input| readers.entry(input.node).or_default().push(reader));
             waiting.insert(reader, inputs.inputs.len());
             if inputs.inputs.is_empty() {
                 ready.insert(reader);
@@ -463,7 +544,7 @@ fn order(entries: &[Entry]) -> Result<Vec<Source>, Error> {
     }
     if order.len() < waiting.len() {
         let done: BTreeSet<_> = order.into_iter().collect();
-        let stuck = waiting.keys().filter(|source| !done.contains(source)).min();
+        let stuck = waiting.keys().filter(|node| !done.contains(node)).min();
         let name = stuck.map_or("", |stuck| entries[stuck.entry].name.as_str());
         return Err(Error::layer(name, "depends on its own result"));
     }

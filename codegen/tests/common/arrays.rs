@@ -26,6 +26,7 @@ impl Arrays {
     }
 
     /// The little-endian bytes of an array that must be there.
+    #[allow(dead_code, reason = "shared with tests whose arrays need not be there")]
     pub fn bytes(&self, name: &str) -> Vec<u8> {
         self.array(name).unwrap_or_else(|| panic!("no array {name}")).1
     }

@@ -4,7 +4,9 @@ use std::fmt::{Debug, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use microception_codegen::data::{Input, Output as Answer};
 use microception_codegen::emit::Module;
+use microception_codegen::graph::{Element, Graph};
 
 /// A crate of its own in the test's temporary folder, with the workspace's lock file, so that it
 /// builds without a network.
@@ -56,6 +58,7 @@ use microception::model::{Elements, Model};
 fn check<M: Model, const N: usize>(
     name: &str, model: M, arena: &mut Arena<N>, frame: &M::Frame, rows: &[M::Row], expected: &[M::Output], near: f32,
 ) where
+    M::Frame: Elements<M::Input>,
     M::Row: Sized,
     M::Output: Copy + Into<f32>,
 {
@@ -80,8 +83,8 @@ fn check<M: Model, const N: usize>(
     loop {
         match executor.step() {
             Progress::Ran { .. } => {}
-            Progress::NeedsRow { row } => {
-                assert_eq!(row, rows.len() - next.len(), "{name}: rows in order");
+            Progress::NeedsRow { input, row } => {
+                assert_eq!((input, row), (0, rows.len() - next.len()), "{name}: rows in order");
                 executor.begin_row(next.next().expect("no more rows than the frame has"));
             }
             Progress::Done if next.len() == rows.len() => executor.begin_row(next.next().expect("a first row")),
@@ -90,6 +93,18 @@ fn check<M: Model, const N: usize>(
     }
     compare("step", executor.output());
     assert_eq!(frame.elements().len(), rows.iter().map(|row| row.elements().len()).sum::<usize>(), "{name}");
+}
+
+fn same<T: Copy + Into<f32>>(what: &str, found: &[T], expected: &[f32], near: f32) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (&found, &expected) in found.iter().zip(expected) {
+        let found: f32 = found.into();
+        assert!((found - expected).abs() <= near, "{what}: {found}, expected {expected}");
+    }
+}
+
+fn row<T, const N: usize>(frame: &[T], row: usize) -> &[T; N] {
+    frame[row * N..][..N].try_into().unwrap()
 }
 "#;
 
@@ -105,16 +120,95 @@ impl Program {
         expected: &[O],
         near: f32,
     ) {
-        // Whatever a user denies, and in whatever module: generated code must bear it.
-        let denied = "#[deny(missing_docs, clippy::all, warnings)]";
-        let _ = writeln!(self.modules, "{denied}\nmod {name} {{ #![no_implicit_prelude] include!(\"{name}.rs\"); }}");
         let rows: Vec<_> = frame.chunks(row).collect();
         let _ = writeln!(
             self.calls,
             "    check({name:?}, {name}::NETWORK, &mut arena, &{frame:?}, &{rows:?}, &{expected:?}, {near:?});"
         );
+        self.declare(name, module);
+    }
+
+    fn declare(&mut self, name: &str, module: Module) {
+        // Whatever a user denies, and in whatever module: generated code must bear it.
+        let denied = "#[deny(missing_docs, clippy::all, warnings)]";
+        let _ = writeln!(self.modules, "{denied}\nmod {name} {{ #![no_implicit_prelude] include!(\"{name}.rs\"); }}");
         self.arena_bytes = self.arena_bytes.max(module.plan.arena_bytes);
         self.files.push((format!("src/{name}.rs"), module.text));
+    }
+
+    /// Adds a module of several inputs or outputs, run on the bytes of all frames, one after the other; each output must
+    /// be as expected, within so much. The names of inputs and outputs must be good in Rust but for their case, or `in`.
+    #[allow(dead_code, reason = "shared with tests of models with one of each")]
+    pub fn add_ends(&mut self, name: &str, module: Module, graph: &Graph, frame: &[u8], expected: &[(Vec<f32>, f32)]) {
+        let (mut rest, mut fields, mut begins, mut pushes) = (frame, String::new(), String::new(), String::new());
+        let inputs = Input::all(graph);
+        for (index, (input, about)) in inputs.iter().enumerate() {
+            let (bytes, behind) = rest.split_at(about.frame_bytes());
+            rest = behind;
+            let numbers = match about.element {
+                Element::U8 => format!("{bytes:?}"),
+                Element::I8 => format!("{:?}", bytes.iter().map(|byte| byte.cast_signed()).collect::<Vec<_>>()),
+                Element::F32 => {
+                    let words = bytes.as_chunks::<4>().0.iter();
+                    format!("{:?}", words.map(|&word| f32::from_le_bytes(word)).collect::<Vec<_>>())
+                }
+            };
+            if inputs.len() == 1 {
+                fields = numbers;
+                begins = "                0 => executor.begin_row(row(&frame, place)),\n".to_owned();
+                pushes = "                0 => { executor.push_row(row(&frame, place)); executor.step() }\n".to_owned();
+                continue;
+            }
+            let field = if input == "in" { "in_" } else { input };
+            let _ = write!(fields, "{field}: {numbers}, ");
+            let taken = format!("{name}::inputs::{}, row(&frame.{field}, place)", input.to_uppercase());
+            let _ = writeln!(begins, "                {index} => executor.begin_row_of({taken}),");
+            let _ = writeln!(pushes, "                {index} => executor.push_row_of({taken}),");
+        }
+        if inputs.len() > 1 {
+            fields = format!("{name}::Frame {{ {fields} }}");
+        }
+        let outputs = Answer::all(graph);
+        let mut compared = String::new();
+        for ((output, _), (expected, near)) in outputs.iter().zip(expected) {
+            let found = match outputs.len() {
+                1 => "executor.output()".to_owned(),
+                _ => format!("executor.output_of({name}::outputs::{})", output.to_uppercase()),
+            };
+            let _ = writeln!(compared, "            same(&what, {found}, &{expected:?}, {near:?});");
+        }
+        let _ = writeln!(
+            self.calls,
+            "    {{
+        let compare = |way: &str, executor: &Executor<'_, {name}::Network>| {{
+            let what = format!(\"{name}: {{way}}\");
+{compared}        }};
+        let frame = {fields};
+        let mut executor = Executor::new({name}::NETWORK, &mut arena);
+        executor.predict(&frame);
+        compare(\"predict\", &executor);
+        executor.reset();
+        loop {{
+            let (input, place) = match executor.step() {{
+                Progress::Ran {{ .. }} => continue,
+                Progress::NeedsRow {{ input, row }} => (input, row),
+                Progress::Done => break,
+            }};
+            match input {{
+{begins}                _ => panic!(\"no input {{input}}\"),
+            }}
+        }}
+        compare(\"step\", &executor);
+        let mut progress = Progress::NeedsRow {{ input: 0, row: 0 }};
+        while let Progress::NeedsRow {{ input, row: place }} = progress {{
+            progress = match input {{
+{pushes}                _ => panic!(\"no input {{input}}\"),
+            }};
+        }}
+        compare(\"rows\", &executor);
+    }}"
+        );
+        self.declare(name, module);
     }
 
     /// Builds and runs it.

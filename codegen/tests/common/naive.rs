@@ -54,20 +54,26 @@ impl Image {
     }
 }
 
-/// Every layer's tensor, in the order of the layers, for what the caller hands over.
+/// Every layer's tensor, in the order of the layers, for what the caller hands over: of several inputs one after the other.
 pub fn run(graph: &Graph, caller: &[f64]) -> Vec<Image> {
     let mut made: Vec<Option<Image>> = vec![None; graph.tensors.len()];
     let mut images = Vec::new();
+    let mut caller = caller;
     for layer in &graph.layers {
         let inputs: Vec<&Image> = layer.inputs.iter().map(|input| made[input.0].as_ref().unwrap()).collect();
         let image = match &layer.operator {
-            Operator::Input { scale, offset, .. } => Image::of(&graph.tensor(layer.output).shape.0, caller.to_vec())
-                .map(|value| value * f64::from(*scale) + f64::from(*offset)),
+            Operator::Input { scale, offset, .. } => {
+                let extents = &graph.tensor(layer.output).shape.0;
+                let (values, behind) = caller.split_at(extents.iter().product());
+                caller = behind;
+                Image::of(extents, values.to_vec()).map(|value| value * f64::from(*scale) + f64::from(*offset))
+            }
             operator => compute(operator, &inputs),
         };
         made[layer.output.0] = Some(image.clone());
         images.push(image);
     }
+    assert!(caller.is_empty(), "as many values as the inputs take");
     images
 }
 

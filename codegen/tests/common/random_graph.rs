@@ -34,7 +34,8 @@ pub fn graph(seed: u64) -> Graph {
 /// Values from 0 to 255 for a graph's input.
 pub fn pixels(graph: &Graph, seed: u64) -> Vec<f64> {
     let mut random = fastrand::Rng::with_seed(seed);
-    (0..graph.tensor(graph.layers[0].output).shape.elements()).map(|_| f64::from(random.u8(..))).collect()
+    let elements: usize = graph.inputs().iter().map(|input| graph.tensor(input.output).shape.elements()).sum();
+    (0..elements).map(|_| f64::from(random.u8(..))).collect()
 }
 
 struct Source {

@@ -11,19 +11,31 @@ pub struct Model {
     pub files: Vec<(&'static str, Vec<u8>)>,
     /// Frames.
     pub cases: usize,
-    x: Vec<f32>,
-    y: Vec<f32>,
+    /// Of each input.
+    xs: Vec<Vec<f32>>,
+    /// Of each output.
+    ys: Vec<Vec<f32>>,
 }
 
 impl Model {
-    /// What the model takes, `[row][column][channel]`.
-    pub fn frame(&self, case: usize) -> &[f32] {
-        part(&self.x, case, self.cases)
+    /// What each input takes, `[row][column][channel]`.
+    pub fn frames(&self, case: usize) -> Vec<&[f32]> {
+        self.xs.iter().map(|x| part(x, case, self.cases)).collect()
     }
 
-    /// What Keras answered.
+    /// What the first input takes.
+    pub fn frame(&self, case: usize) -> &[f32] {
+        self.frames(case)[0]
+    }
+
+    /// What Keras answered at the first output.
     pub fn answer(&self, case: usize) -> &[f32] {
-        part(&self.y, case, self.cases)
+        self.answers(case)[0]
+    }
+
+    /// What Keras answered, output by output.
+    pub fn answers(&self, case: usize) -> Vec<&[f32]> {
+        self.ys.iter().map(|y| part(y, case, self.cases)).collect()
     }
 }
 
@@ -44,14 +56,19 @@ pub fn group(name: &str) -> Vec<Model> {
 }
 
 fn load(arrays: &Arrays, name: String) -> Option<Model> {
-    let (shape, x) = arrays.array(&format!("{name}/x"))?;
+    let (shape, _) = arrays.array(&format!("{name}/x"))?;
+    let all = |letter: &str| {
+        let numbers = std::iter::once(String::new()).chain((1..).map(|number: usize| number.to_string()));
+        let arrays = numbers.map_while(|number| arrays.array(&format!("{name}/{letter}{number}")));
+        arrays.map(|(_, bytes)| floats(&bytes)).collect()
+    };
+    let (xs, ys) = (all("x"), all("y"));
     let files = ["keras", "h5"].into_iter().filter_map(|ending| {
         let (_, bytes) = arrays.array(&format!("{name}.{ending}"))?;
         Some((ending, bytes))
     });
     let files = files.collect();
-    let y = floats(&arrays.bytes(&format!("{name}/y")));
-    Some(Model { files, cases: shape[0] as usize, x: floats(&x), y, name })
+    Some(Model { files, cases: shape[0] as usize, xs, ys, name })
 }
 
 fn floats(bytes: &[u8]) -> Vec<f32> {

@@ -14,7 +14,7 @@ mod series;
 mod tolerance;
 
 use fixture::Model;
-use microception_codegen::graph::Graph;
+use microception_codegen::graph::{Graph, Quantization, TensorId};
 use microception_codegen::host::Machine;
 use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::plan::Strategy;
@@ -32,6 +32,7 @@ groups! {
     dense: 6,
     depthwise1d: 9,
     depthwise2d: 9,
+    ends: 18,
     forms: 7,
     gelu: 2,
     global_pools: 16,
@@ -76,24 +77,35 @@ fn graph(model: &Model, (ending, bytes): &(&str, Vec<u8>)) -> Result<Graph, Stri
 /// Every file, in every way to run: what Keras answers.
 fn in_f32(model: &Model) -> Result<(), String> {
     assert!(!model.files.is_empty(), "{}", model.name);
-    let near = (0..model.cases).flat_map(|case| model.answer(case)).fold(0.0f32, |most, value| most.max(value.abs()))
-        * tolerance::F32;
+    // Of each output by itself.
+    let largest = |output: usize| {
+        let values = (0..model.cases).flat_map(|case| model.answers(case)[output].to_vec());
+        values.fold(0.0f32, |most, value| most.max(value.abs()))
+    };
+    let near: Vec<f32> = (0..model.answers(0).len()).map(|output| largest(output) * tolerance::F32).collect();
     for file in &model.files {
         let graph = graph(model, file)?;
         for goal in GOALS {
             let named = |error| format!("{}.{} {goal:?}: {error}", model.name, file.0);
             let mut machine = Machine::new(&graph, goal).map_err(|error| named(error.to_string()))?;
             for case in 0..model.cases {
-                let frame = bytemuck::cast_slice(model.frame(case));
-                let bytes = machine.run(frame).map_err(|error| named(error.to_string()))?;
-                let found = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
-                let expected = model.answer(case);
-                if found.len() != expected.len() {
-                    return Err(named(format!("{} values, Keras has {}", found.len(), expected.len())));
+                let frame = model.frames(case).concat();
+                let bytes = machine.run(bytemuck::cast_slice(&frame)).map_err(|error| named(error.to_string()))?;
+                let mut found = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+                let answers = model.answers(case);
+                let expected = answers.iter().zip(&near).enumerate();
+                let expected =
+                    expected.flat_map(|(output, (answer, &near))| answer.iter().map(move |y| (output, y, near)));
+                let count: usize = answers.iter().map(|answer| answer.len()).sum();
+                if found.len() != count {
+                    return Err(named(format!("{} values, Keras has {count}", found.len())));
                 }
-                for (place, (found, &expected)) in found.zip(expected).enumerate() {
+                for (place, (output, &expected, near)) in expected.enumerate() {
+                    let found = found.next().unwrap_or(f32::NAN);
                     if found.is_nan() || (found - expected).abs() > near {
-                        return Err(named(format!("value {place} is {found}, Keras has {expected}")));
+                        return Err(named(format!(
+                            "value {place}, of output {output}, is {found}, Keras has {expected}"
+                        )));
                     }
                 }
             }
@@ -106,13 +118,14 @@ fn in_f32(model: &Model) -> Result<(), String> {
 fn in_int8(model: &Model) -> Result<(), String> {
     let named = |error: String| format!("{} in int8: {error}", model.name);
     let graph = graph(model, &model.files[0])?;
-    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(&model.frames(case).concat()).to_vec()));
     let ranges = quantize::calibrate(&graph, frames, quantize::Method::MinMax, |_| ());
     let quantized = ranges.and_then(|ranges| quantize::quantize(&graph, &ranges));
     let quantized = quantized.map_err(|error| named(error.to_string()))?;
-    let input = quantized.tensors[0].quantization.expect("an int8 input");
-    let output = quantized.tensor(quantized.outputs[0]).quantization.expect("an int8 output");
-    let stored = |&real: &f32| {
+    let scale = |tensor: TensorId| quantized.tensor(tensor).quantization.expect("int8");
+    let inputs: Vec<Quantization> = quantized.inputs().iter().map(|input| scale(input.output)).collect();
+    let outputs: Vec<Quantization> = quantized.outputs.iter().map(|&output| scale(output)).collect();
+    let stored = |real: f32, input: Quantization| {
         let steps = (real / input.scale).round() + input.zero_point as f32;
         (steps.clamp(-128.0, 127.0) as i8).cast_unsigned()
     };
@@ -120,9 +133,11 @@ fn in_int8(model: &Model) -> Result<(), String> {
     for goal in GOALS {
         machines.push((goal, Machine::new(&quantized, goal).map_err(|error| named(error.to_string()))?));
     }
-    let mut errors = Vec::new();
+    let mut errors = vec![Vec::new(); outputs.len()];
     for case in 0..model.cases {
-        let frame: Vec<u8> = model.frame(case).iter().map(stored).collect();
+        let frames = model.frames(case);
+        let frame = frames.iter().zip(&inputs);
+        let frame: Vec<u8> = frame.flat_map(|(x, &input)| x.iter().map(move |&real| stored(real, input))).collect();
         let mut answers = Vec::new();
         for (goal, machine) in &mut machines {
             let answer = machine.run(&frame).map_err(|error| named(error.to_string()))?;
@@ -131,12 +146,15 @@ fn in_int8(model: &Model) -> Result<(), String> {
             }
             answers.push(answer);
         }
-        for (&found, &expected) in answers[0].iter().zip(model.answer(case)) {
-            let steps = f32::from(found.cast_signed()) - output.zero_point as f32;
-            errors.push((steps - expected / output.scale).abs());
+        let mut found = answers[0].iter();
+        for ((expected, output), errors) in model.answers(case).iter().zip(&outputs).zip(&mut errors) {
+            for (&found, &expected) in found.by_ref().take(expected.len()).zip(*expected) {
+                let steps = f32::from(found.cast_signed()) - output.zero_point as f32;
+                errors.push((steps - expected / output.scale).abs());
+            }
         }
     }
-    within_steps(&model.name, &errors).map_err(named)
+    errors.iter().try_for_each(|errors| within_steps(&model.name, errors)).map_err(named)
 }
 
 /// Compares differences in steps with the table of tolerances.

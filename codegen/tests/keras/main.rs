@@ -10,14 +10,18 @@ mod tolerance;
 
 use std::path::{Path, PathBuf};
 
+use microception_codegen::data::Input;
+use microception_codegen::data::array::Numbers;
 use microception_codegen::graph::{Element, Graph};
 use microception_codegen::host::{self, Machine};
 use microception_codegen::plan::Strategy;
 use microception_codegen::{emit, passes, quantize, read};
 
 /// What this version refuses, with a part of the message; each must go on being refused clearly.
-const REFUSED: [(&str, &str); 3] =
-    [("unsupported_lstm", "LSTM"), ("two_inputs", "one input"), ("two_outputs", "one output")];
+const REFUSED: [(&str, &str); 1] = [("unsupported_lstm", "LSTM")];
+
+/// Models of several inputs or outputs.
+const SEVERAL: [&str; 3] = ["two_inputs", "two_outputs", "picture_and_sensors"];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras")
@@ -29,6 +33,30 @@ fn inputs(file: &Path) -> (usize, Vec<f64>) {
     let pixels = bytes.len() as u64 == shape.iter().product::<u64>();
     let numbers = if pixels { bytes.iter().map(|&byte| f64::from(byte)).collect() } else { floats(&bytes) };
     (shape[0] as usize, numbers)
+}
+
+/// The arrays `x`, `x1` and so on, or `y`, `y1`: of each, the numbers of every case, which may be pixels.
+fn all(file: &Path, letter: &str) -> Vec<Vec<Vec<f64>>> {
+    let arrays = arrays::Arrays::open(file);
+    let numbers = std::iter::once(String::new()).chain((1..).map(|number: usize| number.to_string()));
+    let found = numbers.map_while(|number| arrays.array(&format!("{letter}{number}")));
+    found
+        .map(|(shape, bytes)| {
+            let pixels = bytes.len() as u64 == shape.iter().product::<u64>();
+            let numbers = if pixels { bytes.iter().map(|&byte| f64::from(byte)).collect() } else { floats(&bytes) };
+            numbers.chunks(numbers.len() / shape[0] as usize).map(<[f64]>::to_vec).collect()
+        })
+        .collect()
+}
+
+/// The bytes of a case's frames, one after the other.
+fn frames(graph: &Graph, xs: &[Vec<Vec<f64>>], case: usize) -> Vec<u8> {
+    let inputs = Input::all(graph).into_iter().zip(xs);
+    let bytes = inputs.flat_map(|((_, input), x)| {
+        let numbers = x[case].iter().map(|&value| value as f32).collect();
+        input.encode(&Numbers::F32(numbers)).expect("numbers of its type")
+    });
+    bytes.collect()
 }
 
 fn floats(bytes: &[u8]) -> Vec<f64> {
@@ -50,22 +78,24 @@ fn largest(values: &[f64]) -> f64 {
 fn check(model: &Path, arrays: &Path) {
     let name = model.display();
     let graph = read::read(model).and_then(passes::run).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let (cases, x) = inputs(arrays);
-    let y = floats(&arrays::Arrays::open(arrays).bytes("y"));
-    let near = f64::from(tolerance::F32) * largest(&y);
+    let (xs, ys) = (all(arrays, "x"), all(arrays, "y"));
     for strategy in [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
         let mut machine = Machine::new(&graph, strategy).unwrap_or_else(|error| panic!("{name}: {error}"));
-        for (x, y) in x.chunks(x.len() / cases).zip(y.chunks(y.len() / cases)) {
-            let output = machine.run(&frame_bytes(&graph, x)).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let (output, _) = output.as_chunks::<4>();
-            assert_eq!(output.len(), y.len(), "{name}: {strategy:?}");
-            for (index, (&found, expected)) in output.iter().zip(y).enumerate() {
-                let found = f64::from(f32::from_le_bytes(found));
-                assert!(
-                    (found - expected).abs() <= near,
-                    "{name}: {strategy:?}: output {index} is {found}, Keras has {expected}"
-                );
+        for case in 0..xs[0].len() {
+            let frame = frames(&graph, &xs, case);
+            let output = machine.run(&frame).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let mut output = output.as_chunks::<4>().0.iter();
+            for y in &ys {
+                let near = f64::from(tolerance::F32) * largest(&y.concat());
+                for (index, expected) in y[case].iter().enumerate() {
+                    let found = output.next().map_or(f64::NAN, |&found| f64::from(f32::from_le_bytes(found)));
+                    assert!(
+                        (found - expected).abs() <= near,
+                        "{name}: {strategy:?}: output {index} is {found}, Keras has {expected}"
+                    );
+                }
             }
+            assert!(output.next().is_none(), "{name}: {strategy:?}: more than Keras has");
         }
     }
 }
@@ -176,4 +206,32 @@ fn generated_int8_modules_compute_what_the_host_computes() {
         program.add(name, module, &frame, row, &expected, 0.0);
     }
     program.run("generated_int8_functions");
+}
+
+/// Several inputs and outputs, of one type and of two: f32 against Keras, int8 against the host's bits.
+#[test]
+fn generated_modules_of_several_inputs_and_outputs_answer_in_every_way_of_running() {
+    let mut program = crates::Program::default();
+    for name in SEVERAL {
+        let model = folder().join(name).with_extension("keras");
+        let graph = read::read(&model).and_then(passes::run).expect(name);
+        let (xs, ys) = (all(&model.with_extension("npz"), "x"), all(&model.with_extension("npz"), "y"));
+        let expected = ys.iter().map(|y| {
+            let near = tolerance::F32 * largest(&y.concat()) as f32;
+            (y[0].iter().map(|&value| value as f32).collect(), near)
+        });
+        let module = emit::module(&graph, Strategy::Balanced).expect(name);
+        program.add_ends(name, module, &graph, &frames(&graph, &xs, 0), &expected.collect::<Vec<_>>());
+
+        let cases = (0..xs[0].len()).map(|case| Ok(frames(&graph, &xs, case)));
+        let ranges = quantize::calibrate(&graph, cases, quantize::Method::MinMax, |_| ()).expect(name);
+        let quantized = quantize::quantize(&graph, &ranges).expect(name);
+        let frame = frames(&quantized, &xs, 0);
+        let answer = Machine::new(&quantized, Strategy::Whole).and_then(|mut machine| machine.run(&frame)).expect(name);
+        let mut answer = answer.iter().map(|byte| f32::from(byte.cast_signed()));
+        let expected = ys.iter().map(|y| (answer.by_ref().take(y[0].len()).collect(), 0.0)).collect::<Vec<_>>();
+        let module = emit::module(&quantized, Strategy::Smallest).expect(name);
+        program.add_ends(&format!("{name}_int8"), module, &quantized, &frame, &expected);
+    }
+    program.run("generated_ends");
 }

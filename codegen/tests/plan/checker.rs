@@ -33,7 +33,7 @@ pub enum Byte {
 pub enum Fault {
     /// A step names a layer that does not exist, or rows outside its tensor.
     NoSuchRow { step: usize },
-    /// The caller's rows come from the top, one a step; this is another.
+    /// The caller's rows of each input come from the top, one a step; this is another.
     InputOrder { step: usize, row: usize, expected: usize },
     /// A row is made a second time.
     MadeAgain { step: usize, layer: usize, row: usize },
@@ -121,8 +121,9 @@ struct Checker<'a> {
     plan: &'a Plan,
     arena: Vec<Byte>,
     made_after: Vec<Vec<Option<usize>>>,
-    /// Rows that came from the caller.
+    /// Rows that came from the caller, and per layer how many of them were its own.
     taken: usize,
+    taken_of: Vec<usize>,
     /// Per layer: rows consumed one by one, and where their sums are.
     consumed: Vec<(usize, usize)>,
     /// Per layer and row: lines that have gone into a row that is computed line by line.
@@ -131,8 +132,13 @@ struct Checker<'a> {
     touched: usize,
 }
 
-/// Replays `plan` for the layers of `definitions`, of which layer `output` makes the answer.
-pub fn check(definitions: &[Definition], scratch_bytes: &[usize], output: usize, plan: &Plan) -> Result<Replay, Fault> {
+/// Replays `plan` for the layers of `definitions`, of which the layers `outputs` make the answers.
+pub fn check(
+    definitions: &[Definition],
+    scratch_bytes: &[usize],
+    outputs: &[usize],
+    plan: &Plan,
+) -> Result<Replay, Fault> {
     let mut checker = Checker {
         definitions,
         scratch_bytes,
@@ -140,6 +146,7 @@ pub fn check(definitions: &[Definition], scratch_bytes: &[usize], output: usize,
         arena: vec![Byte::Empty; plan.arena_bytes],
         made_after: definitions.iter().map(|definition| vec![None; definition.rows]).collect(),
         taken: 0,
+        taken_of: vec![0; definitions.len()],
         consumed: vec![(0, 0); definitions.len()],
         begun: definitions.iter().map(|definition| vec![0; definition.rows]).collect(),
         touched: 0,
@@ -151,7 +158,7 @@ pub fn check(definitions: &[Definition], scratch_bytes: &[usize], output: usize,
     for (index, step) in plan.steps.iter().enumerate() {
         checker.step(index, step)?;
     }
-    checker.end(output)
+    checker.end(outputs)
 }
 
 impl Checker<'_> {
@@ -406,9 +413,11 @@ impl Checker<'_> {
             return Err(Fault::Overlap { step: index });
         }
         if definition.demand == Demand::Caller {
-            if step.row != self.taken || made.len() != 1 {
-                return Err(Fault::InputOrder { step: index, row: step.row, expected: self.taken });
+            let expected = self.taken_of[step.layer];
+            if step.row != expected || made.len() != 1 {
+                return Err(Fault::InputOrder { step: index, row: step.row, expected });
             }
+            self.taken_of[step.layer] += 1;
             self.taken += 1;
         }
         let consumes_more = matches!(definition.demand, Demand::EveryRow { .. }) && made.is_empty();
@@ -431,9 +440,9 @@ impl Checker<'_> {
     }
 
     /// Checks what is left when all steps have run.
-    fn end(self, output: usize) -> Result<Replay, Fault> {
+    fn end(self, outputs: &[usize]) -> Result<Replay, Fault> {
         let Checker { definitions, scratch_bytes, plan, arena, made_after, touched, .. } = self;
-        let mut needed = needed(definitions, output);
+        let mut needed = needed(definitions, outputs);
         for (definition, needed) in definitions.iter().zip(&mut needed) {
             if definition.demand == Demand::Caller {
                 needed.fill(true);
@@ -445,10 +454,14 @@ impl Checker<'_> {
                 return Err(Fault::NeverMade { layer, row });
             }
         }
-        let alive_bytes = alive_bytes(definitions, scratch_bytes, output, &plan.steps);
+        let alive_bytes = alive_bytes(definitions, scratch_bytes, outputs, &plan.steps);
         let replay = Replay { made_after, alive_bytes, arena };
-        if let Some((row, found)) = replay.first_strange(definitions, output, plan.output) {
-            return Err(Fault::Answer { layer: output, row, found });
+        for (index, &layer) in outputs.iter().enumerate() {
+            let address = if index == 0 { Some(plan.output) } else { plan.tensor(layer) };
+            let address = address.ok_or(Fault::NeverMade { layer, row: 0 })?;
+            if let Some((row, found)) = replay.first_strange(definitions, layer, address) {
+                return Err(Fault::Answer { layer, row, found });
+            }
         }
         if plan.arena_bytes < touched || plan.arena_bytes - touched >= plan.unit.max(WORD) {
             return Err(Fault::ArenaBytes { touched, stated: plan.arena_bytes });
@@ -462,7 +475,7 @@ impl Checker<'_> {
 
 /// The most bytes that hold something still to be read, taking from the steps only who reads
 /// which row when. No addresses could need less.
-fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usize, steps: &[Step]) -> usize {
+fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], outputs: &[usize], steps: &[Step]) -> usize {
     // Per layer and row, and per layer's sums: first and last step, and bytes.
     let mut rows: Vec<Vec<Option<(usize, usize)>>> =
         definitions.iter().map(|definition| vec![None; definition.rows]).collect();
@@ -493,7 +506,7 @@ fn alive_bytes(definitions: &[Definition], scratch_bytes: &[usize], output: usiz
         }
         let first = if running { 0 } else { step.row };
         for made in &mut rows[step.layer][first..first + step.rows] {
-            let last = if step.layer == output { steps.len() - 1 } else { index };
+            let last = if outputs.contains(&step.layer) { steps.len() - 1 } else { index };
             *made = Some((made.map_or(index, |(begun, _)| begun), last));
         }
         match &mut sums[step.layer] {

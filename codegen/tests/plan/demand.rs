@@ -251,10 +251,15 @@ impl Definition {
 
 /// Per layer and row, how many of the caller's rows must have come before the row can be made: all
 /// that it depends on, and one, which a frame begins with. The rows of a layer are made from the top,
-/// so that none that is `needed` can come before the one above it.
-pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<usize>> {
+/// so that none that is `needed` can come before the one above it. The caller's own rows come, of several inputs in an
+/// order that the plan chooses, as `arrivals` says: as which of all rows, from 1.
+pub fn rows_before(
+    definitions: &[Definition],
+    needed: &[Vec<bool>],
+    arrivals: impl Fn(usize) -> Vec<usize>,
+) -> Vec<Vec<usize>> {
     let mut before: Vec<Vec<usize>> = Vec::new();
-    for (definition, needed) in definitions.iter().zip(needed) {
+    for (layer, (definition, needed)) in definitions.iter().zip(needed).enumerate() {
         let alone = |row: usize| {
             let of_input = |(index, &input): (usize, &usize)| {
                 definition.lists(row, index, definitions[input].rows).map(|row| before[input][row]).max().unwrap_or(1)
@@ -266,7 +271,7 @@ pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<
             Some(*above)
         });
         let rows = match definition.demand {
-            Demand::Caller => (1..=definition.rows).collect(),
+            Demand::Caller => arrivals(layer),
             _ => from_the_top.collect(),
         };
         before.push(rows);
@@ -274,11 +279,11 @@ pub fn rows_before(definitions: &[Definition], needed: &[Vec<bool>]) -> Vec<Vec<
     before
 }
 
-/// Per layer and row, whether the answer depends on it. Rows between two that a row reads count too: a kernel
+/// Per layer and row, whether an answer depends on it. Rows between two that a row reads count too: a kernel
 /// finds its taps by counting lines, so that all lines between them are there.
-pub fn needed(definitions: &[Definition], output: usize) -> Vec<Vec<bool>> {
+pub fn needed(definitions: &[Definition], outputs: &[usize]) -> Vec<Vec<bool>> {
     let mut needed: Vec<Vec<bool>> = definitions.iter().map(|definition| vec![false; definition.rows]).collect();
-    needed[output].fill(true);
+    outputs.iter().for_each(|&output| needed[output].fill(true));
     for (layer, definition) in definitions.iter().enumerate().rev() {
         for row in (0..definition.rows).filter(|&row| needed[layer][row]).collect::<Vec<_>>() {
             for (index, &input) in definition.inputs.iter().enumerate() {

@@ -91,11 +91,11 @@ fn with_rows_out() -> Plan {
 }
 
 fn check_streamed(plan: &Plan) -> Result<Replay, Fault> {
-    check(&definitions(), &SCRATCH, 2, plan)
+    check(&definitions(), &SCRATCH, &[2], plan)
 }
 
 fn check_rows_out(plan: &Plan) -> Result<Replay, Fault> {
-    check(&definitions()[..2], &SCRATCH[..2], 1, plan)
+    check(&definitions()[..2], &SCRATCH[..2], &[1], plan)
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn lines_between_taps_pass() {
             in_place: vec![None; 3],
             period: None,
         };
-        check(&definitions, &[0, 0], 1, &plan)
+        check(&definitions, &[0, 0], &[1], &plan)
     };
     with(-1, &[0, 4]).expect("all that lies under the window");
     with(-2, &[4]).expect("from the first tap to the last");
@@ -350,9 +350,9 @@ fn one_byte_overwritten_is_caught() {
     for (place, step) in plan.steps.iter_mut().filter(|step| step.layer == 1).enumerate() {
         step.output = 12 + 3 * place;
     }
-    check(&definitions, &SCRATCH[..2], 1, &plan).expect("a good plan");
+    check(&definitions, &SCRATCH[..2], &[1], &plan).expect("a good plan");
     plan.steps[3].output = 6;
-    let fault = check(&definitions, &SCRATCH[..2], 1, &plan).unwrap_err();
+    let fault = check(&definitions, &SCRATCH[..2], &[1], &plan).unwrap_err();
     assert!(matches!(fault, Fault::Content { step: 4, row: 1, offset: 2, .. }), "{fault:?}");
 }
 
@@ -373,9 +373,9 @@ fn a_row_never_taken_is_caught() {
         in_place: vec![None; 3],
         period: None,
     };
-    assert_eq!(check(&definitions, &[0, 0], 1, &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
+    assert_eq!(check(&definitions, &[0, 0], &[1], &plan).unwrap_err(), Fault::NeverMade { layer: 0, row: 1 });
     plan.steps.push(caller(1, 0));
-    check(&definitions, &[0, 0], 1, &plan).expect("a good plan");
+    check(&definitions, &[0, 0], &[1], &plan).expect("a good plan");
 }
 
 /// A maximum over three rows, two apart, of five: the rows of the input at 0, those of the maximum at 4 and 8.
@@ -414,7 +414,7 @@ fn folded() -> Plan {
 fn check_folded(plan: &Plan) -> Result<Replay, Fault> {
     let maximum = Demand::Taps { top: 0, stride: 2, dilation: 1, taps: 3 };
     let pool = Definition { by_lines: true, ..definition(&[0], maximum, 2) };
-    check(&[definition(&[], Demand::Caller, 5), pool], &[0, 0], 1, plan)
+    check(&[definition(&[], Demand::Caller, 5), pool], &[0, 0], &[1], plan)
 }
 
 #[test]

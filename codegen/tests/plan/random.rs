@@ -58,13 +58,37 @@ pub fn graph(seed: u64, size: usize) -> Graph {
     }
     let mut builder = Builder { graph: Graph::new(format!("random {seed}")), random };
     let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
-    let mut current = builder.push(input, vec![], shape);
+    let mut current = builder.push(input.clone(), vec![], shape.clone());
+    // More inputs and outputs have choices of their own.
+    let mut ends = Random::new(seed + (1 << 32));
+    let mut second = ends.chance(30).then(|| {
+        let shape =
+            if ends.chance(70) { shape } else { vec![ends.within(1, 20), ends.within(1, 6), ends.within(1, 4)] };
+        builder.push(input, vec![], shape)
+    });
     for _ in 0..builder.random.within(1, size) {
+        if let Some(other) = second.filter(|&other| builder.shape(other) == builder.shape(current) && ends.chance(40)) {
+            current = builder.sum(current, other);
+            second = None;
+        }
         current = builder.block(current);
     }
-    current = builder.tail(current);
+    let mut outputs = vec![builder.tail(current)];
+    if let Some(mut other) = second {
+        for _ in 0..ends.within(0, 2) {
+            other = builder.block(other);
+        }
+        if builder.shape(outputs[0]) == builder.shape(other) {
+            outputs[0] = builder.sum(outputs[0], other);
+        } else {
+            outputs.push(builder.tail(other));
+        }
+    }
+    if ends.chance(25) {
+        outputs.push(TensorId(ends.within(0, builder.graph.tensors.len() - 1)));
+    }
     let Builder { graph, mut random } = builder;
-    let mut graph = reachable(&graph, current);
+    let mut graph = reachable(&graph, &outputs);
     if random.chance(60) {
         for tensor in &mut graph.tensors {
             tensor.element = Element::I8;
@@ -96,6 +120,12 @@ impl Builder {
     fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Vec<usize>) -> TensorId {
         let name = format!("{}_{}", operator.name(), self.graph.layers.len());
         self.graph.push(name, operator, inputs, Shape(shape))
+    }
+
+    fn sum(&mut self, first: TensorId, second: TensorId) -> TensorId {
+        let operator = Operator::Pairwise { function: PairFunction::Add, constant: None, activation: None };
+        let shape = self.shape(first);
+        self.push(operator, vec![first, second], shape)
     }
 
     fn shape(&self, tensor: TensorId) -> Vec<usize> {
@@ -437,11 +467,11 @@ fn sliding(shape: &[usize], window: &Window, channels: usize) -> Vec<usize> {
     places.map(|(axis, &places)| window_outputs(window, axis, places)).chain([channels]).collect()
 }
 
-/// The layers that `output` depends on, and the input.
-fn reachable(graph: &Graph, output: TensorId) -> Graph {
+/// The layers that `outputs` depend on, and the inputs.
+fn reachable(graph: &Graph, outputs: &[TensorId]) -> Graph {
     let mut wanted = vec![false; graph.tensors.len()];
-    wanted[output.0] = true;
-    wanted[0] = true;
+    outputs.iter().for_each(|output| wanted[output.0] = true);
+    graph.inputs().iter().for_each(|input| wanted[input.output.0] = true);
     for layer in graph.layers.iter().rev() {
         if wanted[layer.output.0] {
             layer.inputs.iter().for_each(|input| wanted[input.0] = true);
@@ -454,6 +484,6 @@ fn reachable(graph: &Graph, output: TensorId) -> Graph {
         let shape = graph.tensor(layer.output).shape.clone();
         renamed[layer.output.0] = kept.push(layer.name.clone(), layer.operator.clone(), inputs, shape);
     }
-    kept.outputs = vec![renamed[output.0]];
+    kept.outputs = outputs.iter().map(|output| renamed[output.0]).collect();
     kept
 }

@@ -81,9 +81,6 @@ fn fixtures_that_this_version_does_not_support() {
         message.starts_with("layer \"lstm\": layers of type LSTM are not supported; supported are of "),
         "{message}"
     );
-    let several = "this version converts models with one input and one output";
-    assert_eq!(fixture_message("two_inputs"), format!("has several inputs; {several}"));
-    assert_eq!(fixture_message("two_outputs"), format!("has several outputs; {several}"));
 }
 
 /// Changes one setting of a layer of the fixture `sequential`; the message without file and layer.

@@ -1,7 +1,7 @@
 //! A model by hand, in the form of a generated module: doubles every element of `[3, 20, 2]` f32.
 
 use microception::layers::{add, input, pairwise};
-use microception::model::{Model, Plan, RowBytes, Step};
+use microception::model::{Element, Model, Plan, Port, RowBytes, Step, Tensor};
 use microception::window::Call;
 
 const _: () = microception::model::require_format(microception::model::FORMAT);
@@ -10,18 +10,12 @@ const _: () = microception::model::require_format(microception::model::FORMAT);
 pub const NAME: &str = "doubler";
 /// The names of the classes.
 pub static LABELS: [&str; 3] = ["first", "second", "third"];
-/// Extents of the input.
-pub const INPUT_SHAPE: &[usize] = &[3, 20, 2];
-/// Extents of the output.
-pub const OUTPUT_SHAPE: &[usize] = &[3, 20, 2];
-/// Real value of one step of the input.
-pub const INPUT_SCALE: f32 = 1.0;
-/// The input that stands for zero.
-pub const INPUT_ZERO_POINT: f32 = 0.0;
-/// Real value of one step of the output.
-pub const OUTPUT_SCALE: f32 = 1.0;
-/// The output that stands for zero.
-pub const OUTPUT_ZERO_POINT: i32 = 0;
+/// The input.
+pub static INPUTS: [Port; 1] =
+    [Port { name: "in", shape: &[3, 20, 2], element: Element::F32, scale: 1.0, zero_point: 0.0 }];
+/// The output.
+pub static OUTPUTS: [Port; 1] =
+    [Port { name: "out", shape: &[3, 20, 2], element: Element::F32, scale: 1.0, zero_point: 0.0 }];
 /// Bytes of arena.
 pub const ARENA_BYTES: usize = 640;
 /// Memory for the model.
@@ -55,6 +49,9 @@ static STEPS: [Step; 6] = [
 /// Lines read, row written, scratch, in units of 16 bytes.
 static ADDRESSES: [u16; 18] = [0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 20, 0, 0, 0, 0, 0, 30, 0];
 
+/// Where the output is.
+static OUTPUT_TENSORS: [Tensor; 1] = [Tensor { address: 10, bytes: 480 }];
+
 impl Model for Doubler {
     type Input = f32;
     type Output = f32;
@@ -63,7 +60,7 @@ impl Model for Doubler {
     const ARENA_BYTES: usize = ARENA_BYTES;
 
     fn plan(&self) -> Plan<'_> {
-        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 16, output: 10, output_bytes: 480 }
+        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 16, outputs: &OUTPUT_TENSORS }
     }
 
     fn run(&self, layer: usize, call: Call<'_>) {

@@ -2,7 +2,7 @@
 //! element by element, every second row; `[300]` i8.
 
 use microception::layers::{Geometry, input, max_pool};
-use microception::model::{Model, Period, Plan, RowBytes, Step};
+use microception::model::{Element, Model, Period, Plan, Port, RowBytes, Step, Tensor};
 use microception::window::Call;
 
 const _: () = microception::model::require_format(microception::model::FORMAT);
@@ -11,18 +11,12 @@ const _: () = microception::model::require_format(microception::model::FORMAT);
 pub const NAME: &str = "largest";
 /// The names of the classes.
 pub static LABELS: [&str; 0] = [];
-/// Extents of the input.
-pub const INPUT_SHAPE: &[usize] = &[3, 300];
-/// Extents of the output.
-pub const OUTPUT_SHAPE: &[usize] = &[1, 300];
-/// Real value of one step of the input.
-pub const INPUT_SCALE: f32 = 1.0;
-/// The input that stands for zero.
-pub const INPUT_ZERO_POINT: f32 = 0.0;
-/// Real value of one step of the output.
-pub const OUTPUT_SCALE: f32 = 1.0;
-/// The output that stands for zero.
-pub const OUTPUT_ZERO_POINT: i32 = 0;
+/// The input.
+pub static INPUTS: [Port; 1] =
+    [Port { name: "in", shape: &[3, 300], element: Element::I8, scale: 1.0, zero_point: 0.0 }];
+/// The output.
+pub static OUTPUTS: [Port; 1] =
+    [Port { name: "out", shape: &[1, 300], element: Element::I8, scale: 1.0, zero_point: 0.0 }];
 /// Bytes of arena.
 pub const ARENA_BYTES: usize = 1500;
 /// Memory for the model.
@@ -55,6 +49,9 @@ static STEPS: [Step; 6] = [
 /// Lines read, row written, scratch, in units of 300 bytes: four rows in turn, then the output.
 static ADDRESSES: [u16; 18] = [0, 0, 2, 3, 0, 4, 0, 1, 0, 2, 0, 0, 1, 2, 4, 0, 3, 0];
 
+/// Where the output is.
+static OUTPUT_TENSORS: [Tensor; 1] = [Tensor { address: 4, bytes: 300 }];
+
 impl Model for Largest {
     type Input = i8;
     type Output = i8;
@@ -63,7 +60,7 @@ impl Model for Largest {
     const ARENA_BYTES: usize = ARENA_BYTES;
 
     fn plan(&self) -> Plan<'_> {
-        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 300, output: 4, output_bytes: 300 }
+        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 300, outputs: &OUTPUT_TENSORS }
     }
 
     fn period(&self) -> Option<Period> {

@@ -2,7 +2,7 @@
 //! zero and doubled, in int8.
 
 use microception::layers::{add, input, pairwise};
-use microception::model::{Model, Plan, RowBytes, Step};
+use microception::model::{Element, Model, Plan, Port, RowBytes, Step, Tensor};
 use microception::quantized::{Factor, Range};
 use microception::window::Call;
 
@@ -12,18 +12,12 @@ const _: () = microception::model::require_format(microception::model::FORMAT);
 pub const NAME: &str = "pixels";
 /// The names of the classes.
 pub static LABELS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-/// Extents of the input.
-pub const INPUT_SHAPE: &[usize] = &[2, 4, 1];
-/// Extents of the output.
-pub const OUTPUT_SHAPE: &[usize] = &[2, 4, 1];
-/// Real value of one step of the input.
-pub const INPUT_SCALE: f32 = 1.0;
-/// The input that stands for zero.
-pub const INPUT_ZERO_POINT: f32 = 128.0;
-/// Real value of one step of the output.
-pub const OUTPUT_SCALE: f32 = 0.5;
-/// The output that stands for zero.
-pub const OUTPUT_ZERO_POINT: i32 = -4;
+/// The input.
+pub static INPUTS: [Port; 1] =
+    [Port { name: "in", shape: &[2, 4, 1], element: Element::U8, scale: 1.0, zero_point: 128.0 }];
+/// The output.
+pub static OUTPUTS: [Port; 1] =
+    [Port { name: "out", shape: &[2, 4, 1], element: Element::I8, scale: 0.5, zero_point: -4.0 }];
 /// Bytes of arena.
 pub const ARENA_BYTES: usize = 12;
 /// Memory for the model.
@@ -58,6 +52,9 @@ static ADDRESSES: [u16; 12] = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0];
 /// One half: both inputs have one scale.
 const HALF: Factor = Factor { multiplier: 1 << 30, shift: 0 };
 
+/// Where the output is.
+static OUTPUT_TENSORS: [Tensor; 1] = [Tensor { address: 1, bytes: 8 }];
+
 impl Model for Pixels {
     type Input = u8;
     type Output = i8;
@@ -66,7 +63,7 @@ impl Model for Pixels {
     const ARENA_BYTES: usize = ARENA_BYTES;
 
     fn plan(&self) -> Plan<'_> {
-        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, output: 1, output_bytes: 8 }
+        Plan { inputs: 1, rows: &ROWS, steps: &STEPS, addresses: &ADDRESSES, unit: 4, outputs: &OUTPUT_TENSORS }
     }
 
     fn run(&self, layer: usize, call: Call<'_>) {

@@ -1,8 +1,10 @@
 //! The model's inputs and outputs, where QUANTIZE and DEQUANTIZE fall away.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::format::{BuiltinOperator, SubGraph, TensorType};
+use flatbuffers::{ForwardsUOffset, Vector};
+
+use super::format::{BuiltinOperator, Model, SubGraph, TensorMap, TensorType};
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
@@ -10,6 +12,9 @@ use crate::graph::{Element, Operator, Quantization};
 
 /// From the numbers of uint8 to those of int8 with the same scale.
 const TO_INT8: i32 = -128;
+
+/// More inputs or outputs have their tensors' names.
+const MOST_NAMED: usize = 256;
 
 impl<'a> Builder<'a> {
     /// The model's inputs as layers.
@@ -160,5 +165,34 @@ impl<'a> Builder<'a> {
             self.graph.outputs.push(id);
         }
         Ok(())
+    }
+
+    /// Gives several inputs, and several outputs, the names that the model's signature has for them, where it has one.
+    pub(super) fn named(&mut self, model: &Model<'a>, subgraph: &SubGraph<'a>) {
+        let Some(signatures) = model.signature_defs().filter(|signatures| signatures.len() == 1) else { return };
+        let signature = signatures.get(0);
+        let names = |indices: Option<Vector<'a, i32>>, maps: Option<Vector<'a, ForwardsUOffset<TensorMap<'a>>>>| {
+            let (indices, maps) = (indices?, maps?);
+            if !(2..=MOST_NAMED).contains(&indices.len()) || maps.len() > MOST_NAMED {
+                return None;
+            }
+            let name = |index| maps.iter().find(|map| i32::try_from(map.tensor_index()) == Ok(index))?.name();
+            let names: Vec<&str> = indices.iter().map(name).collect::<Option<_>>()?;
+            let different = names.iter().collect::<HashSet<_>>().len() == names.len();
+            different.then(|| names.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        if let Some(names) = names(subgraph.inputs(), signature.inputs()) {
+            let free = |name: &String| !self.names.contains(name);
+            if names.len() == self.graph.inputs().len() && names.iter().all(free) {
+                for (index, name) in names.into_iter().enumerate() {
+                    let layer = &mut self.graph.layers[index];
+                    self.graph.tensors[layer.output.0].name.clone_from(&name);
+                    layer.name = name;
+                }
+            }
+        }
+        if let Some(names) = names(subgraph.outputs(), signature.outputs()) {
+            self.graph.output_names = names;
+        }
     }
 }
