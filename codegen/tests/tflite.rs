@@ -41,7 +41,7 @@ use microception_codegen::host::Machine;
 use microception_codegen::optimize::{Goal, Optimize};
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
-use microception_codegen::read::read;
+use microception_codegen::read::{read, read_bytes};
 
 /// A file of this package.
 fn package(path: &str) -> PathBuf {
@@ -50,6 +50,28 @@ fn package(path: &str) -> PathBuf {
 
 fn shipped() -> PathBuf {
     package("models/xception_lite/xlite_int8.tflite")
+}
+
+/// Two inputs and two outputs: the signature's names, and LiteRT's bits in every plan.
+#[test]
+fn several_inputs_and_outputs_have_their_names_and_litert_s_bits() {
+    let arrays = Arrays::open(&package("../tests/fixtures/tflite/ends/ends.npz"));
+    let graph = read_bytes(&arrays.bytes("model"), "ends").and_then(passes::run).expect("a model");
+    let inputs: Vec<&str> = graph.inputs().iter().map(|input| input.name.as_str()).collect();
+    assert_eq!(inputs, ["picture", "sensors"]);
+    assert_eq!(graph.output_names, ["output_1", "output_0"]);
+    let [x, x1, y, y1] = ["x", "x1", "y", "y1"].map(|name| {
+        let (shape, bytes) = arrays.array(name).expect(name);
+        bytes.chunks(bytes.len() / shape[0] as usize).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    });
+    assert!(x.len() >= 20);
+    for strategy in [Strategy::Balanced, Strategy::Smallest, Strategy::Eager, Strategy::Whole, Strategy::Everything] {
+        let mut machine = Machine::new(&graph, strategy).expect("a plan");
+        for case in 0..x.len() {
+            let found = machine.run(&[&x[case][..], &x1[case]].concat()).expect("an answer");
+            assert!(found == [&y[case][..], &y1[case]].concat(), "{strategy:?}: case {case}");
+        }
+    }
 }
 
 /// A file beside the repository that not every machine has.
