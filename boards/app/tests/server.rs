@@ -136,7 +136,7 @@ fn a_frame_in_pieces_of_any_size_gives_its_output() {
         let mut output: Vec<u8> = Vec::new();
         let last = bytes.len().div_ceil(size) - 1;
         let count = answers(&line, |index, packet| match packet.body {
-            Reply::Taken { next, complete } => {
+            Reply::Taken { next, complete, .. } => {
                 assert_eq!(next as usize, bytes.len().min((index + 1) * size));
                 assert_eq!(complete, index == last);
             }

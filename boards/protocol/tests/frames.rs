@@ -195,7 +195,7 @@ proptest! {
     #[test]
     fn what_is_sent_arrives(tag in 1..=255_u8, offset: u32, bytes in vec(any::<u8>(), 0..=CHUNK), zeros: bool) {
         let bytes = if zeros { vec![0; bytes.len()] } else { bytes };
-        let packet = Packet { tag, body: Request::Input { offset, bytes: &bytes } };
+        let packet = Packet { tag, body: Request::Input { input: 0, offset, bytes: &bytes } };
         let frame = frame_of(&packet);
         prop_assert!(frame[1..frame.len() - 1].iter().all(|&byte| byte != 0));
         prop_assert_eq!(receive(&mut Receiver::new(), &frame), [Ok(format!("{packet:?}"))]);
