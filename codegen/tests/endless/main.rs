@@ -246,7 +246,7 @@ fn the_arena_is_the_rows_alive() {
         for graph in [in_int8(&graph, number), graph] {
             let window = windowed(&graph).expect("endless");
             let layers = lower::rows(&window, &BTreeSet::new()).expect("rows");
-            let plan = endless::plan(&layers, lower::output(&window).expect("an output")).expect("a plan");
+            let plan = endless::plan(&layers, lower::outputs(&window).expect("an output")[0]).expect("a plan");
             let inputs = (long_enough(&plan) * 2).min(3000);
             let replay = replay::replay(&window, &layers, &plan, inputs)
                 .unwrap_or_else(|fault| panic!("graph {number}: {fault}\n{plan:#?}"));

@@ -48,7 +48,13 @@ impl Blocks {
             InPlace::Top => turn.rows == 1 && layer.flow.first(turn.row, reads) == 0,
             _ => reads.len() == turn.rows,
         };
-        if input == output || layers[input].answers || !is_alone || !has_rows || reads.is_empty() || turn.part != Part::Whole {
+        if input == output
+            || layers[input].answers
+            || !is_alone
+            || !has_rows
+            || reads.is_empty()
+            || turn.part != Part::Whole
+        {
             return None;
         }
         let new = self.rows[turn.layer][turn.row / self.group[turn.layer]]?;
