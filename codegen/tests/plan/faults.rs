@@ -539,7 +539,7 @@ fn check_in_place(plan: &Plan) -> Result<Replay, Fault> {
         Definition { over: Over::SamePlaces, ..definition(&[1], Demand::SameRow, 4) },
         Definition { inputs: vec![2], ..maximum },
     ];
-    check(&definitions, &[0, 4, 0, 4], 3, plan)
+    check(&definitions, &[0, 4, 0, 4], &[3], plan)
 }
 
 #[test]
