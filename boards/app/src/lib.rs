@@ -88,6 +88,9 @@ pub use microception_protocol as protocol;
 
 /// An element of an input or output tensor.
 pub trait Number: Pod + PartialOrd {
+    /// Its name in the protocol.
+    const ELEMENT: protocol::Element;
+
     /// The real number that it stands for.
     fn real(self, quantization: Quantization) -> f32;
 
@@ -96,6 +99,8 @@ pub trait Number: Pod + PartialOrd {
 }
 
 impl Number for u8 {
+    const ELEMENT: protocol::Element = protocol::Element::U8;
+
     fn real(self, quantization: Quantization) -> f32 {
         dequantize(f32::from(self), quantization)
     }
@@ -106,6 +111,8 @@ impl Number for u8 {
 }
 
 impl Number for i8 {
+    const ELEMENT: protocol::Element = protocol::Element::I8;
+
     fn real(self, quantization: Quantization) -> f32 {
         dequantize(f32::from(self), quantization)
     }
@@ -116,6 +123,8 @@ impl Number for i8 {
 }
 
 impl Number for f32 {
+    const ELEMENT: protocol::Element = protocol::Element::F32;
+
     fn real(self, _: Quantization) -> f32 {
         self
     }

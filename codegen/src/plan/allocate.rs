@@ -5,7 +5,7 @@
 //! last, scratch for one turn. Blocks that live at once must not overlap. That is dynamic
 //! storage allocation, which is NP-hard; blocks are placed one after the other, each at the
 //! lowest address free for its life, in several orders, and blocks that end up on top are
-//! placed earlier in the next try. Where a row is [written over](in_place) another, both are one block.
+//! placed earlier in the next try. Where a row is [written over](Blocks::in_place) another, both are one block.
 
 mod in_place;
 

@@ -302,7 +302,8 @@ fn volumes() -> [Case; 2] {
 fn in_place() -> Vec<Case> {
     const SHAPE: [usize; 3] = [5, 3, 4];
     let frame: Vec<f32> = (0..60).map(|place| ((place * 37 % 60) as f32 - 29.5) / 20.0).collect();
-    let functions: [(&str, Option<PairFunction>, fn(f32) -> f32); 3] = [
+    type Of = fn(f32) -> f32;
+    let functions: [(&str, Option<PairFunction>, Of); 3] = [
         ("tanh", None, f32::tanh),
         ("times_tanh", Some(PairFunction::Multiply), |x| x * x.tanh()),
         ("plus_tanh", Some(PairFunction::Add), |x| x + x.tanh()),
