@@ -1,5 +1,6 @@
 //! From the caller's row to the model's first tensor.
 
+use crate::simd;
 use crate::window::Call;
 
 /// Pixels to reals: `real = scale * pixel + offset`, as Keras's Rescaling has it.
@@ -22,7 +23,7 @@ pub struct Rescale {
 /// ```
 pub fn copy(call: Call<'_>) {
     let (window, output, _) = call.unary::<u8, u8>();
-    super::copy(output, window.line(0).unwrap_or(&[]));
+    simd::copy(window.line(0).unwrap_or(&[]), output);
 }
 
 /// Takes a row of pixels to int8 with zero point -128: pixel minus 128.

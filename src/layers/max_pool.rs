@@ -42,7 +42,7 @@ pub struct MaxPool {
 /// ]);
 /// ```
 pub fn int8(layer: &MaxPool, call: Call<'_>) {
-    pool(layer, call, i8::MIN, simd::maximum);
+    pool(layer, call, |output| simd::set(i8::MIN, output), simd::maximum);
 }
 
 /// As [`int8`], in f32.
@@ -69,16 +69,16 @@ pub fn int8(layer: &MaxPool, call: Call<'_>) {
 /// ]);
 /// ```
 pub fn f32(layer: &MaxPool, call: Call<'_>) {
-    pool(layer, call, f32::NEG_INFINITY, simd::maximum_f32);
+    pool(layer, call, |output| output.fill(f32::NEG_INFINITY), simd::maximum_f32);
 }
 
 #[inline]
-fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, least: T, maximum: impl Fn(&[T], &mut [T])) {
+fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, begin: impl Fn(&mut [T]), maximum: impl Fn(&[T], &mut [T])) {
     let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, begun, output) = call.binary::<T, T>();
     if begun.lines() == 0 {
-        output.fill(least);
+        begin(output);
     }
     let channels = usize::from(geometry.channels);
     let outputs = output.chunks_exact_mut(usize::from(geometry.output_width).wrapping_mul(channels).max(1));

@@ -85,6 +85,8 @@ mod dot;
 #[cfg(not(microception_helium))]
 mod elementwise;
 #[cfg(not(microception_helium))]
+mod memory;
+#[cfg(not(microception_helium))]
 mod pool;
 #[cfg(not(microception_helium))]
 mod tile;
@@ -95,6 +97,8 @@ pub use depthwise::{convolve_3x3, dot_pixels};
 pub use dot::dot_i8;
 #[cfg(not(microception_helium))]
 pub use elementwise::{add, add_in_place};
+#[cfg(not(microception_helium))]
+pub use memory::{copy, set};
 #[cfg(not(microception_helium))]
 pub use pool::{add_pixels, maximum};
 #[cfg(not(microception_helium))]

@@ -40,7 +40,7 @@ pub use dsp::dot_pixels;
 #[cfg(microception_dsp)]
 pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{add, add_in_place, add_pixels, convolve_3x3, dot_i8, maximum, multiply_tile, widen};
+pub use dsp::{add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, set, widen};
 
 #[cfg(microception_helium)]
 pub use helium::{
@@ -72,7 +72,7 @@ pub use fpu::{Columns, dot_pixels_f32, dot_tile_f32};
 pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 
 #[cfg(not(all(microception_dsp, not(microception_helium))))]
-pub use portable::add_pixels;
+pub use portable::{add_pixels, copy, set};
 
 pub use float::{add_pixels_f32, maximum_f32};
 pub use portable::{Row, Sum, dot_f32};

@@ -5,8 +5,9 @@ use microception::quantized::{Channel, Factor, Range};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
     FILTERS, LANES, PLAIN_WEIGHTS, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add,
-    add_in_place, add_pixels, convolve_3x3, dot_i8, dot_pixels, fill, maximum, multiply_tile, multiply_tile_literal,
-    multiply_tile_once, multiply_transformed, portable, transform_pixels, transform_run, widen,
+    add_in_place, add_pixels, convolve_3x3, copy, dot_i8, dot_pixels, fill, maximum, multiply_tile,
+    multiply_tile_literal, multiply_tile_once, multiply_transformed, portable, set, transform_pixels, transform_run,
+    widen,
 };
 use microception_mps::on_target_tests;
 
@@ -335,6 +336,24 @@ on_target_tests! {
                 portable::convolve_3x3(&row, rows, line, &mut [], &mut expected[..length]);
             }
             assert!(found == expected, "case {case}: {rows} rows of {count} channels, {width} to {output_width}, stride {stride}, left {left}");
+        }
+    }
+
+    fn set_and_copy_equal_their_twins() {
+        let mut random = Random(15);
+        let mut from = [0; LONGEST];
+        for case in 0..CASES {
+            random.fill(&mut from);
+            let [start, length] = [4, LONGEST - 4].map(|end| random.below(end));
+            let from: &[u8] = bytemuck::cast_slice(&from[start..][..random.below(LONGEST - 4)]);
+            let [mut found, mut expected] = [[5; LONGEST]; 2];
+            copy(from, &mut found[start..][..length]);
+            portable::copy(from, &mut expected[start..][..length]);
+            assert!(found == expected, "case {case}: {} bytes to {length}", from.len());
+            let value = random.next() as i8;
+            set(value, bytemuck::cast_slice_mut(&mut found[start..][..length]));
+            portable::set(value, bytemuck::cast_slice_mut(&mut expected[start..][..length]));
+            assert!(found == expected, "case {case}: {length} times {value}");
         }
     }
 

@@ -82,17 +82,22 @@ unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut
         // The last word is put together aside.
         let mut words = [[0i8; 4]; 3];
         let [first_word, second_word, sums] = &mut words;
-        for (place, index) in (done..length).enumerate() {
-            // SAFETY: `index` is below `length`.
-            let [first, second] = unsafe { [first.add(index).read(), second.add(index).read()] };
-            (first_word[place & 3], second_word[place & 3]) = (first, second);
+        // Places one by one: the compiler would make a loop over what is left a call of `memcpy`.
+        for place in 0..3 {
+            if place < length.wrapping_sub(done) {
+                // SAFETY: the byte is among the first `length`.
+                let [first, second] = unsafe { [first.add(done + place).read(), second.add(done + place).read()] };
+                (first_word[place], second_word[place]) = (first, second);
+            }
         }
         arguments.end = sums.as_mut_ptr().wrapping_add(4);
         // SAFETY: as above, with one word of each.
         unsafe { add_words(&arguments, first_word.as_ptr(), second_word.as_ptr(), sums.as_mut_ptr()) };
-        for (index, &sum) in (done..length).zip(&*sums) {
-            // SAFETY: `index` is below `length`.
-            unsafe { output.add(index).write(sum) };
+        for (place, &sum) in sums.iter().take(3).enumerate() {
+            if place < length.wrapping_sub(done) {
+                // SAFETY: as above.
+                unsafe { output.add(done + place).write(sum) };
+            }
         }
     }
     if sum.range.clamp != [i8::MIN, i8::MAX] {
