@@ -56,8 +56,10 @@ pub fn test(only: Option<&str>) -> Result<(), Error> {
         eprintln!("{} skipped", counts.skipped.len());
     }
     println!("{} passed, {} failed", counts.passed, counts.failed);
-    match (failed.as_slice(), counts.skipped.len()) {
-        ([], skipped) if counts.passed == 0 && skipped == 0 => Err(Error::model("no stage has such a name")),
+    // But figures recorded with another compiler, which says nothing of what is missing here.
+    let lacking = counts.skipped.iter().filter(|why| !why.contains("recorded with")).count();
+    match (failed.as_slice(), lacking) {
+        ([], _) if counts.passed == 0 && counts.skipped.is_empty() => Err(Error::model("no stage has such a name")),
         ([], 0) => Ok(()),
         ([], _) if may_skip => Ok(()),
         ([], skipped) => Err(Error::model(format!("{skipped} tests were skipped, although ../shared is there"))),
