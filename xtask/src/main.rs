@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask setup`, `demo`, `test`, `fuzz`, `size`, `bench`.
 
 mod bench;
+mod boards;
 mod demo;
 mod fuzz;
 mod model;
@@ -45,8 +46,11 @@ enum Task {
     },
     /// Reads files that a coverage-guided fuzzer makes, with each reader: no panic, and memory within bounds
     Fuzz(fuzz::Arguments),
-    /// Says what inference with the shipped model takes: code, weights, arena, statics, stack
+    /// Says what inference with the shipped model takes: code, weights, arena, statics, stack; and every board's firmware
     Size {
+        /// Writes the table of the boards into boards/README.md
+        #[arg(long)]
+        record: bool,
         /// End with one JSON object
         #[arg(long)]
         json: bool,
@@ -61,7 +65,7 @@ fn main() -> ExitCode {
         Task::Demo { photo, json } => demo::demo(photo.as_deref(), json),
         Task::Test { only } => test::test(only.as_deref()),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
-        Task::Size { json } => size::size(json),
+        Task::Size { json, record } => size::size(json, record),
         Task::Bench(arguments) => bench::bench(&arguments),
     };
     match result {

@@ -32,6 +32,7 @@ pub fn setup() -> Result<(), Error> {
 /// The target of each core.
 fn targets() -> Vec<&'static str> {
     let mut targets: Vec<_> = BOARDS.iter().map(|board| board.target).collect();
+    targets.sort_unstable();
     targets.dedup();
     targets
 }

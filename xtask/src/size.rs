@@ -1,4 +1,4 @@
-//! `cargo xtask size`: what inference with the shipped model takes.
+//! `cargo xtask size`: what inference with the shipped model takes, and every board's firmware around it.
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use microception_codegen::convert::Precision;
@@ -6,6 +6,7 @@ use microception_codegen::device::bench::{Bench, bench};
 use microception_codegen::error::Error;
 use serde_json::json;
 
+use crate::boards::{self, Footprint};
 use crate::model::convert;
 use crate::setup::{board, setup};
 
@@ -22,8 +23,8 @@ const ROWS: [Row; 7] = [
     ("RAM in all", |bench| bench.arena_bytes + bench.static_bytes + bench.stack_bytes),
 ];
 
-/// Prints bytes of the shipped model in int8 and f32.
-pub fn size(json: bool) -> Result<(), Error> {
+/// Prints bytes of the shipped model in int8 and f32, and of every board's firmware around it.
+pub fn size(json: bool, record: bool) -> Result<(), Error> {
     setup()?;
     let measured = |precision| bench(&convert(precision)?.0, board()?);
     let (int8, f32) = (measured(Precision::Int8)?, measured(Precision::F32)?);
@@ -34,8 +35,24 @@ pub fn size(json: bool) -> Result<(), Error> {
     }
     align_numbers(&mut table);
     println!("{table}");
+    let footprints = boards::footprints()?;
+    let mut table = Table::new();
+    table.load_style(UTF8_FULL_CONDENSED).set_header(["firmware, int8", "flash", "of", "RAM without stack", "of"]);
+    for Footprint { board, firmware, memory } in &footprints {
+        let figures = [firmware.flash, memory.flash, firmware.ram, memory.ram].map(grouped);
+        table.add_row([board.name.to_owned()].into_iter().chain(figures));
+    }
+    align_numbers(&mut table);
+    println!("{table}");
+    if record {
+        boards::record(&footprints)?;
+    }
     if json {
-        println!("{}", json!({ "int8": figures(&int8), "f32": figures(&f32) }));
+        let board = |Footprint { board, firmware, .. }: &Footprint| {
+            (board.name.to_owned(), json!({ "flash_bytes": firmware.flash, "ram_bytes": firmware.ram }))
+        };
+        let boards: serde_json::Map<_, _> = footprints.iter().map(board).collect();
+        println!("{}", json!({ "int8": figures(&int8), "f32": figures(&f32), "boards": boards }));
     }
     Ok(())
 }

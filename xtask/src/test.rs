@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, fuzz, model, python, root, setup};
+use crate::{bench, boards, fuzz, model, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
 
-const STAGES: [Stage; 11] = [
+const STAGES: [Stage; 12] = [
     ("format", |name| run(name, Ok(format()))),
     ("lints", |name| run(name, Ok(lints()))),
     ("docs", |name| run(name, Ok(docs()))),
@@ -28,6 +28,7 @@ const STAGES: [Stage; 11] = [
     ("firmware lints", |name| run(name, firmware_lints())),
     ("on-target tests", |name| run(name, on_target())),
     ("no panic path", no_panic_path),
+    ("boards", boards::stage),
     ("bench", bench::stage),
     ("demo", demo),
 ];
@@ -125,8 +126,13 @@ fn firmware_lints() -> Result<Vec<Command>, Error> {
         command.env("MICROCEPTION_MODEL", small_model());
         clippy(command, board)
     };
-    let features: [&[&str]; 4] = [&[], &["--features", "serve"], &["--features", "bare"], &["--features", "filter"]];
-    let ours = BOARDS.iter().flat_map(|board| features.map(|features| check(board, features)));
+    let of = |board: &Board| -> &[&[&str]] {
+        match board.machine {
+            Some(_) => &[&[], &["--features", "serve"], &["--features", "bare"], &["--features", "filter"]],
+            None => &[&["--no-default-features", "--features", "filter"]],
+        }
+    };
+    let ours = BOARDS.iter().flat_map(|board| of(board).iter().map(|features| check(board, features)));
     let board = setup::board()?;
     let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));
     ours.chain(theirs).collect()
@@ -166,14 +172,14 @@ fn on_target() -> Result<Vec<Command>, Error> {
     Ok(commands)
 }
 
-/// Links the shipped model, in each precision and for each board that has room for it, into programs that have no panic
-/// handler. A board without links a small one.
+/// Links the shipped model, in each precision and for each emulated board that has room for it, into programs that have no
+/// panic handler. A board without links a small one. Real boards run the code of these cores.
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
     let mut passed = 0;
     for precision in [Precision::Int8, Precision::F32] {
         let (module, summary) = convert(precision)?;
-        for board in BOARDS {
+        for board in BOARDS.iter().filter(|board| board.machine.is_some()) {
             let fits = model::fits(&summary, board, 32 * 32 * 3)?;
             firmware::build(&if fits { module.clone() } else { small_model() }, board, Program::NoPanic)?;
             passed += 1;

@@ -26,7 +26,7 @@ use microception_protocol::{Quantization, Tick};
 
 pub use server::Server;
 
-/// What a board offers beside its serial port: a clock, and a look at its stack.
+/// What a board offers beside its serial port: a clock, a light, and a look at its stack.
 pub trait Board {
     /// The board's name on the command line.
     const NAME: &'static str;
@@ -35,6 +35,9 @@ pub trait Board {
 
     /// A counter that goes up all the time and wraps around.
     fn ticks(&mut self) -> u32;
+
+    /// Shows that it computes, or that it no longer does, if it has anything to show it with.
+    fn busy(&mut self, _busy: bool) {}
 
     /// Runs `work` and says how many bytes of stack it needed. A board that can't tell only
     /// runs it.

@@ -178,7 +178,9 @@ where
             self.taken = self.taken.saturating_add(now.len());
             bytes = later;
             if full {
+                self.board.busy(true);
                 self.complete = self.executor.push_row(&self.row).is_some();
+                self.board.busy(false);
                 self.filled = 0;
                 self.input = self.executor.upcoming().map_or(0, |step| usize::from(step.layer));
             }

@@ -5,10 +5,11 @@ mod doubler;
 #[path = "models/pixels.rs"]
 mod pixels;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use microception::executor::Executor;
 use microception_app::protocol::frame::{Receiver, encode};
 use microception_app::protocol::*;
@@ -272,4 +273,85 @@ fn bench_reports_every_step_without_the_clocks_own_ticks() {
     });
     assert_eq!(layers, [0, 1, 0, 1, 0, 1]);
     assert_eq!(count, 9);
+}
+
+/// Notes when it is lit.
+struct Light<'a>(&'a RefCell<Vec<bool>>);
+
+impl Board for Light<'_> {
+    const NAME: &'static str = "light";
+    const TICK: Tick = Tick::Cycle { hz: 1 };
+
+    fn ticks(&mut self) -> u32 {
+        0
+    }
+
+    fn busy(&mut self, busy: bool) {
+        self.0.borrow_mut().push(busy);
+    }
+}
+
+#[test]
+fn the_light_is_on_while_a_row_is_computed() {
+    let input = requests(&[
+        Request::Input { input: 0, offset: 0, bytes: &[1; 3] },
+        Request::Input { input: 0, offset: 3, bytes: &[1; 1] },
+        Request::Output { output: 0, offset: 0 },
+        Request::Input { input: 0, offset: 4, bytes: &[1; 4] },
+    ]);
+    let (mut arena, mut output, lit) = (pixels::Arena::new(), Vec::new(), RefCell::new(Vec::new()));
+    let port = Port { input: input.into(), output: &mut output };
+    let executor = Executor::new(pixels::NETWORK, &mut arena);
+    Server::new(executor, facts!(crate::pixels), port, Light(&lit)).serve().unwrap();
+    assert_eq!(*lit.borrow(), [true, false, true, false]);
+}
+
+/// A port on whose line there is noise before every byte, one at a time.
+struct Noisy<'a> {
+    port: Port<'a>,
+    noise: bool,
+}
+
+impl ErrorType for Noisy<'_> {
+    type Error = ErrorKind;
+}
+
+impl Read for Noisy<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ErrorKind> {
+        self.noise = !self.noise;
+        if self.noise {
+            return Err(ErrorKind::InvalidData);
+        }
+        let Ok(count) = self.port.read(&mut buffer[..1]);
+        Ok(count)
+    }
+}
+
+impl Write for Noisy<'_> {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize, ErrorKind> {
+        let Ok(count) = self.port.write(buffer);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> Result<(), ErrorKind> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_server_goes_on_after_a_ports_error() {
+    let input =
+        requests(&[Request::Input { input: 0, offset: 0, bytes: &[128; 8] }, Request::Output { output: 0, offset: 0 }]);
+    let (mut arena, mut output) = (pixels::Arena::new(), Vec::new());
+    let port = Noisy { port: Port { input: input.into(), output: &mut output }, noise: false };
+    let mut server = Server::new(Executor::new(pixels::NETWORK, &mut arena), facts!(crate::pixels), port, Clock(0));
+    while server.serve().is_err() {}
+    drop(server);
+    assert_eq!(
+        replies(&output),
+        [
+            "1 Taken { next: 8, input: 0, complete: true }",
+            "2 Output { offset: 0, bytes: [252, 252, 252, 252, 252, 252, 252, 252] }"
+        ]
+    );
 }

@@ -7,10 +7,12 @@ mod uart;
 
 use microception_app::Board;
 use microception_app::protocol::Tick;
-use microception_mps::stack;
+use microception_cortex_m::stack;
 
 /// The board's serial port.
 pub use uart::Uart as Port;
+
+pub use microception_mps::exit_on_panic as on_panic;
 
 /// The longest row of a picture to be filtered, in bytes: what there is RAM for.
 pub const FILTERED_ROW_BYTES: usize = 512 * 3;
@@ -41,4 +43,9 @@ impl Board for Clock {
     }
 }
 
-microception_mps::embedded_model!();
+/// The open port, and the started clock.
+pub fn start() -> (Port, Clock) {
+    (Port::open(), Clock::start())
+}
+
+microception_cortex_m::embedded_model!();

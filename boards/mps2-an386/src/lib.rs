@@ -23,5 +23,11 @@ pub type Port = microception_mps::Uart<An386>;
 pub type Clock = microception_mps::Mps<An386>;
 
 pub use microception_mps::FILTERED_ROW_BYTES;
+pub use microception_mps::exit_on_panic as on_panic;
 
-microception_mps::embedded_model!();
+/// The open port, and the started clock.
+pub fn start() -> (Port, Clock) {
+    (Port::open(), Clock::start())
+}
+
+microception_cortex_m::embedded_model!();

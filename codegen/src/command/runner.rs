@@ -2,7 +2,7 @@
 
 use clap::builder::PossibleValuesParser;
 use microception_codegen::convert::Prepared;
-use microception_codegen::device::board::{self, BOARDS};
+use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::qemu::{Clock, Device};
 use microception_codegen::error::Error;
@@ -17,12 +17,17 @@ pub const HOST: &str = "host";
 
 /// The names that `--board` takes.
 pub fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new([HOST].into_iter().chain(BOARDS.iter().map(|board| board.name)))
+    PossibleValuesParser::new([HOST].into_iter().chain(emulated().map(|board| board.name)))
 }
 
 /// The names of the boards alone.
 pub fn board_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(BOARDS.iter().map(|board| board.name))
+    PossibleValuesParser::new(emulated().map(|board| board.name))
+}
+
+/// The boards that run in QEMU. Others are flashed.
+fn emulated() -> impl Iterator<Item = &'static Board> {
+    BOARDS.iter().filter(|board| board.machine.is_some())
 }
 
 /// A model that is ready to run somewhere.

@@ -24,11 +24,22 @@ pub const BOARDS: &[Board] = &[
     emulated("mps2-an505", "thumbv8m.main-none-eabihf", Target::CortexM33),
     emulated("mps3-an547", "thumbv8m.main-none-eabihf", Target::CortexM55),
     emulated("microbit", "thumbv6m-none-eabi", Target::CortexM0Plus),
+    real("nucleo-f446re", "thumbv7em-none-eabihf", Target::CortexM4),
+    real("nucleo-h743zi", "thumbv7em-none-eabihf", Target::CortexM7),
+    real("nrf52840-dk", "thumbv7em-none-eabihf", Target::CortexM4),
+    real("microbit-v2", "thumbv7em-none-eabihf", Target::CortexM4),
+    real("pico", "thumbv6m-none-eabi", Target::CortexM0Plus),
+    real("pico-2", "thumbv8m.main-none-eabihf", Target::CortexM33),
 ];
 
 /// A board whose name is QEMU's.
 const fn emulated(name: &'static str, target: &'static str, core: Target) -> Board {
     Board { name, target, machine: Some(name), core }
+}
+
+/// A board to be flashed.
+const fn real(name: &'static str, target: &'static str, core: Target) -> Board {
+    Board { name, target, machine: None, core }
 }
 
 /// The board of that name.

@@ -69,7 +69,7 @@ impl Elf {
 /// is too small, or the module does not compile: the message ends with the compiler's own.
 pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Error> {
     let module = module.canonicalize().map_err(|error| Error::file(module, error.to_string()))?;
-    build_with(Some(&module), board, program)
+    build_with(Model::Module(&module), board, program)
 }
 
 /// Builds [`Program::Filter`], which has no model in it, for `board`.
@@ -77,10 +77,26 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
 /// # Errors
 /// As [`build`].
 pub fn build_filter(board: &Board) -> Result<Elf, Error> {
-    build_with(None, board, Program::Filter)
+    build_with(Model::None, board, Program::Filter)
 }
 
-fn build_with(module: Option<&Path>, board: &Board, program: Program) -> Result<Elf, Error> {
+/// Builds what `cargo run --release` in the folder of a real board flashes: [`Program::Serve`] around the shipped network.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_shipped(board: &Board) -> Result<Elf, Error> {
+    build_with(Model::Shipped, board, Program::Serve)
+}
+
+/// What a program is built around.
+enum Model<'a> {
+    Module(&'a Path),
+    /// The board's build script converts it.
+    Shipped,
+    None,
+}
+
+fn build_with(model: Model<'_>, board: &Board, program: Program) -> Result<Elf, Error> {
     let (name, feature) = program.binary();
     let target_dir = target_dir();
     fs::create_dir_all(&target_dir).map_err(|error| Error::file(&target_dir, error.to_string()))?;
@@ -88,10 +104,11 @@ fn build_with(module: Option<&Path>, board: &Board, program: Program) -> Result<
     let lock = File::create(target_dir.join(".microception-lock")).and_then(|file| file.lock().map(|()| file));
     let lock = lock.map_err(|error| Error::file(&target_dir, format!("cannot be locked: {error}")))?;
     let mut cargo = cargo("build", board)?;
-    cargo.args(["--release", "--quiet", "--bin", name]);
-    match module {
-        Some(module) => cargo.env("MICROCEPTION_MODEL", module),
-        None => cargo.env_remove("MICROCEPTION_MODEL"),
+    cargo.args(["--release", "--quiet", "--bin", name]).env_remove("MODEL").env_remove("CALIBRATION");
+    match model {
+        Model::Module(module) => cargo.arg("--no-default-features").env("MICROCEPTION_MODEL", module),
+        Model::Shipped => cargo.env_remove("MICROCEPTION_MODEL"),
+        Model::None => cargo.arg("--no-default-features").env_remove("MICROCEPTION_MODEL"),
     };
     if let Some(feature) = feature {
         cargo.args(["--features", feature]);
@@ -104,7 +121,10 @@ fn build_with(module: Option<&Path>, board: &Board, program: Program) -> Result<
             return Err(Error::model(reason));
         }
         let reason = format!("the {name} program for {} does not build:\n{}", board.name, messages.trim_end());
-        return Err(module.map_or_else(|| Error::model(&reason), |module| Error::file(module, &reason)));
+        return Err(match model {
+            Model::Module(module) => Error::file(module, &reason),
+            Model::Shipped | Model::None => Error::model(&reason),
+        });
     }
     let built = target_dir.join(board.target).join("release").join(name);
     let copy = tempfile::Builder::new().prefix(name).suffix(".elf").tempfile();

@@ -6,7 +6,7 @@
 
 #[path = "../../../boards/mps/src/counter.rs"]
 mod counter;
-#[path = "../../../boards/mps/src/stack.rs"]
+#[path = "../../../boards/cortex-m/src/stack.rs"]
 mod stack;
 mod tensor;
 

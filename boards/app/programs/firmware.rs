@@ -1,13 +1,12 @@
-//! Serves the embedded model over UART 0.
+//! Serves the embedded model over the board's serial port.
 
 #![no_std]
 #![no_main]
 
-use board::{Clock, Port, model};
+use board::model;
 use cortex_m_rt::entry;
 use microception::executor::Executor;
 use microception_app::{Server, facts};
-use microception_mps::exit_on_panic;
 use static_cell::ConstStaticCell;
 
 static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena::new());
@@ -15,10 +14,12 @@ static ARENA: ConstStaticCell<model::Arena> = ConstStaticCell::new(model::Arena:
 #[entry]
 fn main() -> ! {
     let executor = Executor::new(model::NETWORK, ARENA.take());
-    let mut server = Server::new(executor, facts!(model), Port::open(), Clock::start());
+    let (port, board) = board::start();
+    let mut server = Server::new(executor, facts!(model), port, board);
     loop {
-        let Ok(()) = server.serve();
+        // What a port complains about is noise on its line: the frame is lost, and the host asks again.
+        let _ = server.serve();
     }
 }
 
-exit_on_panic!();
+board::on_panic!();
