@@ -81,6 +81,7 @@
 pub mod executor;
 pub mod filter;
 pub mod functions;
+pub mod golden;
 pub mod layers;
 pub mod model;
 pub mod quantized;

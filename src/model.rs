@@ -5,11 +5,12 @@ use core::marker::PhantomData;
 
 use bytemuck::Pod;
 
+use crate::quantized::Channel;
 use crate::window::Call;
 
 /// The version of the contract between generated modules and this runtime. It changes whenever a
 /// module made before would not compile or not compute the same.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// Fails to compile a module that was generated for another [`FORMAT`] of the runtime.
 ///
@@ -228,6 +229,7 @@ impl Element {
 
 /// An input or output as a generated module describes it, for programs that run whatever model they are given.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port {
     /// Its name in the model.
     pub name: &'static str,
@@ -245,6 +247,58 @@ impl Port {
     /// Bytes of the whole tensor.
     pub fn bytes(&self) -> usize {
         self.shape.iter().fold(self.element.bytes(), |bytes, &extent| bytes.wrapping_mul(extent))
+    }
+}
+
+/// A layer as a generated module describes it. What reads none of these takes no flash for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Layer {
+    /// Its name in the model.
+    pub name: &'static str,
+    /// What it is, as `microception inspect` names it.
+    pub kind: &'static str,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+}
+
+/// One of the arrays that a generated module keeps in flash, for a check of what lies there. What reads none of these
+/// takes no flash for their list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Weights {
+    /// Weights and tables; words as they lie in memory, on every core with the lowest byte first.
+    Bytes(&'static [u8]),
+    /// Biases and factors.
+    Channels(&'static [Channel]),
+}
+
+impl Weights {
+    /// Hands the bytes of the array to `take`, in as many pieces as it likes: of a channel bias and multiplier, the lowest
+    /// byte first, and the shift, without the padding that follows in memory.
+    ///
+    /// ```
+    /// use microception::model::Weights;
+    /// use microception::quantized::Channel;
+    /// static CHANNELS: [Channel; 1] = [Channel::new(-2, 0x4000_0000, -5)];
+    /// let (mut bytes, mut count) = ([0; 9], 0);
+    /// Weights::Channels(&CHANNELS).for_each_piece(|piece| {
+    ///     bytes[count..][..piece.len()].copy_from_slice(piece);
+    ///     count += piece.len();
+    /// });
+    /// assert_eq!(bytes, [0xFE, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0x40, 0xFB]);
+    /// ```
+    pub fn for_each_piece(self, mut take: impl FnMut(&[u8])) {
+        match self {
+            Weights::Bytes(bytes) => take(bytes),
+            Weights::Channels(channels) => {
+                for channel in channels {
+                    take(&channel.bias.to_le_bytes());
+                    take(&channel.factor.multiplier.to_le_bytes());
+                    take(&channel.factor.shift.to_le_bytes());
+                }
+            }
+        }
     }
 }
 

@@ -52,8 +52,22 @@ impl Machine {
     /// When the graph can't be lowered or planned.
     pub fn new(graph: &Graph, goal: impl Into<Goal>) -> Result<Machine, Error> {
         let Lowered { graph, kernels, layers, outputs, plan } = lowered(graph, goal)?;
+        Machine::of(&graph, kernels, layers, &outputs, plan)
+    }
+
+    /// The parts of a [`Lowered`] graph as a machine.
+    ///
+    /// # Errors
+    /// When a row or an output is longer than the runtime counts.
+    pub fn of(
+        graph: &Graph,
+        kernels: Vec<Kernel>,
+        layers: Vec<LayerRows>,
+        outputs: &[usize],
+        plan: Plan,
+    ) -> Result<Machine, Error> {
         let (steps, addresses) = plan.to_runtime();
-        let rows = row_bytes(&graph, &layers, &plan)?;
+        let rows = row_bytes(graph, &layers, &plan)?;
         let mut frames = Vec::new();
         for (rows, layer) in rows.iter().zip(&layers).take(graph.inputs().len()) {
             let begin = frames.last().map_or(0, |&(begin, bytes)| begin + bytes);
@@ -66,7 +80,7 @@ impl Machine {
             steps,
             addresses,
             unit: plan.unit,
-            outputs: tensors(&layers, &outputs, &plan)?,
+            outputs: tensors(&layers, outputs, &plan)?,
             period: plan.runtime_period(),
             layers,
         };

@@ -22,7 +22,7 @@ use microception_codegen::data::picture::Picture;
 use microception_codegen::device::bench::bench;
 use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::filter;
-use microception_codegen::device::firmware::{Program, build};
+use microception_codegen::device::firmware::{self, Program, build};
 use microception_codegen::device::link::End;
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
@@ -114,6 +114,15 @@ fn the_firmware_answers_with_the_models_output_on_every_board() {
         for _ in 0..5 {
             assert_eq!(device.link.infer(&frame).unwrap(), doubled, "{}", board.name);
         }
+        assert_eq!(device.link.self_test().unwrap(), None, "{}", board.name);
+        let memory = device.link.memory().unwrap();
+        let (statics, stack) = (memory.statics.unwrap(), memory.stack.unwrap());
+        let ram = u32::try_from(firmware::memory(board).unwrap().ram).unwrap();
+        assert_eq!((memory.arena, statics + stack.size), (640, ram), "{}", board.name);
+        assert!(statics >= 640 && (400..4096).contains(&stack.used), "{}: {memory:?}", board.name);
+        // Measuring paints anew, and forgets nothing.
+        device.link.bench().unwrap();
+        assert!(device.link.memory().unwrap().stack.unwrap().used >= stack.used, "{}", board.name);
         let log = device.log();
         assert!(log.iter().any(|line| line.contains(&format!("serving doubler on {}", board.name))), "{log:?}");
     }
@@ -164,6 +173,13 @@ fn several_inputs_and_outputs_go_over_the_line() {
             assert_eq!(names(&device.link.info().inputs), ["picture", "in"]);
             assert_eq!(names(&device.link.info().outputs), ["classes", "mask"]);
             let host = Machine::new(graph, Strategy::Whole).unwrap().run(frame).unwrap();
+            assert_eq!(device.link.self_test().unwrap(), None, "{name}");
+            let layers = device.link.layers().unwrap();
+            assert_eq!(layers.len(), graph.layers.len());
+            for (found, layer) in layers.iter().zip(&graph.layers) {
+                let planned = (layer.name.as_str(), layer.operator.name(), graph.macs(layer));
+                assert_eq!((found.name.as_str(), found.kind.as_str(), found.macs), planned, "{name}");
+            }
             for _ in 0..2 {
                 let found = device.link.infer(frame).unwrap();
                 if element == "int8" {
@@ -185,6 +201,7 @@ fn an_endless_model_answers_whenever_it_can() {
     let Some(board) = emulated() else { return };
     let elf = build(&model("largest.rs"), board, Program::Serve).unwrap();
     let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    assert_eq!(device.link.self_test().unwrap(), None);
     let value = |row: usize, place: usize| (row * 59 + place * (row + 3)) as u8;
     for rows in [2, 3, 40] {
         let series: Vec<u8> = (0..rows).flat_map(|row| (0..300).map(move |place| value(row, place))).collect();

@@ -17,11 +17,11 @@ use microception::executor::Executor;
 use microception::filter::Border;
 use microception_app::filter::{FilterServer, line_bytes};
 use microception_app::protocol::frame::encode;
-use microception_app::protocol::{self, Element, FRAME_BYTES, Fault, Packet, Reply, Tick};
-use microception_app::{Board, Server, facts};
+use microception_app::protocol::{self, Element, FRAME_BYTES, Fault, Memory, Packet, Reply, Stack, Tick};
+use microception_app::{Board, Facts, Server, facts};
 use microception_codegen::data::picture::Picture;
 use microception_codegen::device::filter::request;
-use microception_codegen::device::link::{Link, Port};
+use microception_codegen::device::link::{Layer, Link, Port};
 use microception_codegen::filter::{self, KERNELS};
 
 /// The board's end.
@@ -133,6 +133,14 @@ impl Board for Clock {
         work();
         Some(64)
     }
+
+    fn stack(&self) -> Option<Stack> {
+        Some(Stack { used: 100, size: 1000 })
+    }
+
+    fn statics_bytes(&self) -> Option<u32> {
+        Some(700)
+    }
 }
 
 /// The two ends of a line.
@@ -224,6 +232,48 @@ fn everything_that_can_be_asked_is_answered() {
     assert_eq!((bench.ticks, bench.layers, bench.steps, bench.stack_bytes), (0, vec![0, 0], 6, Some(64)));
     let error = link.top(1).unwrap_err().to_string();
     assert!(error.contains("thread refuses") && error.contains("no output"), "{error}");
+    let layer = |name: &str, kind: &str| Layer { name: name.to_owned(), kind: kind.to_owned(), macs: 0 };
+    assert_eq!(link.layers().unwrap(), [layer("in", "input"), layer("twice", "add")]);
+    let stack = Some(Stack { used: 100, size: 1000 });
+    assert_eq!(link.memory().unwrap(), Memory { arena: 640, weights: 0, statics: Some(700), stack });
+    assert_eq!(link.self_test().unwrap(), None);
+    let mut link = Link::open(endless_board(None), Duration::from_secs(10)).unwrap();
+    assert_eq!(link.self_test().unwrap(), None);
+}
+
+#[test]
+fn a_board_with_damaged_weights_is_opened_and_says_what_to_do() {
+    let (near, far) = line(None);
+    thread::spawn(move || {
+        let mut arena = doubler::Arena::new();
+        let facts = Facts { weights_crc: 7, ..facts!(crate::doubler) };
+        Server::new(Executor::new(doubler::NETWORK, &mut arena), facts, far, Clock(0)).serve()
+    });
+    let mut link = Link::open(near, Duration::from_secs(10)).unwrap();
+    let refusals = [
+        link.infer(&frame().0).map(drop),
+        link.bench().map(drop),
+        link.layers().map(drop),
+        link.memory().map(drop),
+        link.self_test().map(drop),
+    ];
+    for error in refusals.map(|answer| answer.unwrap_err().to_string()) {
+        assert!(error.contains("weights are damaged") && error.contains("00000000 instead of 00000007"), "{error}");
+        assert!(error.contains("flash it again"), "{error}");
+    }
+}
+
+#[test]
+fn whichever_byte_is_damaged_or_lost_layers_memory_and_self_test_are_right() {
+    let damages: [Damage; 2] = [|byte| Some(byte ^ 0x01), |_| None];
+    for damage in damages {
+        damage_each(3, damage, board, |link, place| {
+            let names: Vec<_> = link.layers().unwrap().into_iter().map(|layer| layer.name).collect();
+            assert_eq!(names, ["in", "twice"], "byte {place}");
+            assert_eq!(link.memory().unwrap().statics, Some(700), "byte {place}");
+            assert_eq!(link.self_test().unwrap(), None, "byte {place}");
+        });
+    }
 }
 
 #[test]

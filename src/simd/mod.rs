@@ -19,6 +19,7 @@
 pub mod float;
 #[cfg(any(microception_thumb1, microception_thumb2, microception_dsp))]
 mod front;
+mod order;
 mod planes;
 pub mod portable;
 pub mod winograd;
@@ -75,6 +76,7 @@ pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 pub use portable::{add_pixels, copy, set};
 
 pub use float::{add_pixels_f32, maximum_f32};
+pub use order::{Order, arrange};
 pub use portable::{Row, Sum, dot_f32};
 
 /// Columns in a tile: the output pixels that are multiplied with a filter at once.
@@ -88,42 +90,6 @@ pub const STREAMS: usize = if cfg!(all(microception_dsp, not(microception_helium
 
 /// The same on the core that has most: a generated module has so many pairs or none.
 pub const MOST_STREAMS: usize = 2;
-
-/// Brings interleaved weights from the order of a generated module, which has one pair of filters behind the other, into
-/// that of this core, where the words of [`STREAMS`] pairs take turns. `pair_bytes` are those of a pair of filters; pairs
-/// that are no whole group stay where they are.
-///
-/// ```
-/// use microception::simd::{STREAMS, arrange};
-/// // three pairs of filters, two words each
-/// let arranged = arrange(*b"aaaaAAAAbbbbBBBBccccCCCC", 8);
-/// let expected = [b"aaaaAAAAbbbbBBBBccccCCCC", b"aaaabbbbAAAABBBBccccCCCC"];
-/// assert_eq!(&arranged, expected[STREAMS - 1]);
-/// ```
-#[cfg(not(microception_thumb1))]
-pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8; N] {
-    let mut arranged = weights;
-    let group_words = pair_bytes / 4 * STREAMS;
-    if group_words == 0 {
-        return arranged;
-    }
-    let (words, _) = weights.as_chunks::<4>();
-    let (places, _) = arranged.as_chunks_mut::<4>();
-    let end = words.len() / group_words * group_words;
-    let mut place = 0;
-    while place < end {
-        let group = place / group_words * group_words;
-        // The word's place in its own pair, and the pair's in the group.
-        let word = (place - group) / STREAMS;
-        let pair = place - group - word * STREAMS;
-        places[place] = words[group + pair * (group_words / STREAMS) + word];
-        place += 1;
-    }
-    arranged
-}
-
-#[cfg(microception_thumb1)]
-pub use thumb1::arrange;
 
 /// Whether [`arrange`] leaves the weights of a pair of filters as two bytes, or makes a number of 16 bits of both.
 pub const PLAIN_WEIGHTS: bool = cfg!(microception_thumb1);

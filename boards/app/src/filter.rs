@@ -112,9 +112,13 @@ impl<B: Board> Session<'_, B> {
             Request::Filter(filter) => self.begin(&filter),
             Request::Input { input: _, offset, bytes } => self.take(offset as usize, bytes),
             Request::Output { output: _, offset } => self.output(offset as usize),
-            Request::Top { .. } | Request::Label { .. } | Request::Port { .. } | Request::Bench => {
-                Err(Fault::NotServed)
-            }
+            Request::Top { .. }
+            | Request::Label { .. }
+            | Request::Port { .. }
+            | Request::Layer { .. }
+            | Request::Memory
+            | Request::SelfTest
+            | Request::Bench => Err(Fault::NotServed),
         };
         sender.send(tag, reply.unwrap_or_else(Reply::Error))
     }

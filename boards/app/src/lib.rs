@@ -18,11 +18,14 @@
 pub mod filter;
 mod line;
 pub mod measure;
+mod self_test;
 mod server;
+mod weights;
 
 use bytemuck::Pod;
-use microception::model::Port;
-use microception_protocol::{Quantization, Tick};
+use microception::golden::Golden;
+use microception::model::{Layer, Port, Weights};
+use microception_protocol::{Quantization, Stack, Tick};
 
 pub use server::Server;
 
@@ -45,10 +48,21 @@ pub trait Board {
         work();
         None
     }
+
+    /// The stack, and how much of it was in use since reset. `None` of a board that can't tell.
+    fn stack(&self) -> Option<Stack> {
+        None
+    }
+
+    /// Bytes that the linker has placed in RAM. `None` of a board that can't tell.
+    fn statics_bytes(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// What a generated module says about its model; made by [`facts!`].
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Facts {
     /// The model's name.
     pub name: &'static str,
@@ -65,7 +79,13 @@ pub struct Facts {
     /// Multiply-accumulates of one inference.
     pub macs: u64,
     /// Layers of the plan.
-    pub layers: usize,
+    pub layers: &'static [Layer],
+    /// The arrays in flash.
+    pub weights: &'static [Weights],
+    /// CRC-32/ISO-HDLC of their bytes, one after the other.
+    pub weights_crc: u32,
+    /// What the outputs are for the made-up frame; none where the conversion did not run the model.
+    pub golden: &'static [Golden],
 }
 
 /// The [`Facts`] in a generated module: `facts!(model)` for `mod model`.
@@ -81,7 +101,10 @@ macro_rules! facts {
             arena_bytes: model::ARENA_BYTES,
             weight_bytes: model::WEIGHT_BYTES,
             macs: model::MACS,
-            layers: $crate::microception::model::Model::plan(&model::NETWORK).rows.len(),
+            layers: &model::LAYERS,
+            weights: &model::WEIGHTS,
+            weights_crc: model::WEIGHTS_CRC,
+            golden: &model::GOLDEN,
         }
     }};
 }

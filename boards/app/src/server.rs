@@ -6,11 +6,11 @@ use microception::executor::Executor;
 use microception::model::{self, Model, Port};
 use microception::top::top;
 use microception_protocol::{
-    CHUNK, Class, Element, Fault, Info, Quantization, RANK, Reply, Request, TOP, VERSION, clip,
+    CHUNK, Class, Element, Fault, Info, Memory, Quantization, RANK, Reply, Request, TOP, VERSION, clip,
 };
 
 use crate::line::{Line, Sender};
-use crate::{Board, Facts, Number, measure};
+use crate::{Board, Facts, Number, measure, self_test, weights};
 
 /// Serves one model over one serial port.
 pub struct Server<'a, M: Model, P, B>
@@ -27,8 +27,10 @@ where
     P: Read + Write,
     B: Board,
 {
-    /// A server that has received nothing.
+    /// A server that has received nothing. Reads all weights, to see whether they are those of the model: a server of
+    /// others computes nothing.
     pub fn new(executor: Executor<'a, M>, facts: Facts, port: P, board: B) -> Self {
+        let damage = weights::check(&facts).err();
         Server {
             line: Line::new(port),
             session: Session {
@@ -40,6 +42,7 @@ where
                 filled: 0,
                 taken: 0,
                 complete: false,
+                damage,
             },
         }
     }
@@ -72,6 +75,8 @@ where
     taken: usize,
     /// Whether the output is that of a whole frame.
     complete: bool,
+    /// Why nothing is computed.
+    damage: Option<Fault>,
 }
 
 impl<M, B> Session<'_, M, B>
@@ -80,6 +85,9 @@ where
     B: Board,
 {
     fn answer<P: Write>(&mut self, tag: u8, request: Request<'_>, line: &mut Sender<P>) -> Result<(), P::Error> {
+        if let Some(damage) = self.damage.filter(|_| !matches!(request, Request::Info { .. })) {
+            return line.send(tag, Reply::Error(damage));
+        }
         let reply = match request {
             Request::Info { version } => self.info(version),
             Request::Input { input, offset, bytes } => self.take(usize::from(input), offset as usize, bytes),
@@ -87,10 +95,17 @@ where
             Request::Port { output, index } => self.port(output, usize::from(index)),
             Request::Top { count } => self.top(count),
             Request::Label { index } => self.label(index),
+            Request::Layer { index } => self.layer(usize::from(index)),
+            Request::Memory => Ok(self.memory()),
+            Request::SelfTest => {
+                self.forget();
+                let difference = self_test::run(&mut self.executor, &self.facts, &mut self.row);
+                self.begin();
+                difference.map(Reply::SelfTest)
+            }
             Request::Filter(_) => Err(Fault::NotServed),
             Request::Bench => {
-                self.begin();
-                self.complete = false;
+                self.forget();
                 return measure::bench(&mut self.executor, &self.row, &mut self.board, |reply| line.send(tag, reply));
             }
         };
@@ -121,7 +136,7 @@ where
             arena_bytes: self.facts.arena_bytes as u32,
             weight_bytes: self.facts.weight_bytes as u32,
             macs: self.facts.macs,
-            layers: self.facts.layers as u16,
+            layers: self.facts.layers.len() as u16,
             labels: labels.len() as u16,
             tick: B::TICK,
         }))
@@ -138,6 +153,27 @@ where
             bytes: port.bytes() as u32,
             row_bytes: if output { 0 } else { self.executor.row_bytes(index) as u32 },
         }))
+    }
+
+    fn layer(&self, index: usize) -> Result<Reply<'static>, Fault> {
+        let layers = self.facts.layers;
+        let layer = layers.get(index).ok_or(Fault::OutOfRange { end: layers.len() as u32 })?;
+        Ok(Reply::Layer { name: clip(layer.name), kind: clip(layer.kind), macs: layer.macs })
+    }
+
+    fn memory(&self) -> Reply<'static> {
+        Reply::Memory(Memory {
+            arena: self.facts.arena_bytes as u32,
+            weights: self.facts.weight_bytes as u32,
+            statics: self.board.statics_bytes(),
+            stack: self.board.stack(),
+        })
+    }
+
+    /// Forgets the frame that was begun, and the output.
+    fn forget(&mut self) {
+        self.begin();
+        self.complete = false;
     }
 
     /// Waits for a frame's first row.

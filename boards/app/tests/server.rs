@@ -2,6 +2,8 @@
 
 #[path = "models/doubler.rs"]
 mod doubler;
+#[path = "models/largest.rs"]
+mod largest;
 #[path = "models/pixels.rs"]
 mod pixels;
 
@@ -11,9 +13,12 @@ use std::convert::Infallible;
 
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use microception::executor::Executor;
+use microception::golden::Golden;
+use microception::model::Weights;
+use microception::quantized::Channel;
 use microception_app::protocol::frame::{Receiver, encode};
 use microception_app::protocol::*;
-use microception_app::{Board, Server, facts};
+use microception_app::{Board, Facts, Server, facts};
 
 /// A port whose input was written beforehand; ends where it ends.
 struct Port<'a> {
@@ -90,10 +95,14 @@ fn serve_doubler(input: Vec<u8>) -> Vec<u8> {
 }
 
 fn serve_pixels(input: Vec<u8>) -> Vec<u8> {
+    serve_pixels_as(facts!(crate::pixels), input)
+}
+
+fn serve_pixels_as(facts: Facts, input: Vec<u8>) -> Vec<u8> {
     let mut arena = pixels::Arena::new();
     let mut output = Vec::new();
     let port = Port { input: input.into(), output: &mut output };
-    Server::new(Executor::new(pixels::NETWORK, &mut arena), facts!(crate::pixels), port, Clock(0)).serve().unwrap();
+    Server::new(Executor::new(pixels::NETWORK, &mut arena), facts, port, Clock(0)).serve().unwrap();
     output
 }
 
@@ -273,6 +282,109 @@ fn bench_reports_every_step_without_the_clocks_own_ticks() {
     });
     assert_eq!(layers, [0, 1, 0, 1, 0, 1]);
     assert_eq!(count, 9);
+}
+
+#[test]
+fn layers_have_their_names_and_a_board_says_what_it_knows_of_its_memory() {
+    let line = serve_pixels(requests(&[Request::Layer { index: 1 }, Request::Layer { index: 2 }, Request::Memory]));
+    let memory = Memory { arena: 12, weights: 0, statics: None, stack: None };
+    assert_eq!(
+        replies(&line),
+        [
+            r#"1 Layer { name: "twice", kind: "add", macs: 0 }"#.to_owned(),
+            "2 Error(OutOfRange { end: 2 })".to_owned(),
+            format!("3 Memory({memory:?})"),
+        ]
+    );
+}
+
+#[test]
+fn a_self_test_runs_the_made_up_frame_and_forgets_the_one_that_was_begun() {
+    let asked = [
+        Request::Input { input: 0, offset: 0, bytes: &[128; 5] },
+        Request::SelfTest,
+        Request::Output { output: 0, offset: 0 },
+        Request::Input { input: 0, offset: 5, bytes: &[128; 3] },
+        Request::Input { input: 0, offset: 0, bytes: &[131; 8] },
+        Request::Output { output: 0, offset: 0 },
+        Request::SelfTest,
+    ];
+    assert_eq!(
+        replies(&serve_pixels(requests(&asked))),
+        [
+            "1 Taken { next: 5, input: 0, complete: false }",
+            "2 SelfTest(None)",
+            "3 Error(NoOutput)",
+            "4 Error(UnexpectedOffset { expected: 0, input: 0 })",
+            "5 Taken { next: 8, input: 0, complete: true }",
+            "6 Output { offset: 0, bytes: [2, 2, 2, 2, 2, 2, 2, 2] }",
+            "7 SelfTest(None)",
+        ]
+    );
+    let test = requests(&[Request::SelfTest]);
+    assert_eq!(replies(&serve_doubler(test.clone())), ["1 SelfTest(None)"]);
+    let (mut arena, mut output) = (largest::Arena::new(), Vec::new());
+    let port = Port { input: test.into(), output: &mut output };
+    Server::new(Executor::new(largest::NETWORK, &mut arena), facts!(crate::largest), port, Clock(0)).serve().unwrap();
+    assert_eq!(replies(&output), ["1 SelfTest(None)"]);
+}
+
+#[test]
+fn a_self_test_says_where_the_board_differs() {
+    let ask = |golden: &'static [Golden]| {
+        let facts = Facts { golden, ..facts!(crate::pixels) };
+        replies(&serve_pixels_as(facts, requests(&[Request::SelfTest])))
+    };
+    assert_eq!(ask(&[]), ["1 Error(NoGolden)"]);
+    assert_eq!(
+        ask(&[Golden::Exact { first: &[128, 158, 129], crc: 0xc7fb_c760 }]),
+        ["1 SelfTest(Some(Element { output: 0, index: 2, found: -128.0, expected: -127.0 }))"]
+    );
+    assert_eq!(
+        ask(&[Golden::Exact { first: &[128, 158], crc: 0xc7fb_c761 }]),
+        ["1 SelfTest(Some(Elsewhere { output: 0 }))"]
+    );
+    let ask = |samples: &'static [f32], largest| {
+        let golden = Box::leak(Box::new([Golden::Near { samples, largest }]));
+        let (mut arena, mut output) = (doubler::Arena::new(), Vec::new());
+        let port = Port { input: requests(&[Request::SelfTest]).into(), output: &mut output };
+        let facts = Facts { golden, ..facts!(crate::doubler) };
+        Server::new(Executor::new(doubler::NETWORK, &mut arena), facts, port, Clock(0)).serve().unwrap();
+        replies(&output).remove(0)
+    };
+    // The first and the sixtieth element, off by less and by more than 1e-4 of the largest.
+    assert_eq!(ask(&[0.0, 0.2746], 1.992), "1 SelfTest(None)");
+    let far = ask(&[0.0, 0.2748], 1.992);
+    assert!(far.starts_with("1 SelfTest(Some(Element { output: 0, index: 60, found: 0.27450"), "{far}");
+    assert_eq!(ask(&[0.0, 0.2746], 1.991), "1 SelfTest(Some(Elsewhere { output: 0 }))");
+    assert!(ask(&[f32::NAN], 1.992).contains("expected: NaN"));
+}
+
+#[test]
+fn a_board_with_other_weights_than_the_models_says_so_and_computes_nothing() {
+    let damaged = |weights: &'static [Weights]| {
+        let asked = [
+            Request::Info { version: VERSION },
+            Request::Input { input: 0, offset: 0, bytes: &[128; 8] },
+            Request::Bench,
+            Request::SelfTest,
+        ];
+        let facts = Facts { weights, ..facts!(crate::pixels) };
+        let replies = replies(&serve_pixels_as(facts, requests(&asked)));
+        assert!(replies[0].contains(r#"model: "pixels""#), "{replies:?}");
+        assert!((1..4).all(|index| replies[index][1..] == replies[1][1..]), "{replies:?}");
+        replies[1].clone()
+    };
+    // By Python's zlib.
+    static BYTES: [Weights; 2] = [Weights::Bytes(&[3, 5, 7, 10]), pixels::WEIGHTS[1]];
+    let bytes = damaged(&BYTES);
+    assert_eq!(bytes, format!("2 Error(DamagedWeights {{ stored: {}, computed: {} }})", 0x2f5d_28ab, 0xc09f_4395_u32));
+    static CHANNELS: [Channel; 1] = [Channel::new(-2, 0x4000_0000, -6)];
+    static SHIFT: [Weights; 2] = [pixels::WEIGHTS[0], Weights::Channels(&CHANNELS)];
+    let shift = damaged(&SHIFT);
+    assert_eq!(shift, format!("2 Error(DamagedWeights {{ stored: {}, computed: {} }})", 0x2f5d_28ab, 0x585a183d));
+    let fault = Fault::DamagedWeights { stored: 0x2f5d_28ab, computed: 1 }.to_string();
+    assert!(fault.contains("00000001") && fault.contains("2f5d28ab") && fault.contains("flash it again"), "{fault}");
 }
 
 /// Notes when it is lit.

@@ -7,7 +7,7 @@ use embassy_futures::block_on;
 use embedded_hal::digital::{OutputPin, PinState};
 use embedded_io::{ErrorType, Read, Write};
 use microception_app::Board;
-use microception_app::protocol::Tick;
+use microception_app::protocol::{Stack, Tick};
 
 use crate::stack;
 
@@ -55,6 +55,7 @@ pub struct Silicon<C, L> {
 impl<C: Chip, L: OutputPin> Silicon<C, L> {
     /// Starts the counter, and puts out the LED.
     pub fn start(peripherals: Peripherals, led: L) -> Silicon<C, L> {
+        stack::paint();
         C::Cycles::start(peripherals);
         let mut silicon = Silicon { led, chip: PhantomData };
         silicon.busy(false);
@@ -78,6 +79,14 @@ impl<C: Chip, L: OutputPin> Board for Silicon<C, L> {
 
     fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
         Some(stack::used_by(work))
+    }
+
+    fn stack(&self) -> Option<Stack> {
+        Some(stack::since_reset())
+    }
+
+    fn statics_bytes(&self) -> Option<u32> {
+        Some(stack::statics_bytes())
     }
 }
 

@@ -1,12 +1,23 @@
-//! How much stack a piece of work needs: paint the free stack, work, see how far the paint is gone.
+//! How much stack a piece of work needs, and how much was in use since reset: paint the free stack, work, see how far the
+//! paint is gone.
 
 use core::arch::asm;
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
+use microception_app::protocol::Stack;
+
+// From `cortex-m-rt`'s linker script.
 unsafe extern "C" {
-    /// The end of the statics, from `cortex-m-rt`'s linker script; below it is no stack.
+    /// Where the statics in RAM begin.
+    #[link_name = "__sdata"]
+    static STATICS: u32;
+    /// Their end; below it is no stack.
     #[link_name = "__sheap"]
     static STATICS_END: u32;
+    /// Where the stack begins: its highest address, and the one after it.
+    #[link_name = "_stack_start"]
+    static STACK: u32;
 }
 
 /// How much of the free stack is painted, in bytes, where there is as much; work that needs more shows as this much.
@@ -14,54 +25,98 @@ const PAINTED: usize = 256 * 1024;
 
 const PAINT: u32 = 0xC0DE_57AC;
 
+/// Where the paint begins: its lowest address, or 0 before the first.
+static BOTTOM: AtomicUsize = AtomicUsize::new(0);
+
+/// The lowest address that was in use when the paint was renewed.
+static LOWEST: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+/// Paints the free stack. Boards do so when they start; what is in use before stays unseen, but for its deepest frame.
+#[inline(never)]
+pub fn paint() {
+    renew();
+}
+
 /// Runs `work`, and returns how many bytes of stack it needed.
 #[inline(never)]
 pub fn used_by(work: &mut dyn FnMut()) -> u32 {
-    let statics_end = ptr::addr_of!(STATICS_END) as usize;
-    let bottom: usize;
+    renew();
+    work();
+    stack_pointer().wrapping_sub(lowest_in_use()) as u32
+}
+
+/// The stack, and how much of it was in use since it was [painted](paint).
+pub fn since_reset() -> Stack {
+    let top = ptr::addr_of!(STACK) as usize;
+    let lowest = LOWEST.load(Ordering::Relaxed).min(lowest_in_use());
+    let size = top.wrapping_sub(ptr::addr_of!(STATICS_END) as usize);
+    Stack { used: top.wrapping_sub(lowest) as u32, size: size as u32 }
+}
+
+/// Bytes that the linker has placed in RAM.
+pub fn statics_bytes() -> u32 {
+    (ptr::addr_of!(STATICS_END) as usize).wrapping_sub(ptr::addr_of!(STATICS) as usize) as u32
+}
+
+#[inline(always)]
+fn stack_pointer() -> usize {
+    let pointer: usize;
+    // SAFETY: reads a register.
+    unsafe { asm!("mov {}, sp", out(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
+}
+
+/// Paints the free stack anew, and remembers how much was in use.
+#[inline(always)]
+fn renew() {
+    if BOTTOM.load(Ordering::Relaxed) == 0 {
+        let bottom = stack_pointer().saturating_sub(PAINTED).max(ptr::addr_of!(STATICS_END) as usize);
+        BOTTOM.store(bottom, Ordering::Relaxed);
+    } else {
+        LOWEST.store(LOWEST.load(Ordering::Relaxed).min(lowest_in_use()), Ordering::Relaxed);
+    }
     // SAFETY: writes only free stack: below the stack pointer, which does not move in between, and
     // above the end of the statics. Interrupts, the only others to write there, find nothing that they
     // need.
     unsafe {
         asm!(
             "mov {top}, sp",
-            "subs {bottom}, {top}, {bottom}",
-            "cmp {bottom}, {at}",
-            "bhs 2f",
-            "mov {bottom}, {at}",
+            "b 3f",
             "2:",
-            "mov {at}, {bottom}",
-            "3:",
             "str {paint}, [{at}]",
             "adds {at}, #4",
+            "3:",
             "cmp {at}, {top}",
-            "blo 3b",
+            "blo 2b",
             top = out(reg) _,
-            bottom = inout(reg) PAINTED => bottom,
-            at = inout(reg) statics_end => _,
+            at = inout(reg) BOTTOM.load(Ordering::Relaxed) => _,
             paint = in(reg) PAINT,
         );
     }
-    work();
-    let used: usize;
-    // SAFETY: reads the stretch painted above, which is RAM.
+}
+
+/// The lowest address whose paint is gone.
+#[inline(always)]
+fn lowest_in_use() -> usize {
+    let lowest: usize;
+    // SAFETY: reads the stretch that is painted, which is RAM, as far as the stack pointer.
     unsafe {
         asm!(
+            "b 3f",
             "2:",
             "ldr {word}, [{at}]",
             "cmp {word}, {paint}",
-            "bne 3f",
+            "bne 4f",
             "adds {at}, #4",
+            "3:",
             "cmp {at}, sp",
             "blo 2b",
-            "3:",
-            "mov {word}, sp",
-            "subs {at}, {word}, {at}",
+            "4:",
             word = out(reg) _,
-            at = inout(reg) bottom => used,
+            at = inout(reg) BOTTOM.load(Ordering::Relaxed) => lowest,
             paint = in(reg) PAINT,
-            options(readonly),
+            options(readonly, nostack),
         );
     }
-    used as u32
+    lowest
 }

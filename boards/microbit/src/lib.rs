@@ -6,7 +6,7 @@ mod timer;
 mod uart;
 
 use microception_app::Board;
-use microception_app::protocol::Tick;
+use microception_app::protocol::{Stack, Tick};
 use microception_cortex_m::stack;
 
 /// The board's serial port.
@@ -24,6 +24,7 @@ pub struct Clock(());
 impl Clock {
     /// Starts the clock.
     pub fn start() -> Clock {
+        stack::paint();
         timer::start();
         Clock(())
     }
@@ -40,6 +41,14 @@ impl Board for Clock {
 
     fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
         Some(stack::used_by(work))
+    }
+
+    fn stack(&self) -> Option<Stack> {
+        Some(stack::since_reset())
+    }
+
+    fn statics_bytes(&self) -> Option<u32> {
+        Some(stack::statics_bytes())
     }
 }
 

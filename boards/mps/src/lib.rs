@@ -16,7 +16,7 @@ mod uart;
 use core::marker::PhantomData;
 
 use microception_app::Board;
-use microception_app::protocol::Tick;
+use microception_app::protocol::{Stack, Tick};
 use microception_cortex_m::stack;
 
 #[cfg(feature = "serve")]
@@ -49,6 +49,7 @@ pub struct Mps<I>(PhantomData<I>);
 impl<I: Image> Mps<I> {
     /// Starts the clock.
     pub fn start() -> Mps<I> {
+        stack::paint();
         counter::start(I::FPGAIO);
         Mps(PhantomData)
     }
@@ -65,5 +66,13 @@ impl<I: Image> Board for Mps<I> {
 
     fn stack_bytes(&mut self, work: &mut dyn FnMut()) -> Option<u32> {
         Some(stack::used_by(work))
+    }
+
+    fn stack(&self) -> Option<Stack> {
+        Some(stack::since_reset())
+    }
+
+    fn statics_bytes(&self) -> Option<u32> {
+        Some(stack::statics_bytes())
     }
 }

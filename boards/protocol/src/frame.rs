@@ -28,7 +28,8 @@ pub const FRAME_BYTES: usize = {
     bytes + bytes.div_ceil(254) + 2
 };
 
-const CHECK: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
+/// The CRC of frames, and of whatever else a board checks: one table is enough.
+pub static CHECK: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// The packet does not fit the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

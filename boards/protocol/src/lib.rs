@@ -22,10 +22,16 @@
 //! | [`Filter`](Request::Filter) | [`Taken`](Reply::Taken) | begins a picture that is filtered, by a firmware without a model |
 //! | [`Port`](Request::Port) | [`Port`](Reply::Port) | what one of several inputs or outputs is |
 //! | [`Bench`](Request::Bench) | [`Step`](Reply::Step) for each step, then [`Bench`](Reply::Bench) | ticks of each step and of a whole inference, and its stack |
+//! | [`Layer`](Request::Layer) | [`Layer`](Reply::Layer) | name, kind and multiply-accumulates of a layer of the plan |
+//! | [`Memory`](Request::Memory) | [`Memory`](Reply::Memory) | arena, weights, statics, and the stack's high-water mark since reset |
+//! | [`SelfTest`](Request::SelfTest) | [`SelfTest`](Reply::SelfTest) | an inference on a made-up frame, compared with the host's |
 //!
 //! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
 //! is dropped, changes nothing, and is answered by [`Fault::BadFrame`] with tag 0, which no
 //! request uses; sending the same request again, under a new tag, is always safe.
+//!
+//! A board whose weights in flash are not those that the model was built with computes nothing:
+//! [`Fault::DamagedWeights`] answers everything but [`Info`](Request::Info).
 //!
 //! # Versions
 //!
@@ -57,6 +63,6 @@ mod message;
 
 pub use frame::{FRAME_BYTES, PACKET_BYTES};
 pub use message::{
-    Border, CHUNK, Class, Element, Fault, Filter, Info, NAME_BYTES, Packet, Port, Quantization, RANK, Reply, Request,
-    TAPS, TOP, Tick, VERSION, clip,
+    Border, CHUNK, Class, Difference, Element, Fault, Filter, Info, Memory, NAME_BYTES, Packet, Port, Quantization,
+    RANK, Reply, Request, Stack, TAPS, TOP, Tick, VERSION, clip,
 };

@@ -4,7 +4,7 @@ use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
 /// The version of the messages. Both sides must speak the same.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The most bytes of a tensor that one message carries.
 pub const CHUNK: usize = 256;
@@ -81,6 +81,16 @@ pub enum Request<'a> {
         /// Its index among these.
         index: u8,
     },
+    /// What a layer of the plan is.
+    Layer {
+        /// Its index, as [`Reply::Step`] has it.
+        index: u16,
+    },
+    /// How much memory there is and how much is used.
+    Memory,
+    /// Runs an inference on a made-up frame, and compares what comes out with what the host computed when the model was
+    /// converted.
+    SelfTest,
 }
 
 /// How a picture is filtered.
@@ -167,6 +177,75 @@ pub enum Reply<'a> {
     /// What an input or output is.
     #[serde(borrow)]
     Port(Port<'a>),
+    /// What a layer is.
+    Layer {
+        /// Its name in the model.
+        name: &'a str,
+        /// What it is, as `microception inspect` names it.
+        kind: &'a str,
+        /// Multiply-accumulates of one inference.
+        macs: u64,
+    },
+    /// The memory.
+    Memory(Memory),
+    /// The end of a self-test: the first difference; `None` where there is none.
+    SelfTest(Option<Difference>),
+}
+
+/// A board's memory, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// The arena, scratch included.
+    pub arena: u32,
+    /// Weights, biases, factors and tables, in flash.
+    pub weights: u32,
+    /// What the linker has placed in RAM, the arena among it; `None` where the board can't tell.
+    pub statics: Option<u32>,
+    /// The stack; `None` where the board can't tell.
+    pub stack: Option<Stack>,
+}
+
+/// A board's stack, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// The most that was in use since reset, by whatever ran.
+    pub used: u32,
+    /// All that there is.
+    pub size: u32,
+}
+
+/// Where a board computes another number than the host.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Difference {
+    /// One of the elements that are kept of an output; in f32 it is off by more than the tolerance.
+    Element {
+        /// Which output.
+        output: u8,
+        /// Which element of it.
+        index: u32,
+        /// What the board computes, as stored.
+        found: f32,
+        /// What the host computed.
+        expected: f32,
+    },
+    /// None of these, but another: the CRC of all is not the host's, or in f32 the largest magnitude.
+    Elsewhere {
+        /// In which output.
+        output: u8,
+    },
+}
+
+impl core::fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Difference::Element { output, index, found, expected } => {
+                write!(formatter, "element {index} of output {output} is {found}, where the host has {expected}")
+            }
+            Difference::Elsewhere { output } => {
+                write!(formatter, "the first elements of output {output} are the host's, and others are not")
+            }
+        }
+    }
 }
 
 /// One of several inputs or outputs.
@@ -325,6 +404,16 @@ pub enum Fault {
         /// The most rows and columns of a kernel.
         kernel: u8,
     },
+    /// The weights in flash are not those that the model was built with: flashing was cut short, or flash has lost bits.
+    /// Every request but [`Info`](Request::Info) is answered so.
+    DamagedWeights {
+        /// The CRC-32 that the firmware was built with.
+        stored: u32,
+        /// That of what lies in flash.
+        computed: u32,
+    },
+    /// The model's module holds no outputs to compare with: it was too large to be run when it was converted.
+    NoGolden,
 }
 
 impl core::fmt::Display for Fault {
@@ -350,6 +439,15 @@ impl core::fmt::Display for Fault {
             Fault::TooLarge { row, kernel } => write!(
                 formatter,
                 "the picture or kernel is too large: a row has at most {row} bytes, a kernel at most {kernel}x{kernel} taps"
+            ),
+            Fault::DamagedWeights { stored, computed } => write!(
+                formatter,
+                "its weights are damaged: what lies in its flash has the CRC-32 {computed:08x} instead of {stored:08x}, as \
+                 after flashing that was cut short; flash it again, and if that does not help, the flash is worn out"
+            ),
+            Fault::NoGolden => formatter.write_str(
+                "its module has no outputs to compare with: the model takes too many multiply-accumulates to be run \
+                 when it is converted",
             ),
         }
     }

@@ -69,6 +69,15 @@ fn the_longest_messages_fit_a_frame() {
         Reply::Output { offset: u32::MAX, bytes: &[0; CHUNK] },
         Reply::Top([Class { index: u16::MAX, value: f32::MIN }; TOP].into()),
         Reply::Bench { steps: u32::MAX, ticks: u32::MAX, overhead: u32::MAX, stack_bytes: Some(u32::MAX) },
+        Reply::Layer { name: &name, kind: &name, macs: u64::MAX },
+        Reply::Memory(Memory {
+            arena: u32::MAX,
+            weights: u32::MAX,
+            statics: Some(u32::MAX),
+            stack: Some(Stack { used: u32::MAX, size: u32::MAX }),
+        }),
+        Reply::SelfTest(Some(Difference::Element { output: 255, index: u32::MAX, found: 1.0, expected: f32::MIN })),
+        Reply::Error(Fault::DamagedWeights { stored: u32::MAX, computed: u32::MAX }),
     ] {
         let packet = Packet { tag: 255, body: reply };
         let frame = frame_of(&packet);

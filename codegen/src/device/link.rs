@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use microception_protocol::frame::{Damage, Receiver, encode};
 use microception_protocol::{
-    CHUNK, Element, FRAME_BYTES, Fault, Filter, Packet, Quantization, Reply, Request, Tick, VERSION, frame,
+    CHUNK, Difference, Element, FRAME_BYTES, Fault, Filter, Memory, Packet, Quantization, Reply, Request, Tick,
+    VERSION, frame,
 };
 
 use crate::error::Error;
@@ -104,6 +105,17 @@ pub struct Bench {
     pub steps: usize,
     /// Bytes of stack that one inference needs; `None` where the board can't tell.
     pub stack_bytes: Option<usize>,
+}
+
+/// A layer of the model on a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Its name in the model, of a long one the [beginning](microception_protocol::NAME_BYTES).
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
 }
 
 /// A board at the other end of a serial line.
@@ -445,6 +457,46 @@ impl<P: Port> Link<P> {
                 steps: steps as usize,
                 stack_bytes: stack_bytes.map(|bytes| bytes as usize),
             }),
+            _ => Answer::Wrong,
+        })
+    }
+
+    /// The layers of the plan, in the order of [`Bench::layers`].
+    ///
+    /// # Errors
+    /// When the line fails.
+    pub fn layers(&mut self) -> Result<Vec<Layer>, Error> {
+        (0..self.info.layers)
+            .map(|index| {
+                self.ask(&Request::Layer { index: index as u16 }, |reply| match reply {
+                    Reply::Layer { name, kind, macs } => {
+                        Answer::Complete(Layer { name: name.to_owned(), kind: kind.to_owned(), macs })
+                    }
+                    _ => Answer::Wrong,
+                })
+            })
+            .collect()
+    }
+
+    /// How much memory there is and how much is used.
+    ///
+    /// # Errors
+    /// When the line fails.
+    pub fn memory(&mut self) -> Result<Memory, Error> {
+        self.ask(&Request::Memory, |reply| match reply {
+            Reply::Memory(memory) => Answer::Complete(memory),
+            _ => Answer::Wrong,
+        })
+    }
+
+    /// Runs an inference on a frame that the board makes up, and compares it with what the host computed when the model was
+    /// converted: the first difference, or `None`. Forgets a frame that was begun.
+    ///
+    /// # Errors
+    /// When the module holds nothing to compare with, or the line fails.
+    pub fn self_test(&mut self) -> Result<Option<Difference>, Error> {
+        self.ask(&Request::SelfTest, |reply| match reply {
+            Reply::SelfTest(difference) => Answer::Complete(difference),
             _ => Answer::Wrong,
         })
     }

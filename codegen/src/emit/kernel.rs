@@ -12,14 +12,15 @@ use microception::layers::{Geometry, conv};
 use microception::quantized::{Channel, Factor, Range};
 use microception::window::planes::Planes;
 
+use super::flash::Flash;
 use super::literal::{byte_string, float, list};
 use crate::lower::{Bilinear, Kernel, WindowF32, WindowInt8};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
-/// are placed.
-pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> String {
-    let mut module = Writer { text: &mut *text, name, section };
+/// are placed; `flash` takes note of each array.
+pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel, section: &str) -> String {
+    let mut module = Writer { text: &mut *text, flash: &mut *flash, name, section };
     match kernel {
         Kernel::InputCopy => "input::copy(call)".to_owned(),
         Kernel::InputCentre => "input::centre(call)".to_owned(),
@@ -129,13 +130,13 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
         }
         Kernel::Flatten => "flatten::flatten(call)".to_owned(),
         Kernel::ByLines { planes, kernel } => {
-            let lines = self::kernel(text, name, kernel, section);
+            let lines = self::kernel(text, flash, name, kernel, section);
             let planes_name = format!("{name}_PLANES");
             let _ = writeln!(text, "static {planes_name}: Planes = {};", planes_text(planes));
             format!("by_lines(&{planes_name}, call, |call| {lines})")
         }
         Kernel::InPlace { kernel, input } => {
-            let apart = self::kernel(text, name, kernel, section);
+            let apart = self::kernel(text, flash, name, kernel, section);
             let in_place = apart.replacen('(', "_in_place(", 1);
             match **kernel {
                 Kernel::Pairwise(_) => in_place.replacen(", call)", &format!(", {input}, call)"), 1),
@@ -147,6 +148,7 @@ pub fn kernel(text: &mut String, name: &str, kernel: &Kernel, section: &str) -> 
 
 struct Writer<'a> {
     text: &'a mut String,
+    flash: &'a mut Flash,
     name: &'a str,
     section: &'a str,
 }
@@ -169,10 +171,12 @@ impl Writer<'_> {
 
     /// A static of aligned bytes; returns its name.
     fn bytes(&mut self, suffix: &str, values: &[i8]) -> String {
-        self.aligned(suffix, values, |bytes| bytes)
+        let name = self.aligned(suffix, values, |bytes| bytes);
+        self.flash.bytes(&format!("&{name}.0"), bytemuck::cast_slice(values));
+        name
     }
 
-    /// As [`bytes`](Writer::bytes), the array being what `of` makes of theirs.
+    /// A static of aligned bytes, which are what `of` makes of the literal; returns its name.
     fn aligned(&mut self, suffix: &str, values: &[i8], of: impl FnOnce(String) -> String) -> String {
         let name = format!("{}_{suffix}", self.name);
         let bytes = byte_string(values.iter().map(|&value| value.cast_unsigned()));
@@ -192,6 +196,8 @@ impl Writer<'_> {
         let name = format!("{}_{suffix}", self.name);
         let list = list(words.iter().map(|word| format!("{word:#x}")));
         self.array(&name, &format!("[u32; {}]", words.len()), &list);
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.flash.bytes(&format!("must_cast_slice(&{name})"), &bytes);
         format!("must_cast_slice(&{name})")
     }
 
@@ -201,6 +207,7 @@ impl Writer<'_> {
             format!("Channel::new({bias}, {multiplier}, {shift})")
         });
         self.array(&name, &format!("[Channel; {}]", channels.len()), &list(items));
+        self.flash.channels(&name, channels);
         name
     }
 
@@ -222,6 +229,7 @@ impl Writer<'_> {
         let weights = self.aligned("WEIGHTS", &layer.weights, |bytes| {
             format!("::microception::simd::arrange({bytes}, {pair_bytes})")
         });
+        self.flash.arranged(&format!("&{weights}.0"), bytemuck::cast_slice(&layer.weights), pair_bytes);
         self.window_int8("conv", function, layer, &format!("must_cast_slice(&{weights}.0)"))
     }
 

@@ -4,6 +4,8 @@
 //! machine.
 
 mod ends;
+mod flash;
+mod golden;
 mod kernel;
 mod literal;
 
@@ -11,12 +13,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use ends::End;
+use flash::Flash;
 use literal::{Names, float, list};
 use microception::model::{Period, RowBytes, Step, Tensor};
 
 use crate::error::Error;
 use crate::graph::{Graph, Quantization};
-use crate::host;
+use crate::host::{self, Machine};
 use crate::lower::Kernel;
 use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::Plan;
@@ -45,13 +48,17 @@ pub struct Sections {
 }
 
 /// Items of a module that layers' names must not collide with.
-const RESERVED: [&str; 27] = [
+const RESERVED: [&str; 31] = [
     "NETWORK",
     "NAME",
     "LABELS",
     "ARENA_BYTES",
     "MACS",
     "WEIGHT_BYTES",
+    "WEIGHTS",
+    "WEIGHTS_CRC",
+    "LAYERS",
+    "GOLDEN",
     "INPUT_SHAPE",
     "OUTPUT_SHAPE",
     "INPUT_SCALE",
@@ -106,6 +113,7 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
     let type_name = names.of_type(&graph.name);
     let mut statics = String::new();
     let mut calls = String::new();
+    let mut flash = Flash::new();
     for (index, (layer, kernel)) in graph.layers.iter().zip(&kernels).enumerate() {
         let _ = writeln!(
             statics,
@@ -114,7 +122,7 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
             layer.operator.name(),
             graph.tensor(layer.output).shape
         );
-        let call = kernel::kernel(&mut statics, &names.constant(&layer.name), kernel, &weights_section);
+        let call = kernel::kernel(&mut statics, &mut flash, &names.constant(&layer.name), kernel, &weights_section);
         // The last arm stands for itself and for indices that no step has.
         let pattern = if index + 1 == kernels.len() { "_".to_owned() } else { index.to_string() };
         let _ = writeln!(calls, "            {pattern} => {call},");
@@ -122,15 +130,19 @@ pub fn module_in(graph: &Graph, goal: impl Into<Goal>, sections: &Sections) -> R
 
     let mut text = String::new();
     head(&mut text, graph, &statics, &calls, plan.period.is_some());
-    let (inputs, outputs) = (End::inputs(graph), End::outputs(graph));
-    constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum(), [&inputs, &outputs]);
-    ends::names(&mut text, &inputs, &outputs);
-    model(&mut text, &type_name, &plan, &calls, [&inputs, &outputs]);
+    let (inputs, output_ends) = (End::inputs(graph), End::outputs(graph));
+    constants(&mut text, graph, &type_name, &plan, weight_bytes.iter().sum(), [&inputs, &output_ends]);
+    ends::names(&mut text, &inputs, &output_ends);
+    model(&mut text, &type_name, &plan, &calls, [&inputs, &output_ends]);
     if let Some(section) = arena_section {
         arena_macro(&mut text, &section);
     }
     text.push_str(&statics);
     schedule(&mut text, &rows, &steps, &addresses, &tensors);
+    let macs: Vec<u64> = graph.layers.iter().map(|layer| graph.macs(layer)).collect();
+    let machine = || Machine::of(graph, kernels, layers, &outputs, plan.clone());
+    let golden = golden::golden(machine, macs.iter().sum(), plan.period.is_some(), [&inputs, &output_ends])?;
+    described(&mut text, graph, &macs, flash, &golden);
     Ok(Module { text, plan, weight_bytes, step_bytes })
 }
 
@@ -324,6 +336,43 @@ impl Model for {type_name} {{
         count = inputs.len(),
         unit = plan.unit,
     );
+}
+
+/// What only a program that asks for it has in its flash: the layers' names, the arrays and their check, the outputs for the
+/// made-up frame.
+fn described(text: &mut String, graph: &Graph, macs: &[u64], mut flash: Flash, golden: &[String]) {
+    let layers = graph.layers.iter().zip(macs).map(|(layer, macs)| {
+        let (name, kind) = (&layer.name, layer.operator.name());
+        format!("    ::microception::model::Layer {{ name: {name:?}, kind: {kind:?}, macs: {macs} }},\n")
+    });
+    let layers: String = layers.collect();
+    let arrays = std::mem::take(&mut flash.arrays).into_iter().map(|array| format!("::microception::model::{array}"));
+    let (count, arrays) = (arrays.len(), list(arrays));
+    let crc = match flash.crcs()[..] {
+        [crc] => format!("{crc:#010x}"),
+        ref crcs => format!("[{}][::microception::simd::Order::HERE as usize]", hexadecimal(crcs)),
+    };
+    let golden_list = list(golden.iter().map(|golden| format!("::microception::golden::{golden}")));
+    let items = format!(
+        "
+/// The layers of the plan.
+pub static LAYERS: [::microception::model::Layer; {}] = [
+{layers}];
+/// The arrays that lie in flash.
+pub static WEIGHTS: [::microception::model::Weights; {count}] = {arrays};
+/// CRC-32/ISO-HDLC of their bytes, one array after the other.
+pub const WEIGHTS_CRC: u32 = {crc};
+/// Each output for the made-up frame of `microception::golden`.
+pub static GOLDEN: [::microception::golden::Golden; {}] = {golden_list};
+",
+        graph.layers.len(),
+        golden.len(),
+    );
+    text.push_str(&items.replace("\npub ", &format!("\n{UNREAD}\npub ")));
+}
+
+fn hexadecimal(numbers: &[u32]) -> String {
+    numbers.iter().map(|number| format!("{number:#010x}")).collect::<Vec<_>>().join(", ")
 }
 
 fn schedule(text: &mut String, rows: &[RowBytes], steps: &[Step], addresses: &[u16], outputs: &[Tensor]) {

@@ -66,7 +66,7 @@ mod tile;
 
 pub use depthwise::convolve_3x3;
 pub(super) use tile::words;
-pub use tile::{arrange, multiply_tile, widen};
+pub use tile::{multiply_tile, widen};
 
 /// Brings every value into a range.
 #[inline(never)]

@@ -16,34 +16,10 @@ use bytemuck::{must_cast, must_cast_slice};
 
 use super::clamp;
 use crate::quantized::{Channel, Factor, Range};
+use crate::simd::order::SIDE_BY_SIDE as PAIRS;
 use crate::simd::{FILTERS, LANES, Pair, front, portable};
 
-/// Pairs of filters whose weights lie side by side.
-const PAIRS: usize = 4;
-
-/// The weights as bytes, no longer one in the other, those of whole groups of filters side by side:
-/// `[filter / 8][element][filter % 8]`. Pairs of filters that are no whole group stay where they are.
-pub const fn arrange<const N: usize>(weights: [u8; N], pair_bytes: usize) -> [u8; N] {
-    let mut arranged = weights;
-    let (halves, _) = weights.as_chunks::<FILTERS>();
-    let (places, _) = arranged.as_chunks_mut::<FILTERS>();
-    let elements = pair_bytes / FILTERS;
-    if elements == 0 {
-        return arranged;
-    }
-    let grouped = halves.len() / elements / PAIRS * PAIRS;
-    let mut index = 0;
-    while index < halves.len() {
-        let (pair, element) = (index / elements, index % elements);
-        let place = if pair < grouped { (pair / PAIRS * elements + element) * PAIRS + pair % PAIRS } else { index };
-        let [first, second] = halves[index];
-        places[place] = [first, second.wrapping_add(first >> 7)];
-        index += 1;
-    }
-    arranged
-}
-
-/// The words of a pair of filters, wherever [`arrange`] has put them.
+/// The words of a pair of filters, wherever [`Order::SideBySide`](crate::simd::Order::SideBySide) has put them.
 pub fn words(weights: &[[i8; 4]], index: usize, pair_words: usize) -> impl Iterator<Item = [i8; 4]> {
     let (halves, _) = must_cast_slice::<_, i8>(weights).as_chunks::<FILTERS>();
     let elements = pair_words.wrapping_mul(2);

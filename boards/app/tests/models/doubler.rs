@@ -1,7 +1,8 @@
 //! A model by hand, in the form of a generated module: doubles every element of `[3, 20, 2]` f32.
 
+use microception::golden::Golden;
 use microception::layers::{add, input, pairwise};
-use microception::model::{Element, Model, Plan, Port, RowBytes, Step, Tensor};
+use microception::model::{Element, Layer, Model, Plan, Port, RowBytes, Step, Tensor, Weights};
 use microception::window::Call;
 
 const _: () = microception::model::require_format(microception::model::FORMAT);
@@ -24,6 +25,21 @@ pub type Arena = microception::executor::Arena<ARENA_BYTES>;
 pub const WEIGHT_BYTES: usize = 0;
 /// Multiply-accumulates of one inference.
 pub const MACS: u64 = 0;
+/// The layers.
+pub static LAYERS: [Layer; 2] =
+    [Layer { name: "in", kind: "input", macs: 0 }, Layer { name: "twice", kind: "add", macs: 0 }];
+/// Nothing in flash.
+pub static WEIGHTS: [Weights; 0] = [];
+/// That of no byte.
+pub const WEIGHTS_CRC: u32 = 0;
+/// 2/255 of the made-up bytes 0, 24, 204, 120, ...; the largest is 254.
+pub static GOLDEN: [Golden; 1] = [Golden::Near {
+    samples: &[
+        0.0, 0.1882353, 1.6, 0.9411765, 1.827451, 1.1921569, 1.9529412, 0.0078431, 0.2745098, 1.9372549, 0.7137255,
+        1.7411765, 0.5254902, 1.7568627, 0.454902, 0.2980392,
+    ],
+    largest: 1.992_156_9,
+}];
 
 /// The model.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,9 @@
 //! A model by hand, in the form of a generated module: the largest of the last three rows of a series that has no end,
 //! element by element, every second row; `[300]` i8.
 
+use microception::golden::Golden;
 use microception::layers::{Geometry, input, max_pool};
-use microception::model::{Element, Model, Period, Plan, Port, RowBytes, Step, Tensor};
+use microception::model::{Element, Layer, Model, Period, Plan, Port, RowBytes, Step, Tensor, Weights};
 use microception::window::Call;
 
 const _: () = microception::model::require_format(microception::model::FORMAT);
@@ -25,6 +26,15 @@ pub type Arena = microception::executor::Arena<ARENA_BYTES>;
 pub const WEIGHT_BYTES: usize = 0;
 /// Multiply-accumulates of one inference.
 pub const MACS: u64 = 0;
+/// The layers.
+pub static LAYERS: [Layer; 2] =
+    [Layer { name: "in", kind: "input", macs: 0 }, Layer { name: "largest", kind: "max_pool", macs: 0 }];
+/// Nothing in flash.
+pub static WEIGHTS: [Weights; 0] = [];
+/// That of no byte.
+pub const WEIGHTS_CRC: u32 = 0;
+/// The largest of the made-up rows 6, 7 and 8, as Python's `zlib.crc32` has it.
+pub static GOLDEN: [Golden; 1] = [Golden::Exact { first: &[19, 123, 28, 58, 96, 114, 46, 60], crc: 0x399d_a6d8 }];
 
 /// The model.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,10 @@
 //! A model by hand, in the form of a generated module: eight pixels of two rows, centred around
 //! zero and doubled, in int8.
 
+use microception::golden::Golden;
 use microception::layers::{add, input, pairwise};
-use microception::model::{Element, Model, Plan, Port, RowBytes, Step, Tensor};
-use microception::quantized::{Factor, Range};
+use microception::model::{Element, Layer, Model, Plan, Port, RowBytes, Step, Tensor, Weights};
+use microception::quantized::{Channel, Factor, Range};
 use microception::window::Call;
 
 const _: () = microception::model::require_format(microception::model::FORMAT);
@@ -26,6 +27,16 @@ pub type Arena = microception::executor::Arena<ARENA_BYTES>;
 pub const WEIGHT_BYTES: usize = 0;
 /// Multiply-accumulates of one inference.
 pub const MACS: u64 = 0;
+/// The layers.
+pub static LAYERS: [Layer; 2] =
+    [Layer { name: "in", kind: "input", macs: 0 }, Layer { name: "twice", kind: "add", macs: 0 }];
+/// Nothing that the layers read, but what else lies in flash: four bytes and a channel.
+pub static WEIGHTS: [Weights; 2] = [Weights::Bytes(&[3, 5, 7, 11]), Weights::Channels(&CHANNELS)];
+static CHANNELS: [Channel; 1] = [Channel::new(-2, 0x4000_0000, -5)];
+/// CRC-32 of 3 5 7 11, -2 and 2^30 in four bytes each, -5 in one.
+pub const WEIGHTS_CRC: u32 = 0x2f5d_28ab;
+/// The made-up bytes 0, 81, 48, 133, 36, 204, 92, 24, less 128, doubled, less 4.
+pub static GOLDEN: [Golden; 1] = [Golden::Exact { first: &[128, 158, 128, 6, 128, 127, 180, 128], crc: 0xc7fb_c760 }];
 
 /// The model.
 #[derive(Debug, Clone, Copy)]
