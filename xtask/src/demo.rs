@@ -45,8 +45,7 @@ pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
     let (mut correct, mut total) = (0, 0);
     for photo in &photos {
         let pixels = frame(photo, &input, Fit::Resize)?;
-        let best = device.link.infer(&pixels).and_then(|_| device.link.top(SHOWN));
-        let best = best.map_err(|error| device.explain(error))?;
+        let best = device.link.infer(&pixels).and_then(|_| device.link.top(SHOWN))?;
         let label = |class: usize| summary.labels.get(class).map_or("?", String::as_str);
         let mut row = vec![photo.file_name().unwrap_or_default().to_string_lossy().into_owned()];
         row.extend(best.iter().map(|&(class, value)| format!("{} {:.0}%", label(class), 100.0 * value)));

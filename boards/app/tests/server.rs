@@ -263,6 +263,47 @@ fn a_damaged_frame_is_answered_and_the_next_one_works() {
 }
 
 #[test]
+fn a_request_that_comes_late_is_dropped() {
+    let first = Request::Input { input: 0, offset: 0, bytes: &[128; 8] };
+    let second = Request::Input { input: 0, offset: 0, bytes: &[131; 8] };
+    let output = Request::Output { output: 0, offset: 7 };
+    let asked = [
+        (250, first.clone()),
+        // Twice is not late.
+        (250, first.clone()),
+        (251, output.clone()),
+        (255, second),
+        (251, output.clone()),
+        (250, first.clone()),
+        // Behind 255 comes 1.
+        (1, output.clone()),
+        (255, first.clone()),
+        (225, first.clone()),
+        (2, output),
+        // Another host.
+        (240, Request::Info { version: 0 }),
+        (241, first.clone()),
+        (208, first),
+    ];
+    let line = serve_pixels(asked.into_iter().flat_map(|(tag, request)| frame_of(tag, request)).collect());
+    assert_eq!(
+        replies(&line),
+        [
+            "250 Taken { next: 8, input: 0, complete: true }",
+            "250 Taken { next: 8, input: 0, complete: true }",
+            "251 Output { offset: 7, bytes: [252] }",
+            "255 Taken { next: 8, input: 0, complete: true }",
+            "1 Output { offset: 7, bytes: [2] }",
+            "2 Output { offset: 7, bytes: [2] }",
+            &format!("240 Error(UnknownVersion {{ board: {VERSION} }})"),
+            "241 Taken { next: 8, input: 0, complete: true }",
+            // 33 before the newest.
+            "208 Taken { next: 8, input: 0, complete: true }",
+        ]
+    );
+}
+
+#[test]
 fn bench_reports_every_step_without_the_clocks_own_ticks() {
     let line = serve_doubler(requests(&[
         Request::Input { input: 0, offset: 0, bytes: &[0; 4] },

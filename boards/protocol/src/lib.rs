@@ -28,7 +28,9 @@
 //!
 //! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
 //! is dropped, changes nothing, and is answered by [`Fault::BadFrame`] with tag 0, which no
-//! request uses; sending the same request again, under a new tag, is always safe.
+//! request uses; sending the same request again, under a new tag, is always safe. Tags count up from 1 to 255 and round again,
+//! so that the board knows a request that comes late, after others that were sent later: one whose tag is among the 32 before
+//! the newest is dropped without an answer. [`Info`](Request::Info) never is, so that another host can begin with any tag.
 //!
 //! A board whose weights in flash are not those that the model was built with computes nothing:
 //! [`Fault::DamagedWeights`] answers everything but [`Info`](Request::Info).

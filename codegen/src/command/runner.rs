@@ -79,7 +79,7 @@ impl Runner {
                 .collect(),
             Runner::Board(device) => (0..count)
                 .map(|index| {
-                    let output = device.link.infer(frame(index)?.as_ref()).map_err(|error| device.explain(error));
+                    let output = device.link.infer(frame(index)?.as_ref());
                     done();
                     output
                 })
@@ -96,8 +96,7 @@ impl Runner {
                 Ok(())
             })?,
             Runner::Board(device) => {
-                let streamed = device.link.stream(series, |output| outputs.push(output));
-                streamed.map_err(|error| device.explain(error))?;
+                device.link.stream(series, |output| outputs.push(output))?;
             }
         }
         Ok(outputs)

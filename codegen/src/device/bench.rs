@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::board::Board;
 use super::firmware::{Program, build};
+use super::link::by_layer;
 use super::qemu;
 use super::size;
 use crate::error::Error;
@@ -45,10 +46,7 @@ impl Bench {
 pub fn bench(module: &Path, board: &Board) -> Result<Bench, Error> {
     let elf = build(module, board, Program::Bench)?;
     let measured = qemu::bench(board, elf.path())?;
-    let mut layers = vec![0; measured.layers];
-    for &(layer, instructions) in &measured.steps {
-        layers[layer] += instructions;
-    }
+    let layers = by_layer(measured.layers, measured.steps.iter().copied());
     let size = size::of_inference(module, board)?;
     Ok(Bench {
         instructions: measured.instructions,

@@ -18,7 +18,7 @@ pub fn picture(board: &Board, picture: &Picture, kernel: &Named, border: filter:
     let request = request(picture, kernel, border)?;
     let elf = firmware::build_filter(board)?;
     let mut device = Device::start(board, elf.path(), Clock::Host)?;
-    let pixels = device.link.filter(&request, &picture.pixels).map_err(|error| device.explain(error))?;
+    let pixels = device.link.filter(&request, &picture.pixels)?;
     Ok(Picture { pixels, ..*picture })
 }
 

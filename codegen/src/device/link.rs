@@ -1,4 +1,12 @@
 //! The host's end of the serial protocol, over any port.
+//!
+//! A line may damage, cut, double and delay what goes over it, in both directions:
+//!
+//! - What was damaged is sent again, under a new tag. Of the answers only that to the last tag counts, so that one that comes
+//!   late is never taken for another's; a request that comes late the board itself drops.
+//! - What was cut leaves silence, as a long computation does. To tell them apart a small request goes after it: a board that
+//!   is still computing answers the first one first, one that has lost it answers the second at once. The zero in front of
+//!   the second also ends what was cut. Pauses between these double, and a board that answers none of them is dead.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -12,8 +20,19 @@ use microception_protocol::{
 
 use crate::error::Error;
 
-/// How often a request is sent before the line counts as dead.
-const ATTEMPTS: u32 = 3;
+/// How often a request is sent before the line counts as too bad.
+///
+/// Where one frame in twenty suffers in each direction, an attempt fails once in ten times; and what it leaves on the line, as
+/// the answer that a cut request was damaged, can spoil the next one. With two in ten, sixteen in a row come once in
+/// 10^11 requests, three in a row once in 125.
+const ATTEMPTS: u32 = 16;
+
+/// How many pauses there are while nothing answers: the first is a 64th of the patience, each is twice the one before, and all
+/// together are the patience.
+const PAUSES: u32 = 6;
+
+/// How many of the bytes that are no answer are kept, to be shown.
+const STRANGE: usize = 64;
 
 /// A serial port, or what stands in for one.
 pub trait Port: Read + Write {
@@ -22,6 +41,21 @@ pub trait Port: Read + Write {
     /// # Errors
     /// When the port does not take it.
     fn set_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+
+    /// The error, with what the port knows beyond the line: its name, what the program at the other end said last.
+    fn explain(&mut self, error: Error) -> Error {
+        error
+    }
+}
+
+impl<P: Port + ?Sized> Port for Box<P> {
+    fn set_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        (**self).set_timeout(timeout)
+    }
+
+    fn explain(&mut self, error: Error) -> Error {
+        (**self).explain(error)
+    }
 }
 
 /// An input or output of the model on a board.
@@ -99,10 +133,8 @@ fn extents(shape: &[u32]) -> Vec<usize> {
 pub struct Bench {
     /// Ticks of one inference in one go, rows pushed one by one.
     pub ticks: u64,
-    /// Ticks of each layer of the plan: the sum over its steps, each measured by itself.
-    pub layers: Vec<u64>,
-    /// How many steps there are.
-    pub steps: usize,
+    /// Of each step of another inference the layer and the ticks, each measured by itself.
+    pub steps: Vec<(usize, u64)>,
     /// Bytes of stack that one inference needs; `None` where the board can't tell.
     pub stack_bytes: Option<usize>,
 }
@@ -118,15 +150,28 @@ pub struct Layer {
     pub macs: u64,
 }
 
+/// The sums over each of `layers` layers of what its `steps` took.
+pub fn by_layer(layers: usize, steps: impl IntoIterator<Item = (usize, u64)>) -> Vec<u64> {
+    let mut sums = vec![0; layers];
+    for (layer, count) in steps {
+        if let Some(sum) = sums.get_mut(layer) {
+            *sum += count;
+        }
+    }
+    sums
+}
+
 /// A board at the other end of a serial line.
 ///
-/// A request that is damaged on the way, or whose answer is, is sent again.
+/// A request that is damaged on the way, or whose answer is, is sent again: see [the module](self).
 #[derive(Debug)]
 pub struct Link<P> {
     port: P,
     receiver: Receiver,
     /// Bytes that were read and not yet looked at.
     unread: VecDeque<u8>,
+    /// The first bytes since the last answer that were none.
+    strange: Vec<u8>,
     tag: u8,
     patience: Duration,
     info: Info,
@@ -146,6 +191,8 @@ enum Answer<T> {
 enum Failure {
     /// Worth another attempt.
     Line(&'static str),
+    /// Nothing answers, whatever is asked.
+    Silence,
     /// The board understood the request and refused it.
     Refused(Fault),
     /// The port itself failed.
@@ -156,7 +203,7 @@ impl<P: Port> Link<P> {
     /// Asks the board at the other end of `port` what it is. Each answer may take up to `patience`.
     ///
     /// # Errors
-    /// When nothing answers, or in another version of the protocol.
+    /// When nothing answers, or another firmware, or one of another version of the protocol.
     pub fn open(port: P, patience: Duration) -> Result<Link<P>, Error> {
         let info = Info {
             board: String::new(),
@@ -170,7 +217,8 @@ impl<P: Port> Link<P> {
             labels: 0,
             tick: Tick::Cycle { hz: 0 },
         };
-        let mut link = Link { port, receiver: Receiver::new(), unread: VecDeque::new(), tag: 0, patience, info };
+        let (unread, strange) = (VecDeque::new(), Vec::new());
+        let mut link = Link { port, receiver: Receiver::new(), unread, strange, tag: 0, patience, info };
         let (info, inputs, outputs) = link.ask(&Request::Info { version: VERSION }, |reply| match reply {
             Reply::Info(info) => Answer::Complete((Info::of(&info), info.inputs, info.outputs)),
             _ => Answer::Wrong,
@@ -205,9 +253,28 @@ impl<P: Port> Link<P> {
         &self.info
     }
 
+    /// How long an answer may take from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// The port itself.
     pub fn port(&mut self) -> &mut P {
         &mut self.port
+    }
+
+    /// The port itself, to be used in another way.
+    pub fn into_port(self) -> P {
+        self.port
+    }
+
+    /// The same over a port of any kind.
+    pub fn boxed(self) -> Link<Box<dyn Port>>
+    where
+        P: 'static,
+    {
+        let Link { port, receiver, unread, strange, tag, patience, info } = self;
+        Link { port: Box::new(port), receiver, unread, strange, tag, patience, info }
     }
 
     /// Runs the model on one frame `[row][column][channel]` in its own input type, little endian, and
@@ -433,35 +500,29 @@ impl<P: Port> Link<P> {
     /// # Errors
     /// When the line fails.
     pub fn bench(&mut self) -> Result<Bench, Error> {
-        let count = self.info.layers;
-        let mut layers = vec![0; count];
-        let mut seen = 0;
+        let layers = self.info.layers;
+        let mut measured = Vec::new();
         self.ask(&Request::Bench, |reply| match reply {
             Reply::Step { index, layer, ticks } => {
                 if index == 0 {
-                    layers.fill(0);
-                    seen = 0;
+                    measured.clear();
                 }
-                match layers.get_mut(usize::from(layer)) {
-                    Some(sum) if index == seen => {
-                        *sum += u64::from(ticks);
-                        seen += 1;
-                        Answer::More
-                    }
-                    _ => Answer::Wrong,
+                if usize::from(layer) >= layers || index as usize != measured.len() {
+                    return Answer::Wrong;
                 }
+                measured.push((usize::from(layer), u64::from(ticks)));
+                Answer::More
             }
-            Reply::Bench { steps, ticks, stack_bytes, .. } if steps == seen => Answer::Complete(Bench {
-                ticks: u64::from(ticks),
-                layers: std::mem::take(&mut layers),
-                steps: steps as usize,
-                stack_bytes: stack_bytes.map(|bytes| bytes as usize),
-            }),
+            Reply::Bench { steps, ticks, stack_bytes, .. } if steps as usize == measured.len() => {
+                let steps = std::mem::take(&mut measured);
+                let ticks = unwrapped(u64::from(ticks), steps.iter().map(|(_, ticks)| ticks).sum());
+                Answer::Complete(Bench { ticks, steps, stack_bytes: stack_bytes.map(|bytes| bytes as usize) })
+            }
             _ => Answer::Wrong,
         })
     }
 
-    /// The layers of the plan, in the order of [`Bench::layers`].
+    /// The layers of the plan, in the order of [`by_layer`].
     ///
     /// # Errors
     /// When the line fails.
@@ -526,91 +587,158 @@ impl<P: Port> Link<P> {
         request: &Request<'_>,
         read: &mut impl FnMut(Reply<'_>) -> Answer<T>,
     ) -> Result<T, Failure> {
-        self.tag = self.tag.checked_add(1).unwrap_or(1);
-        let mut buffer = [0; FRAME_BYTES];
-        let frame = encode(&Packet { tag: self.tag, body: request }, &mut buffer);
-        let frame = frame.map_err(|frame::TooLong| Failure::Line("a request does not fit a frame"))?;
-        self.port.set_timeout(self.patience).map_err(Failure::Port)?;
-        self.port.write_all(frame).and_then(|()| self.port.flush()).map_err(Failure::Port)?;
-        let mut end = Instant::now() + self.patience;
-        let ours = self.tag;
+        let ours = self.write(request)?;
+        // What is being measured must not be disturbed.
+        let first = if matches!(request, Request::Bench) { PAUSES - 2 } else { 0 };
+        let mut pause = first;
+        let mut later = Vec::new();
+        let mut end = self.after(pause);
         loop {
-            let answer = self.receive(end, |packet| match packet {
+            let heard = self.receive(end, |packet| match packet {
                 Err(_) => Err(Failure::Line("the answer arrived damaged")),
                 Ok(Packet { tag: 0, body: Reply::Error(Fault::BadFrame) }) => {
                     Err(Failure::Line("the request arrived damaged"))
                 }
                 Ok(Packet { tag, body: Reply::Error(fault) }) if tag == ours => Err(Failure::Refused(fault)),
                 Ok(Packet { tag, body }) if tag == ours => Ok(Some(read(body))),
+                Ok(Packet { tag, .. }) if later.contains(&tag) => Err(Failure::Line("an answer got lost")),
                 // The answer to a request that was given up.
                 Ok(_) => Ok(None),
-            })??;
-            match answer {
-                Some(Answer::Complete(value)) => return Ok(value),
-                Some(Answer::More) => end = Instant::now() + self.patience,
-                Some(Answer::Wrong) => {
+            })?;
+            match heard.transpose()? {
+                Some(Some(Answer::Complete(value))) => return Ok(value),
+                Some(Some(Answer::More)) => {
+                    pause = first;
+                    end = self.after(pause);
+                }
+                Some(Some(Answer::Wrong)) => {
                     return Err(Failure::Line("an answer is missing or does not fit the request"));
                 }
-                None => {}
+                Some(None) => {}
+                None if pause + 1 == PAUSES => return Err(Failure::Silence),
+                None => {
+                    later.push(self.write(&Request::Info { version: VERSION })?);
+                    pause += 1;
+                    end = self.after(pause);
+                }
             }
         }
     }
 
-    /// Hands the next packet, or what was wrong with it, to `read`.
+    /// Sends a request under a new tag.
+    fn write(&mut self, request: &Request<'_>) -> Result<u8, Failure> {
+        self.tag = self.tag.checked_add(1).unwrap_or(1);
+        let mut buffer = [0; FRAME_BYTES];
+        let frame = encode(&Packet { tag: self.tag, body: request }, &mut buffer);
+        let frame = frame.map_err(|frame::TooLong| Failure::Line("a request does not fit a frame"))?;
+        self.port.set_timeout(self.patience).map_err(Failure::Port)?;
+        match self.port.write_all(frame).and_then(|()| self.port.flush()) {
+            Ok(()) => Ok(self.tag),
+            Err(error) if is_timeout(error.kind()) => Err(Failure::Silence),
+            Err(error) => Err(Failure::Port(error)),
+        }
+    }
+
+    /// When the pause of that number ends.
+    fn after(&self, pause: u32) -> Instant {
+        Instant::now() + self.patience / (1 << (PAUSES - pause))
+    }
+
+    /// Hands the next packet, or what was wrong with it, to `read`; `None` where there is none before the `end`.
     fn receive<T>(
         &mut self,
         end: Instant,
         read: impl FnOnce(Result<Packet<Reply<'_>>, Damage>) -> T,
-    ) -> Result<T, Failure> {
+    ) -> Result<Option<T>, Failure> {
         loop {
             while let Some(byte) = self.unread.pop_front() {
+                if self.strange.len() < STRANGE {
+                    self.strange.push(byte);
+                }
                 if let Some(packet) = self.receiver.push(byte) {
-                    return Ok(read(packet));
+                    if packet.is_ok() {
+                        self.strange.clear();
+                    }
+                    return Ok(Some(read(packet)));
                 }
             }
-            self.fill(end)?;
+            if !self.fill(end)? {
+                return Ok(None);
+            }
         }
     }
 
-    /// Reads what has come in, waiting for the first byte.
-    fn fill(&mut self, end: Instant) -> Result<(), Failure> {
+    /// Reads what has come in, waiting for the first byte; whether there was one before the `end`.
+    fn fill(&mut self, end: Instant) -> Result<bool, Failure> {
         let mut bytes = [0; 4096];
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(Failure::Line("nothing answers"));
+            return Ok(false);
         }
         self.port.set_timeout(left).map_err(Failure::Port)?;
         match self.port.read(&mut bytes) {
             Ok(0) => Err(Failure::Port(ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
                 self.unread.extend(&bytes[..count]);
-                Ok(())
+                Ok(true)
             }
-            Err(error) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
-                Err(Failure::Line("nothing answers"))
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) if is_timeout(error.kind()) => Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(Failure::Port(error)),
         }
     }
 
-    fn error(&self, failure: Failure) -> Error {
-        let board = if self.info.board.is_empty() { "the board" } else { &self.info.board };
-        Error::model(match failure {
-            Failure::Line(why) => format!(
-                "{board} does not answer over its serial line ({why}, {ATTEMPTS} times): \
-                 is the port the right one, and does microception's firmware run there?"
+    fn error(&mut self, failure: Failure) -> Error {
+        let known = !self.info.board.is_empty();
+        let board = if known { &self.info.board } else { "the board" };
+        let strange = String::from_utf8_lossy(&self.strange);
+        let error = Error::model(match failure {
+            Failure::Silence | Failure::Line(_) if !known && !self.strange.is_empty() => format!(
+                "what answers is not microception's firmware, or its serial line has another speed: it says {strange:?}"
             ),
+            Failure::Silence if known => format!("{board} does not answer any more: nothing answers on its port"),
+            Failure::Silence => "nothing answers: is the port the right one, and does microception's firmware run \
+                                 there? Press the board's reset button, or flash it"
+                .to_owned(),
+            Failure::Line(why) => {
+                format!("{board} does not answer over its serial line ({why}, {ATTEMPTS} times)")
+            }
             Failure::Refused(fault) => format!("{board} refuses: {fault}"),
+            Failure::Port(error) if error.kind() == ErrorKind::NotConnected => format!("{board} was unplugged"),
             Failure::Port(error) if is_closed(error.kind()) => {
                 format!("the serial line of {board} was closed")
             }
             Failure::Port(error) => format!("the serial line of {board} fails: {error}"),
-        })
+        });
+        self.port.explain(error)
     }
+}
+
+fn is_timeout(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::TimedOut | ErrorKind::WouldBlock)
 }
 
 fn is_closed(kind: ErrorKind) -> bool {
     use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// What a 32-bit counter that may have wrapped around counted, when it was about `expected`.
+pub(super) fn unwrapped(ticks: u64, expected: u64) -> u64 {
+    const WRAP: u64 = 1 << 32;
+    ticks + (expected + WRAP / 2).saturating_sub(ticks) / WRAP * WRAP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unwrapped;
+
+    #[test]
+    fn a_counter_that_wrapped_around_is_put_right() {
+        for expected in [0, 1, 1 << 31, (1 << 32) - 1, 1 << 32, 10 << 32] {
+            for ticks in [expected, expected + expected / 25, expected - expected / 25] {
+                assert_eq!(unwrapped(ticks & 0xFFFF_FFFF, expected), ticks, "about {expected}");
+            }
+        }
+    }
 }

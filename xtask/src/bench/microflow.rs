@@ -91,7 +91,7 @@ fn answers_by_us(module: &Path, board: &'static Board, known: &Known) -> Result<
     let mut answers = Vec::new();
     for input in &known.inputs {
         let bytes: Vec<u8> = input.iter().map(|&number| number as u8).collect();
-        let answer = device.link.infer(&bytes).map_err(|error| device.explain(error))?;
+        let answer = device.link.infer(&bytes)?;
         answers.push(answer.into_iter().map(|byte| byte as i8).collect());
     }
     Ok(answers)
