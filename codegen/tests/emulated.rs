@@ -268,7 +268,8 @@ fn instructions_are_counted_over_the_serial_line() {
     // the whole the same is less than half an instruction.
     let (again, other) = measure();
     assert_eq!(again, instructions);
-    let near = |((layer, ticks), (of, other)): (&(usize, u64), &(usize, u64))| layer == of && ticks.abs_diff(*other) <= 3;
+    let near =
+        |((layer, ticks), (of, other)): (&(usize, u64), &(usize, u64))| layer == of && ticks.abs_diff(*other) <= 3;
     assert!(bench.steps.iter().zip(&other.steps).all(near), "{bench:?} {other:?}");
 }
 

@@ -27,9 +27,9 @@ use crate::error::Error;
 /// 10^11 requests, three in a row once in 125.
 const ATTEMPTS: u32 = 16;
 
-/// How many pauses there are while nothing answers: the first is a 64th of the patience, each is twice the one before, and all
-/// together are the patience.
-const PAUSES: u32 = 6;
+/// How many pauses there are while nothing answers: the first is a 256th of the patience, each is twice the one before, and
+/// all together are the patience.
+const PAUSES: u32 = 8;
 
 /// How many of the bytes that are no answer are kept, to be shown.
 const STRANGE: usize = 64;
