@@ -13,6 +13,7 @@
 pub mod array;
 mod folder;
 mod input;
+mod interface;
 mod labels;
 mod output;
 pub mod picture;
@@ -24,6 +25,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use array::{Array, Npz};
 pub use input::Input;
+pub use interface::Interface;
 use labels::Labels;
 pub use labels::read as read_labels;
 pub use output::Output;

@@ -18,7 +18,9 @@ use microception_protocol::{
     VERSION, frame,
 };
 
+use crate::data::{Input, Interface, Output};
 use crate::error::Error;
+use crate::graph::{self, Shape};
 
 /// How often a request is sent before the line counts as too bad.
 ///
@@ -73,6 +75,23 @@ pub struct End {
     pub bytes: usize,
     /// Bytes of a row, of an input.
     pub row_bytes: usize,
+}
+
+impl End {
+    /// The element type, as the rest of this library has it.
+    pub fn element(&self) -> graph::Element {
+        match self.element {
+            Element::U8 => graph::Element::U8,
+            Element::I8 => graph::Element::I8,
+            Element::F32 => graph::Element::F32,
+        }
+    }
+
+    /// What the numbers of an int8 tensor stand for.
+    fn quantization(&self) -> Option<graph::Quantization> {
+        let Quantization { scale, zero_point } = self.quantization;
+        (self.element == Element::I8).then_some(graph::Quantization { scale, zero_point: zero_point as i32 })
+    }
 }
 
 /// What a board is and what runs on it.
@@ -478,6 +497,32 @@ impl<P: Port> Link<P> {
                 })
             })
             .collect()
+    }
+
+    /// What the model takes and answers with, its classes' names asked for.
+    ///
+    /// # Errors
+    /// When the line fails, or there is no model.
+    pub fn interface(&mut self) -> Result<Interface, Error> {
+        if self.info.inputs.is_empty() {
+            let reason = format!("{} filters pictures and has no model", self.info.board);
+            return Err(self.port.explain(Error::model(reason)));
+        }
+        let labels = self.labels()?;
+        let input = |end: &End| {
+            let (shape, element) = (Shape(end.shape.clone()), end.element());
+            (end.name.clone(), Input { shape, element, quantization: end.quantization() })
+        };
+        let output = |end: &End| {
+            let (shape, element) = (Shape(end.shape.clone()), end.element());
+            (end.name.clone(), Output { shape, element, quantization: end.quantization() })
+        };
+        let Info { inputs, outputs, .. } = &self.info;
+        Ok(Interface {
+            inputs: inputs.iter().map(input).collect(),
+            outputs: outputs.iter().map(output).collect(),
+            labels,
+        })
     }
 
     /// The `count` best classes of the last output, at most [`microception_protocol::TOP`]: index and

@@ -7,6 +7,8 @@
 //! - [`mod@bench`], [`size`]: instructions, stack, flash and RAM of a model on a board.
 //! - [`filter`]: a picture filtered on a board.
 //! - [`link`]: the host's end of the serial protocol, over any port.
+//! - [`serial`]: the ports of this computer, at which flashed boards are.
+//! - [`measure`]: what an inference takes there.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), microception_codegen::error::Error> {
@@ -26,6 +28,8 @@ pub mod filter;
 pub mod firmware;
 pub mod link;
 mod logs;
+pub mod measure;
 pub mod qemu;
+pub mod serial;
 pub mod size;
 pub mod toolchain;
