@@ -1,45 +1,156 @@
 //! `microception device`.
 
-use std::path::PathBuf;
-
+use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
+use microception_codegen::device::link::{Link, Port};
+use microception_codegen::device::measure::{Measured, measure};
+use microception_codegen::device::qemu::Clock;
+use microception_codegen::device::serial;
 use microception_codegen::error::Error;
+use serde::Serialize;
 
-/// Talks to a flashed board over its serial link
+use super::eval::Labelled;
+use super::run::Frames;
+use super::runner::{Runner, board_names, emulator};
+use super::settings::{Plan, Settings};
+
+mod report;
+
+use report::{Bench, Eval, Info};
+
+/// How often an evaluation measures: behind every eighth of the data.
+const MEASUREMENTS: usize = 8;
+
+/// Talks to a flashed board over its serial port, or likewise to an emulated one
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "microception device --port PORT <COMMAND>\n       \
+                      microception device --board BOARD MODEL [OPTIONS] <COMMAND>\n       \
+                      microception device list",
+    mut_arg("model", |model| model.required(false))
+)]
 pub struct Device {
-    /// The serial port that it is on
-    #[arg(long, value_name = "PORT")]
-    port: PathBuf,
+    /// The serial port that the board is at, as /dev/ttyACM0 or COM3: `microception device list` shows those there are
+    #[arg(long, value_name = "PORT", conflicts_with_all = ["board", "model"])]
+    port: Option<String>,
+    /// An emulated board instead, on which MODEL is started
+    #[arg(long, value_name = "BOARD", value_parser = board_names(), requires = "model")]
+    board: Option<String>,
+    #[command(flatten)]
+    settings: Option<Settings>,
     #[command(subcommand)]
     request: Request,
 }
 
 #[derive(Debug, Subcommand)]
 enum Request {
-    /// What runs there
-    Info,
+    /// Lists the serial ports of this computer
+    List(Json),
+    /// What board it is and which model runs there
+    Info(Json),
     /// Runs its model on arrays or pictures
-    Run,
-    /// Measures its accuracy
-    Eval,
-    /// Measures an inference
-    Bench,
+    Run(Frames),
+    /// Measures its model's accuracy on labelled data, and what an inference takes
+    Eval {
+        #[command(flatten)]
+        labelled: Labelled,
+        #[command(flatten)]
+        json: Json,
+    },
+    /// Measures one inference: each layer, the whole, the stack
+    Bench(Json),
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+struct Json {
+    /// Prints it as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Json {
+    /// The one or the other.
+    fn text<T: Serialize>(self, report: &T, text: impl FnOnce() -> String) -> Result<String, Error> {
+        if !self.json {
+            return Ok(text());
+        }
+        serde_json::to_string(report).map_err(|error| Error::model(error.to_string()))
+    }
 }
 
 impl Device {
     pub fn run(self) -> Result<String, Error> {
-        let request = match self.request {
-            Request::Info => "info",
-            Request::Run => "run",
-            Request::Eval => "eval",
-            Request::Bench => "bench",
+        match &self.request {
+            Request::List(json) => {
+                let ports = serial::ports()?;
+                json.text(&ports, || report::list(&ports))
+            }
+            Request::Info(json) => {
+                let mut link = self.open(Clock::Host)?;
+                let labels = link.labels()?;
+                let report = Info::of(link.info(), labels);
+                json.text(&report, || report.text())
+            }
+            Request::Run(frames) => {
+                frames.check(None, &[self.settings.as_ref().map(|settings| &*settings.model)])?;
+                let mut link = self.open(Clock::Host)?;
+                let interface = link.interface()?;
+                let examples = frames.open(&interface)?;
+                frames.answer(&interface, &examples, &mut Runner::Board(Box::new(link)))
+            }
+            Request::Eval { labelled, json } => {
+                let report = self.evaluate(labelled)?;
+                json.text(&report, || report.text())
+            }
+            Request::Bench(json) => {
+                let mut link = self.open(Clock::Instructions)?;
+                let measured = measure(&mut link, self.board.is_some())?;
+                let report = Bench::of(link.info(), &measured);
+                json.text(&report, || report.text())
+            }
+        }
+    }
+
+    /// How many are right, and what an inference takes in the mean.
+    fn evaluate(&self, labelled: &Labelled) -> Result<Eval, Error> {
+        labelled.check()?;
+        let mut link = self.open(Clock::Instructions)?;
+        let interface = link.interface()?;
+        let named = |error: Error| match &self.port {
+            Some(port) => error.in_file(port),
+            None => error,
         };
-        Err(Error::file(
-            self.port,
-            format!(
-                "device {request}: serial ports are not in this version; emulated boards are, as --board of run, eval and bench"
-            ),
-        ))
+        let frames = labelled.open(&interface).map_err(named)?;
+        let info = link.info().clone();
+        let mut measured = Vec::new();
+        let mut runner = Runner::Board(Box::new(link));
+        let accuracy = labelled.measure(&frames, MEASUREMENTS, &mut runner, |runner| {
+            if let Runner::Board(link) = runner {
+                measured.push(measure(link, self.board.is_some())?);
+            }
+            Ok(())
+        })?;
+        let mean = Measured::mean(&measured).ok_or_else(|| Error::model("nothing was measured"))?;
+        Ok(Eval { accuracy, bench: Bench::of(&info, &mean) })
+    }
+
+    /// Opens the port, or starts the model on an emulated board.
+    fn open(&self, clock: Clock) -> Result<Link<Box<dyn Port>>, Error> {
+        match (&self.port, &self.board, &self.settings) {
+            (Some(port), ..) => Ok(serial::open(port)?.boxed()),
+            (None, Some(board), Some(settings)) => {
+                if settings.plan == Some(Plan::Endless) {
+                    let reason = "--plan endless takes a series, not frames: microception run --board takes one";
+                    return Err(Error::model(reason));
+                }
+                emulator(&settings.prepare()?, settings, board, clock)
+            }
+            _ => {
+                let reason = "which board? Name its serial port, --port PORT, or an emulated board and a model, \
+                              --board BOARD MODEL";
+                let mut command = Device::augment_args(clap::Command::new("microception device"));
+                command.error(ErrorKind::MissingRequiredArgument, reason).exit()
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use microception_codegen::convert::Precision;
 use microception_codegen::data::picture::Fit;
-use microception_codegen::data::{Examples, Input, Output, Purpose, write};
+use microception_codegen::data::{Examples, Interface, Output, Purpose, write};
 use microception_codegen::error::Error;
 use serde::Serialize;
 
@@ -14,11 +14,9 @@ use super::runner::{self, Runner};
 use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 
-/// Measures a model's accuracy on labelled data
+/// Labelled data.
 #[derive(Debug, Args)]
-pub struct Eval {
-    #[command(flatten)]
-    settings: Settings,
+pub struct Labelled {
     /// Labelled data: an .npz with x_test and y_test, x and y, or images and labels; or a folder with a folder of
     /// pictures per class
     #[arg(long, value_name = "DATA")]
@@ -26,12 +24,37 @@ pub struct Eval {
     /// Takes only so many, from the front
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
-    /// Where it runs
-    #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
-    board: String,
     /// Where the number of the class that each frame is taken for goes
     #[arg(long, value_name = "FILE.npy")]
     predictions: Option<PathBuf>,
+}
+
+/// Frames, the class of each, and the output that says it.
+#[derive(Debug)]
+pub struct Classified {
+    examples: Examples,
+    classes: Vec<usize>,
+    output: Output,
+}
+
+/// How many frames were taken for what they are.
+#[derive(Debug, Clone, Serialize)]
+pub struct Accuracy {
+    correct: usize,
+    total: usize,
+    accuracy: f64,
+}
+
+/// Measures a model's accuracy on labelled data
+#[derive(Debug, Args)]
+pub struct Eval {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    labelled: Labelled,
+    /// Where it runs
+    #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
+    board: String,
     /// Prints the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -40,59 +63,86 @@ pub struct Eval {
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
 struct Report {
-    correct: usize,
-    total: usize,
-    accuracy: f64,
+    #[serde(flatten)]
+    accuracy: Accuracy,
     precision: Precision,
     board: String,
 }
 
 impl Eval {
     pub fn run(self) -> Result<String, Error> {
-        if let Some(path) = &self.predictions {
-            write::check(path)?;
-        }
+        self.labelled.check()?;
         if self.settings.plan == Some(Plan::Endless) {
             return Err(Error::model("--plan endless has no frames to count: microception run takes a series with it"));
         }
         let prepared = self.settings.prepare()?;
-        let graph = &prepared.graph;
-        if graph.outputs.len() > 1 {
-            let reason = format!("has {} outputs, and labels are for one", graph.outputs.len());
-            return Err(Error::file(&self.settings.model, reason));
+        let interface = Interface::of(&prepared.graph);
+        let in_file = |error: Error| error.in_file(&self.settings.model);
+        let frames = self.labelled.open(&interface).map_err(in_file)?;
+        let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
+        let accuracy = self.labelled.measure(&frames, 1, &mut runner, |_| Ok(()))?;
+        let precision = Precision::of(&prepared.graph);
+        if self.json {
+            let report = Report { accuracy, precision, board: self.board };
+            return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
         }
-        let output = Output::of(graph);
+        Ok(format!("{}, {} on {}", accuracy.text(), precision.name(), self.board))
+    }
+}
+
+impl Accuracy {
+    /// In words.
+    pub fn text(&self) -> String {
+        let Accuracy { correct, total, accuracy } = *self;
+        format!("{} of {} right: {:.2}%", grouped(correct as u64), grouped(total as u64), 100.0 * accuracy)
+    }
+}
+
+impl Labelled {
+    /// Says early what can't be written.
+    pub fn check(&self) -> Result<(), Error> {
+        self.predictions.as_deref().map_or(Ok(()), write::check)
+    }
+
+    /// The data, for a model that answers with one value per class.
+    pub fn open(&self, interface: &Interface) -> Result<Classified, Error> {
+        let [(_, output)] = interface.outputs.as_slice() else {
+            let reason = format!("has {} outputs, and labels are for one", interface.outputs.len());
+            return Err(Error::model(reason));
+        };
         if output.shape.elements() != output.shape.channels() {
-            let reason = format!("answers with {}, not with one value per class", output.shape);
-            return Err(Error::file(&self.settings.model, reason));
+            return Err(Error::model(format!("answers with {}, not with one value per class", output.shape)));
         }
-        let examples = Examples::open_all(&self.data, &Input::all(graph), Purpose::Measurement, Fit::Exact)?;
+        let examples = Examples::open_all(&self.data, &interface.inputs, Purpose::Measurement, Fit::Exact)?;
         warn(examples.warning().map(str::to_owned).as_slice());
-        let classes = examples.classes(&graph.labels, output.classes())?;
+        let classes = examples.classes(&interface.labels, output.classes())?;
+        Ok(Classified { examples, classes, output: output.clone() })
+    }
+
+    /// Has it run, in so many `parts`, and `after` called behind each.
+    pub fn measure(
+        &self,
+        Classified { examples, classes, output }: &Classified,
+        parts: usize,
+        runner: &mut Runner,
+        mut after: impl FnMut(&mut Runner) -> Result<(), Error>,
+    ) -> Result<Accuracy, Error> {
         let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let total = examples.len().min(limit);
-        let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
         let bar = progress::bar("measuring", total);
-        let outputs = runner.outputs(total, |index| examples.frame(index), || bar.inc(1));
+        let mut predicted: Vec<usize> = Vec::new();
+        while predicted.len() < total {
+            let first = predicted.len();
+            let count = total.div_ceil(parts).min(total - first);
+            let outputs = runner.outputs(count, |index| examples.frame(first + index), || bar.inc(1))?;
+            predicted.extend(outputs.iter().map(|bytes| output.class(bytes)));
+            after(runner)?;
+        }
         bar.finish_and_clear();
-        let predicted: Vec<usize> = outputs?.iter().map(|bytes| output.class(bytes)).collect();
         if let Some(path) = &self.predictions {
             write::npy(path, &[total], predicted.iter().map(|&class| class as i64))?;
         }
-        let correct = predicted.iter().zip(&classes).filter(|(predicted, class)| predicted == class).count();
-        let accuracy = correct as f64 / total as f64;
-        let precision = Precision::of(graph);
-        if self.json {
-            let report = Report { correct, total, accuracy, precision, board: self.board };
-            return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
-        }
-        Ok(format!(
-            "{} of {} right: {:.2}%, {} on {}",
-            grouped(correct as u64),
-            grouped(total as u64),
-            100.0 * accuracy,
-            precision.name(),
-            self.board
-        ))
+        let correct = predicted.iter().zip(classes).filter(|(predicted, class)| predicted == class).count();
+        Ok(Accuracy { correct, total, accuracy: correct as f64 / total as f64 })
     }
 }

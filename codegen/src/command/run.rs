@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use microception_codegen::convert::Prepared;
 use microception_codegen::data::picture::Fit;
 use microception_codegen::data::write::{self, Npz};
-use microception_codegen::data::{Examples, Input, Output, Purpose};
+use microception_codegen::data::{Examples, Input, Interface, Output, Purpose};
 use microception_codegen::error::Error;
 use microception_codegen::graph::{Element, Shape};
 use microception_codegen::optimize::planned_graph;
@@ -23,12 +23,10 @@ use super::tensors;
 /// How many classes are shown for a frame.
 const BEST: usize = 3;
 
-/// Runs a model on arrays or pictures
+/// What a model is run on, and where its answers go.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("written").args(["output", "tensors"]).multiple(true)))]
-pub struct Run {
-    #[command(flatten)]
-    settings: Settings,
+#[command(group(ArgGroup::new("written").args(["output"]).multiple(true)))]
+pub struct Frames {
     /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures; for several inputs an .npz with an
     /// array for each, by their names. The numbers are the model's own input type, or real numbers that int8 models
     /// quantize. With --plan endless, an array of any number of rows
@@ -38,18 +36,27 @@ pub struct Run {
     /// their names. Without it the best classes are shown
     #[arg(long, value_name = "FILE.npy|FILE.npz")]
     output: Option<PathBuf>,
-    /// Where every tensor goes that a layer makes, the input's and the output's among them: arrays with the tensors'
-    /// names in the model (of several names that a .tflite joins by ";", the first), with one more axis in front where
-    /// the input is a list. Of a float model these are the tensors after folding and fusing. On the host only: there
-    /// memory is enough to keep them all, whatever the plan
-    #[arg(long, value_name = "FILE.npz")]
-    tensors: Option<PathBuf>,
     /// Writes real numbers, where an int8 model's tensors are int8 otherwise
     #[arg(long, requires = "written")]
     dequantize: bool,
     /// Turns pictures upright, cuts their centre out and resizes it, where they must have the model's size otherwise
     #[arg(long)]
     resize: bool,
+}
+
+/// Runs a model on arrays or pictures
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    frames: Frames,
+    /// Where every tensor goes that a layer makes, the input's and the output's among them: arrays with the tensors'
+    /// names in the model (of several names that a .tflite joins by ";", the first), with one more axis in front where
+    /// the input is a list. Of a float model these are the tensors after folding and fusing. On the host only: there
+    /// memory is enough to keep them all, whatever the plan
+    #[arg(long, value_name = "FILE.npz", group = "written")]
+    tensors: Option<PathBuf>,
     /// Where it runs
     #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
     board: String,
@@ -62,34 +69,17 @@ impl Run {
         if self.settings.plan == Some(Plan::Endless) {
             return self.stream(&prepared);
         }
-        let graph = &prepared.graph;
-        let fit = if self.resize { Fit::Resize } else { Fit::Exact };
-        let examples = Examples::open_all(&self.input, &Input::all(graph), Purpose::Measurement, fit)?;
-        warn(examples.warning().map(str::to_owned).as_slice());
+        let interface = Interface::of(&prepared.graph);
+        let examples = self.frames.open(&interface)?;
         let tensors = match &self.tensors {
-            Some(path) => Some(tensors::save(path, graph, &examples, self.dequantize)?),
+            Some(path) => Some(tensors::save(path, &prepared.graph, &examples, self.frames.dequantize)?),
             None => None,
         };
-        if let (Some(text), None) = (&tensors, &self.output) {
+        if let (Some(text), None) = (&tensors, &self.frames.output) {
             return Ok(text.clone());
         }
         let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
-        let bar = progress::bar("running", examples.len());
-        let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
-        bar.finish_and_clear();
-        let answers = split(Output::all(graph), &outputs?);
-        let name =
-            |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
-        let text = match (&self.output, answers.as_slice()) {
-            (Some(path), [(_, output, values)]) => self.save(path, output, values, examples.is_list())?,
-            (Some(path), _) => self.save_all(path, &answers, examples.is_list())?,
-            (None, [(_, output, values)]) => best(name, output, values, &graph.labels),
-            (None, _) => answers.iter().fold(String::new(), |text, (title, output, values)| {
-                let one_place = output.shape.elements() == output.shape.channels();
-                let shown = if one_place { best(name, output, values, &[]) } else { String::new() };
-                text + &format!("{title}, {}\n", output.shape) + &shown
-            }),
-        };
+        let text = self.frames.answer(&interface, &examples, &mut runner)?;
         Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
 
@@ -100,7 +90,7 @@ impl Run {
         let (input, mut output) = (Input::of(&graph), Output::of(&graph));
         // Rows are what frames are to other plans.
         let row = Input { shape: Shape(input.shape.0[1..].to_vec()), ..input };
-        let rows = Examples::open(&self.input, &row, Purpose::Measurement, Fit::Exact)?;
+        let rows = Examples::open(&self.frames.input, &row, Purpose::Measurement, Fit::Exact)?;
         warn(rows.warning().map(str::to_owned).as_slice());
         let mut series = Vec::new();
         for index in 0..rows.len() {
@@ -110,9 +100,9 @@ impl Run {
         if output.shape.0.len() > 1 {
             output.shape.0.remove(0);
         }
-        match &self.output {
+        match &self.frames.output {
             Some(path) => {
-                self.save(path, &output, &outputs, true)?;
+                self.frames.save(path, &output, &outputs, true)?;
                 let shape = Shape([vec![outputs.len()], output.shape.0].concat());
                 let rows = grouped(rows.len() as u64);
                 Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
@@ -134,18 +124,56 @@ impl Run {
             );
             Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
         }
-        let read = [Some(&*self.settings.model), Some(&*self.input), self.settings.calibration.as_deref()];
-        for path in [&self.output, &self.tensors].into_iter().flatten() {
-            write::check(path)?;
-            if read.into_iter().flatten().any(|read| write::is_same_file(path, read)) {
-                return Err(Error::file(path, "cannot be written: it is read from"));
-            }
-        }
-        match (&self.output, &self.tensors) {
+        let read = [Some(&*self.settings.model), self.settings.calibration.as_deref()];
+        self.frames.check(self.tensors.as_deref(), &read)?;
+        match (&self.frames.output, &self.tensors) {
             (Some(output), Some(tensors)) if output == tensors => {
                 Err(Error::file(output, "cannot be both the output and the tensors"))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl Frames {
+    /// Says early which files can't be written: the output, and `others`. All there is to `read` stays as it is.
+    pub fn check(&self, others: Option<&Path>, read: &[Option<&Path>]) -> Result<(), Error> {
+        for path in [self.output.as_deref(), others].into_iter().flatten() {
+            write::check(path)?;
+            if read.iter().flatten().any(|read| write::is_same_file(path, read))
+                || write::is_same_file(path, &self.input)
+            {
+                return Err(Error::file(path, "cannot be written: it is read from"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What goes in.
+    pub fn open(&self, interface: &Interface) -> Result<Examples, Error> {
+        let fit = if self.resize { Fit::Resize } else { Fit::Exact };
+        let examples = Examples::open_all(&self.input, &interface.inputs, Purpose::Measurement, fit)?;
+        warn(examples.warning().map(str::to_owned).as_slice());
+        Ok(examples)
+    }
+
+    /// Has all of it run: the best classes, or what was written.
+    pub fn answer(&self, interface: &Interface, examples: &Examples, runner: &mut Runner) -> Result<String, Error> {
+        let bar = progress::bar("running", examples.len());
+        let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
+        bar.finish_and_clear();
+        let answers = split(interface.outputs.clone(), &outputs?);
+        let name =
+            |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
+        match (&self.output, answers.as_slice()) {
+            (Some(path), [(_, output, values)]) => self.save(path, output, values, examples.is_list()),
+            (Some(path), _) => self.save_all(path, &answers, examples.is_list()),
+            (None, [(_, output, values)]) => Ok(best(name, output, values, &interface.labels)),
+            (None, _) => Ok(answers.iter().fold(String::new(), |text, (title, output, values)| {
+                let one_place = output.shape.elements() == output.shape.channels();
+                let shown = if one_place { best(name, output, values, &[]) } else { String::new() };
+                text + &format!("{title}, {}\n", output.shape) + &shown
+            })),
         }
     }
 

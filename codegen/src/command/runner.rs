@@ -4,6 +4,7 @@ use clap::builder::PossibleValuesParser;
 use microception_codegen::convert::Prepared;
 use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::link::{Link, Port};
 use microception_codegen::device::qemu::{Clock, Device};
 use microception_codegen::error::Error;
 use microception_codegen::host::Machine;
@@ -35,7 +36,22 @@ pub enum Runner {
     /// With the same runtime, here, on every processor core.
     Host(Box<Machine>),
     /// As firmware, over a serial line.
-    Board(Box<Device>),
+    Board(Box<Link<Box<dyn Port>>>),
+}
+
+/// Starts the model that `settings` ask for on the emulated board of that name; its serial line.
+pub fn emulator(
+    prepared: &Prepared,
+    settings: &Settings,
+    name: &str,
+    clock: Clock,
+) -> Result<Link<Box<dyn Port>>, Error> {
+    let board = board::named(name)?;
+    let (module, _) = settings.conversion(board.core.optimize()).to_module_of(prepared)?;
+    let file = module_file(&module.text)?;
+    let elf = firmware::build(file.path(), board, Program::Serve);
+    let elf = elf.map_err(|error| error.in_file(&settings.model))?;
+    Ok(Device::start(board, elf.path(), clock)?.link.boxed())
 }
 
 impl Runner {
@@ -46,13 +62,7 @@ impl Runner {
             let machine = machine.map_err(|error| error.in_file(&settings.model))?;
             return Ok(Runner::Host(Box::new(machine)));
         }
-        let board = board::named(name)?;
-        let (module, _) = settings.conversion(board.core.optimize()).to_module_of(prepared)?;
-        let file = module_file(&module.text)?;
-        let elf = firmware::build(file.path(), board, Program::Serve);
-        let elf = elf.map_err(|error| error.in_file(&settings.model))?;
-        let device = Device::start(board, elf.path(), Clock::Host)?;
-        Ok(Runner::Board(Box::new(device)))
+        Ok(Runner::Board(Box::new(emulator(prepared, settings, name, Clock::Host)?)))
     }
 
     /// The outputs for `count` frames, in their order. `done` is called after each.
@@ -77,9 +87,9 @@ impl Runner {
                     },
                 )
                 .collect(),
-            Runner::Board(device) => (0..count)
+            Runner::Board(link) => (0..count)
                 .map(|index| {
-                    let output = device.link.infer(frame(index)?.as_ref());
+                    let output = link.infer(frame(index)?.as_ref());
                     done();
                     output
                 })
@@ -95,9 +105,7 @@ impl Runner {
                 outputs.push(output.to_vec());
                 Ok(())
             })?,
-            Runner::Board(device) => {
-                device.link.stream(series, |output| outputs.push(output))?;
-            }
+            Runner::Board(link) => link.stream(series, |output| outputs.push(output))?,
         }
         Ok(outputs)
     }

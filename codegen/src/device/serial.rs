@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use microception_protocol::Tick;
+use serde::Serialize;
 use serialport::{SerialPort, SerialPortType};
 
 use super::link::{Info, Link, Port};
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const CYCLES_PER_MAC: u64 = 500;
 
 /// A port of this computer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Found {
     /// What it is opened by, as `/dev/ttyACM0` or `COM3`.
     pub name: String,
@@ -77,7 +78,9 @@ pub fn open(name: &str) -> Result<Link<Serial>, Error> {
 /// How long an answer of that board may take.
 fn patience(info: &Info) -> Duration {
     match info.tick {
-        Tick::Cycle { hz } => PATIENCE + Duration::from_secs(info.macs.saturating_mul(CYCLES_PER_MAC) / u64::from(hz.max(1))),
+        Tick::Cycle { hz } => {
+            PATIENCE + Duration::from_secs(info.macs.saturating_mul(CYCLES_PER_MAC) / u64::from(hz.max(1)))
+        }
         Tick::Time { .. } => 6 * PATIENCE,
     }
 }
