@@ -392,7 +392,7 @@ fn eval_matches_class_folders_to_labels() {
 
 #[test]
 fn serial_ports_are_refused_in_words() {
-    refused(&folder(), &["device", "--port", "PORT", "info"], &["PORT", "not in this version"]);
+    refused(&folder(), &["device", "--port", "PORT", "info"], &["PORT", "no such port"]);
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl Tensor {
     fn text(&self, what: &str) -> String {
         let name = if self.name.is_empty() { String::new() } else { format!("\"{}\" ", self.name) };
         let quantized = match (self.scale, self.zero_point) {
-            (Some(scale), Some(zero_point)) => format!(", real = {scale} * (stored - {zero_point})"),
+            (Some(scale), Some(zero)) if zero < 0.0 => format!(", real = {scale} * (stored + {})", -zero),
+            (Some(scale), Some(zero)) => format!(", real = {scale} * (stored - {zero})"),
             _ => String::new(),
         };
         format!("{what:9} {name}{} {}{quantized}\n", Shape(self.shape.clone()), self.element)
