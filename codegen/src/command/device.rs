@@ -36,7 +36,7 @@ pub struct Device {
     /// An emulated board instead, on which MODEL is started
     #[arg(long, value_name = "BOARD", value_parser = board_names(), requires = "model")]
     board: Option<String>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Of an emulated board")]
     settings: Option<Settings>,
     #[command(subcommand)]
     request: Request,
@@ -49,7 +49,13 @@ enum Request {
     /// What board it is and which model runs there
     Info(Json),
     /// Runs its model on arrays or pictures
-    Run(Frames),
+    Run {
+        #[command(flatten)]
+        frames: Frames,
+        /// Takes the input as a series, for a model that was converted with --plan endless
+        #[arg(long)]
+        series: bool,
+    },
     /// Measures its model's accuracy on labelled data, and what an inference takes
     Eval {
         #[command(flatten)]
@@ -91,12 +97,15 @@ impl Device {
                 let report = Info::of(link.info(), labels);
                 json.text(&report, || report.text())
             }
-            Request::Run(frames) => {
+            Request::Run { frames, series } => {
                 frames.check(None, &[self.settings.as_ref().map(|settings| &*settings.model)])?;
                 let mut link = self.open(Clock::Host)?;
                 let interface = link.interface()?;
-                let examples = frames.open(&interface)?;
-                frames.answer(&interface, &examples, &mut Runner::Board(Box::new(link)))
+                let mut runner = Runner::Board(Box::new(link));
+                if *series || self.is_endless() {
+                    return frames.stream(&interface, || Ok(runner));
+                }
+                frames.answer(&interface, &frames.open(&interface)?, &mut runner)
             }
             Request::Eval { labelled, json } => {
                 let report = self.evaluate(labelled)?;
@@ -114,6 +123,9 @@ impl Device {
     /// How many are right, and what an inference takes in the mean.
     fn evaluate(&self, labelled: &Labelled) -> Result<Eval, Error> {
         labelled.check()?;
+        if self.is_endless() {
+            return Err(Error::model("--plan endless has no frames to count: run takes a series with it"));
+        }
         let mut link = self.open(Clock::Instructions)?;
         let interface = link.interface()?;
         let named = |error: Error| match &self.port {
@@ -134,17 +146,16 @@ impl Device {
         Ok(Eval { accuracy, bench: Bench::of(&info, &mean) })
     }
 
+    /// Whether it is known that the model takes a series.
+    fn is_endless(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.plan == Some(Plan::Endless))
+    }
+
     /// Opens the port, or starts the model on an emulated board.
     fn open(&self, clock: Clock) -> Result<Link<Box<dyn Port>>, Error> {
         match (&self.port, &self.board, &self.settings) {
             (Some(port), ..) => Ok(serial::open(port)?.boxed()),
-            (None, Some(board), Some(settings)) => {
-                if settings.plan == Some(Plan::Endless) {
-                    let reason = "--plan endless takes a series, not frames: microception run --board takes one";
-                    return Err(Error::model(reason));
-                }
-                emulator(&settings.prepare()?, settings, board, clock)
-            }
+            (None, Some(board), Some(settings)) => emulator(&settings.prepare()?, settings, board, clock),
             _ => {
                 let reason = "which board? Name its serial port, --port PORT, or an emulated board and a model, \
                               --board BOARD MODEL";

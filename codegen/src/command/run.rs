@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgGroup, Args};
-use microception_codegen::convert::Prepared;
 use microception_codegen::data::picture::Fit;
 use microception_codegen::data::write::{self, Npz};
 use microception_codegen::data::{Examples, Input, Interface, Output, Purpose};
@@ -29,7 +28,7 @@ const BEST: usize = 3;
 pub struct Frames {
     /// What it is run on: .npy, .npz (array x), a picture, or a folder of pictures; for several inputs an .npz with an
     /// array for each, by their names. The numbers are the model's own input type, or real numbers that int8 models
-    /// quantize. With --plan endless, an array of any number of rows
+    /// quantize. Of an endless plan, an array of any number of rows
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
     /// Where the output goes, with one more axis in front where the input is a list; several outputs go into an .npz, by
@@ -67,7 +66,9 @@ impl Run {
         self.check()?;
         let prepared = self.settings.prepare()?;
         if self.settings.plan == Some(Plan::Endless) {
-            return self.stream(&prepared);
+            let graph = planned_graph(&prepared.graph, Strategy::Endless);
+            let graph = graph.map_err(|error| error.in_file(&self.settings.model))?;
+            return self.frames.stream(&Interface::of(&graph), || Runner::new(&prepared, &self.settings, &self.board));
         }
         let interface = Interface::of(&prepared.graph);
         let examples = self.frames.open(&interface)?;
@@ -81,34 +82,6 @@ impl Run {
         let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
         let text = self.frames.answer(&interface, &examples, &mut runner)?;
         Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
-    }
-
-    /// Runs a series of any length through an endless plan: the outputs in their order.
-    fn stream(&self, prepared: &Prepared) -> Result<String, Error> {
-        let graph = planned_graph(&prepared.graph, Strategy::Endless);
-        let graph = graph.map_err(|error| error.in_file(&self.settings.model))?;
-        let (input, mut output) = (Input::of(&graph), Output::of(&graph));
-        // Rows are what frames are to other plans.
-        let row = Input { shape: Shape(input.shape.0[1..].to_vec()), ..input };
-        let rows = Examples::open(&self.frames.input, &row, Purpose::Measurement, Fit::Exact)?;
-        warn(rows.warning().map(str::to_owned).as_slice());
-        let mut series = Vec::new();
-        for index in 0..rows.len() {
-            series.extend_from_slice(&rows.frame(index)?);
-        }
-        let outputs = Runner::new(prepared, &self.settings, &self.board)?.stream(&series)?;
-        if output.shape.0.len() > 1 {
-            output.shape.0.remove(0);
-        }
-        match &self.frames.output {
-            Some(path) => {
-                self.frames.save(path, &output, &outputs, true)?;
-                let shape = Shape([vec![outputs.len()], output.shape.0].concat());
-                let rows = grouped(rows.len() as u64);
-                Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
-            }
-            None => Ok(best(|index| index.to_string(), &output, &outputs, &graph.labels)),
-        }
     }
 
     /// Says early what can't be done.
@@ -174,6 +147,39 @@ impl Frames {
                 let shown = if one_place { best(name, output, values, &[]) } else { String::new() };
                 text + &format!("{title}, {}\n", output.shape) + &shown
             })),
+        }
+    }
+
+    /// Runs a series of any length through an endless plan: the outputs in their order.
+    pub fn stream(
+        &self,
+        interface: &Interface,
+        runner: impl FnOnce() -> Result<Runner, Error>,
+    ) -> Result<String, Error> {
+        let ([(_, input)], [(_, output)]) = (interface.inputs.as_slice(), interface.outputs.as_slice()) else {
+            return Err(Error::model("a series goes into a model of one input and one output"));
+        };
+        let mut output = output.clone();
+        // Rows are what frames are to other plans.
+        let row = Input { shape: Shape(input.shape.0.iter().skip(1).copied().collect()), ..input.clone() };
+        let rows = Examples::open(&self.input, &row, Purpose::Measurement, Fit::Exact)?;
+        warn(rows.warning().map(str::to_owned).as_slice());
+        let mut series = Vec::new();
+        for index in 0..rows.len() {
+            series.extend_from_slice(&rows.frame(index)?);
+        }
+        let outputs = runner()?.stream(&series)?;
+        if output.shape.0.len() > 1 {
+            output.shape.0.remove(0);
+        }
+        match &self.output {
+            Some(path) => {
+                self.save(path, &output, &outputs, true)?;
+                let shape = Shape([vec![outputs.len()], output.shape.0].concat());
+                let rows = grouped(rows.len() as u64);
+                Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
+            }
+            None => Ok(best(|index| index.to_string(), &output, &outputs, &interface.labels)),
         }
     }
 
