@@ -20,7 +20,7 @@
 
 pub mod convert;
 pub mod data;
-#[cfg(feature = "device")]
+#[cfg(feature = "link")]
 pub mod device;
 pub mod emit;
 pub mod endless;

@@ -4,6 +4,9 @@
 mod arrays;
 #[path = "common/gallery.rs"]
 mod gallery;
+#[path = "common/noise.rs"]
+#[expect(dead_code, reason = "shared with the soak in memory, which looks at each kind of mishap")]
+mod noise;
 #[path = "endless/random.rs"]
 mod random;
 #[path = "common/volume.rs"]
@@ -23,7 +26,7 @@ use microception_codegen::device::bench::bench;
 use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::filter;
 use microception_codegen::device::firmware::{self, Program, build};
-use microception_codegen::device::link::End;
+use microception_codegen::device::link::{End, Link};
 use microception_codegen::device::qemu::{self, Clock, Device};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::emit;
@@ -34,6 +37,7 @@ use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_codegen::{passes, read};
 use microception_protocol::Element;
+use noise::Noisy;
 
 /// The board that most tests run on, or why there is none.
 fn emulated() -> Option<&'static Board> {
@@ -194,6 +198,35 @@ fn several_inputs_and_outputs_go_over_the_line() {
         }
         build(&Path::new(env!("CARGO_TARGET_TMPDIR")).join("ends_int8.rs"), board, Program::NoPanic).unwrap();
     }
+}
+
+/// Two hundred frames of a picture and five numbers over a bad line: the host's bits for each.
+#[test]
+fn a_bad_line_to_a_board_loses_no_frame() {
+    let Some(board) = emulated() else { return };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/keras");
+    let graph = read::read(&folder.join("picture_and_sensors.keras")).and_then(passes::run).unwrap();
+    let mut random = fastrand::Rng::with_seed(7);
+    let bytes = |graph: &Graph| Input::all(graph).iter().map(|(_, input)| input.frame_bytes()).collect::<Vec<_>>();
+    let sizes = bytes(&graph);
+    let numbers = (0..sizes[1] / 4).flat_map(|_| (random.f32() * 4.0 - 2.0).to_le_bytes());
+    let frame: Vec<u8> = vec![128; sizes[0]].into_iter().chain(numbers.collect::<Vec<_>>()).collect();
+    let ranges = calibrate(&graph, [Ok(frame)], Method::MinMax, |_| ()).unwrap();
+    let int8 = quantize(&graph, &ranges).unwrap();
+    let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join("soak.rs");
+    fs::write(&module, emit::module(&int8, Strategy::Balanced).unwrap().text).unwrap();
+    let elf = build(&module, board, Program::Serve).unwrap();
+    let port = Device::start(board, elf.path(), Clock::Host).unwrap().link.into_port();
+    let mut link = Link::open(Noisy::new(port, 7, 5), Duration::from_secs(8)).unwrap();
+    assert!((1..20_000).contains(&link.info().macs), "{}", link.info().macs);
+    let mut machine = Machine::new(&int8, Strategy::Whole).unwrap();
+    for index in 0..200 {
+        let frame: Vec<u8> = (0..bytes(&int8).iter().sum()).map(|_| random.u8(..)).collect();
+        assert!(link.infer(&frame).unwrap() == machine.run(&frame).unwrap(), "frame {index}");
+    }
+    let suffered: usize = link.port().mishaps().as_flattened().iter().sum();
+    println!("{suffered} of {:?} frames suffered", link.port().frames());
+    assert!(suffered > 100, "{suffered}");
 }
 
 #[test]

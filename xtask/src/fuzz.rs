@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: the readers of model files against what libFuzzer thinks of.
+//! `cargo xtask fuzz`: the readers of model files, and both ends of the serial line, against what libFuzzer thinks of.
 //!
 //! The targets lie in `codegen/fuzz`, laid out for cargo-fuzz, which takes a nightly compiler. Here they are built
 //! with the flags that it would set, by whatever compiler is there: measuring coverage is stable, only the
@@ -17,11 +17,18 @@ use microception_codegen::error::Error;
 use crate::stage::{Counts, report};
 use crate::{root, setup};
 
-/// The readers.
-pub const TARGETS: [&str; 3] = ["h5", "keras", "tflite"];
+/// The readers, and the two ends of the line.
+pub const TARGETS: [&str; 5] = ["h5", "keras", "tflite", "board", "link"];
 
 /// Bytes of the largest file that is tried; Keras's smallest files have 13,000.
-const LONGEST: u32 = 32 << 10;
+fn longest(target: &str) -> u32 {
+    if is_line(target) { 4 << 10 } else { 32 << 10 }
+}
+
+/// Whether it is an end of the serial line, whose files are short and fast.
+fn is_line(target: &str) -> bool {
+    matches!(target, "board" | "link")
+}
 
 /// Seconds after which a file counts as one that hangs. The slowest take less than one; but the clock goes on while a
 /// virtual machine stands still.
@@ -34,8 +41,10 @@ const MEMORY: u32 = 2048;
 const LARGEST_SEED: usize = 20_000;
 const LARGEST_CORPUS: usize = 480_000;
 
-/// How long each reader is tried by `cargo xtask test`.
-const STAGE_SECONDS: u32 = 60;
+/// How long each is tried where nothing else is said, as by `cargo xtask test`.
+fn stage_seconds(target: &str) -> u32 {
+    if is_line(target) { 20 } else { 60 }
+}
 
 /// What makes rustc count edges and tell libFuzzer what is compared with what.
 const FLAGS: [&str; 8] = [
@@ -52,12 +61,12 @@ const FLAGS: [&str; 8] = [
 /// What the command is asked to do.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
-    /// The reader: h5, keras or tflite; all of them where none is named
+    /// The reader: h5, keras or tflite; or the end of the serial line: board or link; all of them where none is named
     #[arg(value_name = "TARGET", value_parser = TARGETS)]
     target: Option<String>,
-    /// How long, for each reader
-    #[arg(long, value_name = "N", default_value_t = STAGE_SECONDS)]
-    seconds: u32,
+    /// How long, each [default: 60 for a reader, 20 for an end of the line]
+    #[arg(long, value_name = "N")]
+    seconds: Option<u32>,
     /// Where libFuzzer's random numbers begin; 0 begins elsewhere every time
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u32,
@@ -99,7 +108,7 @@ pub fn fuzz(arguments: &Arguments) -> Result<(), Error> {
 /// Where the random numbers of the stage begin: the same files for the same code, so that it is a change that fails.
 const STAGE_SEED: u32 = 1;
 
-/// The stage of `cargo xtask test`: each reader for a minute.
+/// The stage of `cargo xtask test`.
 pub fn stage(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
     let folder = match build() {
@@ -108,7 +117,7 @@ pub fn stage(name: &str) -> Result<Counts, Error> {
     };
     let mut counts = Counts::default();
     let mut log = String::new();
-    for outcome in outcomes(&folder, &TARGETS, STAGE_SECONDS, STAGE_SEED)? {
+    for outcome in outcomes(&folder, &TARGETS, None, STAGE_SEED)? {
         eprintln!("{}", outcome.line);
         counts.add(Counts::one(outcome.passed));
         // What libFuzzer said last: of a finding what panicked, and where.
@@ -127,7 +136,7 @@ struct Outcome {
 }
 
 /// As many readers at a time as there are cores.
-fn outcomes(folder: &Path, targets: &[&str], seconds: u32, seed: u32) -> Result<Vec<Outcome>, Error> {
+fn outcomes(folder: &Path, targets: &[&str], seconds: Option<u32>, seed: u32) -> Result<Vec<Outcome>, Error> {
     let targets: Vec<&'static str> = TARGETS.into_iter().filter(|target| targets.contains(target)).collect();
     let cores = std::thread::available_parallelism().map_or(1, usize::from).min(targets.len());
     let next = AtomicUsize::new(0);
@@ -136,7 +145,7 @@ fn outcomes(folder: &Path, targets: &[&str], seconds: u32, seed: u32) -> Result<
         for _ in 0..cores {
             scope.spawn(|| {
                 while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = run(folder, target, seconds, seed);
+                    let outcome = run(folder, target, seconds.unwrap_or(stage_seconds(target)), seed);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
             });
@@ -159,7 +168,7 @@ fn run(folder: &Path, target: &'static str, seconds: u32, seed: u32) -> Result<O
     command.arg(found).arg(corpus(target)).args([
         format!("-max_total_time={seconds}"),
         format!("-seed={seed}"),
-        format!("-max_len={LONGEST}"),
+        format!("-max_len={}", longest(target)),
         format!("-timeout={TIMEOUT}"),
         format!("-rss_limit_mb={MEMORY}"),
         format!("-artifact_prefix={}/", artifacts.display()),

@@ -1,8 +1,9 @@
 //! What the fuzz targets have in common: [`check`] says what must hold of a file, whatever its bytes, and
-//! [`Mutator`] changes files so that the changes get past checksums.
+//! [`Mutator`] changes files so that the changes get past checksums. [`line`] is for the serial line's ends.
 
 mod archive;
 mod hdf5;
+pub mod line;
 #[path = "../../tests/common/memory.rs"]
 mod memory;
 mod mutate;

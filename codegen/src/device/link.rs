@@ -430,7 +430,7 @@ impl<P: Port> Link<P> {
 
     fn output(&mut self, index: usize) -> Result<Vec<u8>, Error> {
         let bytes = self.info.outputs.get(index).map_or(0, |output| output.bytes);
-        let mut output = Vec::with_capacity(bytes);
+        let mut output = Vec::new();
         self.extend(index, &mut output, bytes)?;
         Ok(output)
     }

@@ -22,14 +22,24 @@
 //! # }
 //! ```
 
+#[cfg(feature = "device")]
 pub mod bench;
+#[cfg(feature = "device")]
 pub mod board;
+#[cfg(feature = "device")]
 pub mod filter;
+#[cfg(feature = "device")]
 pub mod firmware;
 pub mod link;
+#[cfg(feature = "device")]
 mod logs;
+#[cfg(feature = "device")]
 pub mod measure;
+#[cfg(feature = "device")]
 pub mod qemu;
+#[cfg(feature = "device")]
 pub mod serial;
+#[cfg(feature = "device")]
 pub mod size;
+#[cfg(feature = "device")]
 pub mod toolchain;
