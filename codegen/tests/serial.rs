@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use microception::executor::Executor;
+use microception::golden::Golden;
 use microception::model::{Element, Port};
 use microception_app::protocol::frame::encode;
 use microception_app::protocol::{FRAME_BYTES, Fault, Packet, Reply, Tick};
@@ -87,6 +88,9 @@ fn classifier() -> Facts {
     Facts { outputs: &OUTPUTS, macs: 2500, ..facts!(crate::pixels) }
 }
 
+/// Outputs that the model does not give: the first is right.
+static OTHER: [Golden; 1] = [Golden::Exact { first: &[128, 157, 128, 6, 128, 127, 180, 128], crc: 0xc7fb_c760 }];
+
 /// What a pixel becomes.
 fn stored(pixel: u8) -> i8 {
     (2 * (i32::from(pixel) - 128) - 4).clamp(-128, 127) as i8
@@ -116,12 +120,16 @@ impl Terminal {
 
     /// With a board, which is unplugged after so many bytes of answers.
     fn board(left: usize) -> Terminal {
+        Terminal::serving(left, classifier())
+    }
+
+    fn serving(left: usize, facts: Facts) -> Terminal {
         Terminal::with(move |port| {
             let mut arena = pixels::Arena::new();
             let executor = Executor::new(pixels::NETWORK, &mut arena);
             let clock = Clock { now: 0, readings: 0 };
             // That it was unplugged is no error here.
-            let _ = Server::new(executor, classifier(), Far { port, left }, clock).serve();
+            let _ = Server::new(executor, facts, Far { port, left }, clock).serve();
         })
     }
 
@@ -225,14 +233,15 @@ fn its_accuracy_and_what_an_inference_takes_are_measured() {
     assert_eq!((&report["correct"], &report["total"], &report["unit"]), (&json!(32), &json!(40), &json!("cycles")));
     // The mean of eight: 5,000, 5,008 and so on.
     assert_eq!((&report["inference"], &report["seconds"]), (&json!(5028), &json!(0.002514)));
-    assert_eq!(
-        report["layers"].as_array().unwrap().iter().map(|layer| &layer["count"]).collect::<Vec<_>>(),
-        [600, 1400]
-    );
+    let layers = json!([
+        { "name": "in", "kind": "input", "macs": 0, "count": 600 },
+        { "name": "twice", "kind": "add", "macs": 0, "count": 1400 },
+    ]);
+    assert_eq!(report["layers"], layers);
 
     let text = Terminal::board(usize::MAX).says(&["eval", "--data", data, "--limit", "3"]);
     // Of three frames, the mean of 5,000, 5,008 and 5,016.
-    for part in ["2 of 3 right: 66.67%", "5,008", "2.00 cycles per multiply-accumulate", "2.504 ms at 2 MHz", "70.0%"] {
+    for part in ["2 of 3 right: 66.67%", "twice", "5,008", "2.00", "2.504 ms at 2 MHz"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
@@ -240,10 +249,24 @@ fn its_accuracy_and_what_an_inference_takes_are_measured() {
 #[test]
 fn one_inference_is_measured_layer_by_layer() {
     let text = Terminal::board(usize::MAX).says(&["bench"]);
-    for part in ["cycles", "600", "30.0%", "1,400", "5,000", "2.500 ms at 2 MHz", "arena 12 bytes, stack not measured"]
+    for part in ["cycles", "twice", "600", "1,400", "5,000", "2.500 ms at 2 MHz", "arena 12 bytes, stack not measured"]
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+#[test]
+fn its_memory_is_listed_and_it_computes_what_the_host_does() {
+    let terminal = Terminal::board(usize::MAX);
+    let text = terminal.says(&["memory"]);
+    assert!(text.contains("arena    12 bytes") && text.contains("stack    unknown"), "{text}");
+    let report = terminal.json(&["memory"]);
+    assert_eq!((&report["arena_bytes"], &report["stack_bytes"]), (&json!(12), &Value::Null));
+    assert!(terminal.says(&["self-test"]).contains("terminal computes of pixels what the host does"));
+    assert_eq!(terminal.json(&["self-test"])["passed"], json!(true));
+    // Another model's answers.
+    let other = Terminal::serving(usize::MAX, Facts { golden: &OTHER, ..classifier() });
+    other.refuses(&["self-test"], &["does not compute of pixels", "element 1 of output 0"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
-use microception_codegen::device::link::{Link, Port};
+use microception_codegen::device::link::{self, Link, Port};
 use microception_codegen::device::measure::{Measured, measure};
 use microception_codegen::device::qemu::Clock;
 use microception_codegen::device::serial;
@@ -16,7 +16,7 @@ use super::settings::{Plan, Settings};
 
 mod report;
 
-use report::{Bench, Eval, Info};
+use report::{Bench, Eval, Info, Memory, SelfTest};
 
 /// How often an evaluation measures: behind every eighth of the data.
 const MEASUREMENTS: usize = 8;
@@ -65,6 +65,10 @@ enum Request {
     },
     /// Measures one inference: each layer, the whole, the stack
     Bench(Json),
+    /// What memory it has, and how much was in use
+    Memory(Json),
+    /// Whether it computes what the host computed when its model was converted
+    SelfTest(Json),
 }
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -114,8 +118,28 @@ impl Device {
             Request::Bench(json) => {
                 let mut link = self.open(Clock::Instructions)?;
                 let measured = measure(&mut link, self.board.is_some())?;
-                let report = Bench::of(link.info(), &measured);
+                let layers = link.layers()?;
+                let report = Bench::of(link.info(), layers, &measured);
                 json.text(&report, || report.text())
+            }
+            Request::Memory(json) => {
+                let report = Memory::from(self.open(Clock::Host)?.memory()?);
+                json.text(&report, || report.text())
+            }
+            Request::SelfTest(json) => {
+                let mut link = self.open(Clock::Host)?;
+                let difference = link.self_test()?;
+                let link::Info { board, model, .. } = link.info().clone();
+                match difference {
+                    Some(difference) => {
+                        let reason = format!("{board} does not compute of {model} what the host does: {difference}");
+                        Err(self.named(Error::model(reason)))
+                    }
+                    None => {
+                        let report = SelfTest { board, model, passed: true };
+                        json.text(&report, || report.text())
+                    }
+                }
             }
         }
     }
@@ -128,12 +152,8 @@ impl Device {
         }
         let mut link = self.open(Clock::Instructions)?;
         let interface = link.interface()?;
-        let named = |error: Error| match &self.port {
-            Some(port) => error.in_file(port),
-            None => error,
-        };
-        let frames = labelled.open(&interface).map_err(named)?;
-        let info = link.info().clone();
+        let frames = labelled.open(&interface).map_err(|error| self.named(error))?;
+        let (info, layers) = (link.info().clone(), link.layers()?);
         let mut measured = Vec::new();
         let mut runner = Runner::Board(Box::new(link));
         let accuracy = labelled.measure(&frames, MEASUREMENTS, &mut runner, |runner| {
@@ -143,7 +163,15 @@ impl Device {
             Ok(())
         })?;
         let mean = Measured::mean(&measured).ok_or_else(|| Error::model("nothing was measured"))?;
-        Ok(Eval { accuracy, bench: Bench::of(&info, &mean) })
+        Ok(Eval { accuracy, bench: Bench::of(&info, layers, &mean) })
+    }
+
+    /// The error, with the port named.
+    fn named(&self, error: Error) -> Error {
+        match &self.port {
+            Some(port) => error.in_file(port),
+            None => error,
+        }
     }
 
     /// Whether it is known that the model takes a series.

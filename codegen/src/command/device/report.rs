@@ -123,6 +123,8 @@ impl Info {
 #[derive(Debug, Serialize)]
 struct Layer {
     name: String,
+    kind: String,
+    macs: u64,
     count: u64,
 }
 
@@ -147,8 +149,9 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn of(info: &link::Info, measured: &Measured) -> Bench {
-        let layers = measured.layers.iter().enumerate();
+    pub fn of(info: &link::Info, layers: Vec<link::Layer>, measured: &Measured) -> Bench {
+        let layers = layers.into_iter().zip(&measured.layers);
+        let layers = layers.map(|(link::Layer { name, kind, macs }, &count)| Layer { name, kind, macs, count });
         Bench {
             board: info.board.clone(),
             model: info.model.clone(),
@@ -159,24 +162,25 @@ impl Bench {
             stack_bytes: measured.stack_bytes,
             arena_bytes: info.arena_bytes,
             weight_bytes: info.weight_bytes,
-            layers: layers.map(|(index, &count)| Layer { name: index.to_string(), count }).collect(),
+            layers: layers.collect(),
             of: measured.unit,
         }
     }
 
     pub fn text(&self) -> String {
-        let mut table = table::table(&["layer", self.unit, "of all"], 2);
-        let all: u64 = self.layers.iter().map(|layer| layer.count).sum();
-        for Layer { name, count } in &self.layers {
-            let share = format!("{:.1}%", 100.0 * *count as f64 / all.max(1) as f64);
-            table.add_row([name.clone(), grouped(*count), share]);
+        let mut table = table::table(&["layer", "kind", "MACs", self.unit, "per MAC"], 3);
+        let per_mac = |count: u64, macs: u64| {
+            if macs == 0 { String::new() } else { format!("{:.2}", count as f64 / macs as f64) }
+        };
+        for Layer { name, kind, macs, count } in &self.layers {
+            let mut row = table::row([name, kind], &[*macs, *count]);
+            row.add_cell(per_mac(*count, *macs).into());
+            table.add_row(row);
         }
-        table.add_row(["one inference".to_owned(), grouped(self.inference), String::new()]);
+        let mut total = table::row(["one inference", ""], &[self.macs, self.inference]);
+        total.add_cell(per_mac(self.inference, self.macs).into());
+        table.add_row(total);
         let mut text = format!("{table}\n");
-        if self.macs != 0 {
-            let each = self.inference as f64 / self.macs as f64;
-            text += &format!("{each:.2} {} per multiply-accumulate, of {}\n", self.unit, grouped(self.macs));
-        }
         if let Some(time) = self.of.time(self.inference) {
             let clock = match self.of {
                 Unit::Cycles { hz } => format!(" at {} MHz", f64::from(hz) / 1e6),
@@ -188,6 +192,59 @@ impl Bench {
             self.stack_bytes.map_or_else(|| "not measured".to_owned(), |bytes| format!("{} bytes", grouped(bytes)));
         let [arena, weights] = [self.arena_bytes, self.weight_bytes].map(grouped);
         text + &format!("RAM    arena {arena} bytes, stack {stack}\nflash  weights {weights} bytes")
+    }
+}
+
+/// What memory there is, in bytes.
+#[derive(Debug, Serialize)]
+pub struct Memory {
+    arena_bytes: u32,
+    weight_bytes: u32,
+    /// What the linker has placed in RAM, the arena among it.
+    static_bytes: Option<u32>,
+    /// The most that was in use since reset.
+    stack_used_bytes: Option<u32>,
+    stack_bytes: Option<u32>,
+}
+
+impl From<microception_protocol::Memory> for Memory {
+    fn from(memory: microception_protocol::Memory) -> Memory {
+        Memory {
+            arena_bytes: memory.arena,
+            weight_bytes: memory.weights,
+            static_bytes: memory.statics,
+            stack_used_bytes: memory.stack.map(|stack| stack.used),
+            stack_bytes: memory.stack.map(|stack| stack.size),
+        }
+    }
+}
+
+impl Memory {
+    pub fn text(&self) -> String {
+        let bytes = |bytes: Option<u32>| bytes.map_or_else(|| "unknown".to_owned(), grouped);
+        format!(
+            "weights  {} bytes of flash\narena    {} bytes of RAM\nstatics  {} bytes of RAM, the arena among them\n\
+             stack    {} of {} bytes in use, at most, since reset",
+            grouped(self.weight_bytes),
+            grouped(self.arena_bytes),
+            bytes(self.static_bytes),
+            bytes(self.stack_used_bytes),
+            bytes(self.stack_bytes),
+        )
+    }
+}
+
+/// That a board computes what the host does.
+#[derive(Debug, Serialize)]
+pub struct SelfTest {
+    pub board: String,
+    pub model: String,
+    pub passed: bool,
+}
+
+impl SelfTest {
+    pub fn text(&self) -> String {
+        format!("{} computes of {} what the host does", self.board, self.model)
     }
 }
 
