@@ -4,9 +4,8 @@ use embedded_io::{Read, Write};
 use microception_protocol::frame::{Receiver, encode};
 use microception_protocol::{FRAME_BYTES, Fault, Packet, Reply, Request};
 
-/// How many tags before the newest request's are those of requests that come late. Fewer than all, so that a host whose
-/// requests got lost for a while is heard again.
-const LATE: u8 = 32;
+/// How many tags ahead of the newest request's are those of requests that are newer: half of all.
+const AHEAD: u8 = 127;
 
 /// A port with what is half received.
 pub(crate) struct Line<P> {
@@ -38,9 +37,11 @@ impl<P: Read + Write> Line<P> {
                 match self.receiver.push(byte) {
                     None => {}
                     Some(Ok(Packet { tag, body })) => {
-                        let begins = matches!(body, Request::Info { .. });
-                        if begins || !self.newest.is_some_and(|newest| is_late(tag, newest)) {
+                        let is_late = self.newest.is_some_and(|newest| ahead(tag, newest) > AHEAD);
+                        if !is_late {
                             self.newest = Some(tag);
+                        }
+                        if !is_late || matches!(body, Request::Info { .. }) {
                             answer(tag, body, &mut self.sender)?;
                         }
                     }
@@ -55,10 +56,9 @@ impl<P: Read + Write> Line<P> {
     }
 }
 
-/// Whether `tag` is one of those before the `newest`; they go from 1 to 255 and round again.
-fn is_late(tag: u8, newest: u8) -> bool {
-    let behind = if tag <= newest { newest.wrapping_sub(tag) } else { newest.wrapping_add(u8::MAX.wrapping_sub(tag)) };
-    (1..=LATE).contains(&behind)
+/// How many tags `tag` is ahead of the `newest`; they go from 1 to 255 and round again.
+fn ahead(tag: u8, newest: u8) -> u8 {
+    if tag >= newest { tag.wrapping_sub(newest) } else { tag.wrapping_add(u8::MAX.wrapping_sub(newest)) }
 }
 
 /// The way back to the host.

@@ -280,10 +280,14 @@ fn a_request_that_comes_late_is_dropped() {
         (255, first.clone()),
         (225, first.clone()),
         (2, output),
-        // Another host.
+        // Information is given at any time, and does not make a late one newer.
         (240, Request::Info { version: 0 }),
         (241, first.clone()),
-        (208, first),
+        (100, Request::Info { version: 0 }),
+        (101, first.clone()),
+        // 127 ahead, and 128.
+        (228, first.clone()),
+        (101, first),
     ];
     let line = serve_pixels(asked.into_iter().flat_map(|(tag, request)| frame_of(tag, request)).collect());
     assert_eq!(
@@ -296,9 +300,9 @@ fn a_request_that_comes_late_is_dropped() {
             "1 Output { offset: 7, bytes: [2] }",
             "2 Output { offset: 7, bytes: [2] }",
             &format!("240 Error(UnknownVersion {{ board: {VERSION} }})"),
-            "241 Taken { next: 8, input: 0, complete: true }",
-            // 33 before the newest.
-            "208 Taken { next: 8, input: 0, complete: true }",
+            &format!("100 Error(UnknownVersion {{ board: {VERSION} }})"),
+            "101 Taken { next: 8, input: 0, complete: true }",
+            "228 Taken { next: 8, input: 0, complete: true }",
         ]
     );
 }

@@ -29,11 +29,9 @@
 //! Every request may be answered by [`Error`](Reply::Error) instead. A frame that arrives damaged
 //! is dropped, changes nothing, and is answered by [`Fault::BadFrame`] with tag 0, which no
 //! request uses; sending the same request again, under a new tag, is always safe. Tags count up from 1 to 255 and round again,
-//! so that the board knows a request that comes late, after others that were sent later: one whose tag is among the 32 before
-//! the newest is dropped without an answer. [`Info`](Request::Info) never is, so that another host can begin with any tag.
-//!
-//! A board whose weights in flash are not those that the model was built with computes nothing:
-//! [`Fault::DamagedWeights`] answers everything but [`Info`](Request::Info).
+//! so that the board knows a request that comes late, after others that were sent later: one that is not among the 127 ahead of
+//! the newest is dropped without an answer. [`Info`](Request::Info) is always answered, but does not make an older tag the newest:
+//! another host asks for it three times, 64 tags apart, of which one is ahead of whatever came before.
 //!
 //! # Versions
 //!
