@@ -150,6 +150,14 @@ pub struct Executor<'a, M> {
     series: Series,
 }
 
+/// Where it is; the arena's bytes are no text.
+#[cfg(feature = "defmt")]
+impl<M> defmt::Format for Executor<'_, M> {
+    fn format(&self, formatter: defmt::Formatter<'_>) {
+        defmt::write!(formatter, "Executor before step {=usize}", self.next);
+    }
+}
+
 /// How far an endless model is.
 #[derive(Debug, Clone, Copy)]
 struct Series {

@@ -85,6 +85,7 @@ pub struct RowBytes {
 /// All that the executor replays. Sizes and addresses are checked when the plan is made, on the
 /// host; here they are constants.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Plan<'a> {
     /// How many of the first layers are inputs; these stand in the order of the model's inputs.
     pub inputs: usize,
@@ -168,6 +169,7 @@ impl<T: Pod> Frames for [T] {
 /// One of several inputs, whose rows have `N` elements. Generated modules name theirs in `inputs`; what takes one is
 /// [`Executor::push_row_of`](crate::executor::Executor::push_row_of).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Input<T, const N: usize> {
     index: usize,
     element: PhantomData<T>,
@@ -188,6 +190,7 @@ impl<T: Pod, const N: usize> Input<T, N> {
 /// One of several outputs. Generated modules name theirs in `outputs`; what takes one is
 /// [`Executor::output_of`](crate::executor::Executor::output_of).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Output<T> {
     index: usize,
     element: PhantomData<T>,

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use arrays::Arrays;
 use microception::filter::Border;
+use microception_codegen::convert::Convert;
 use microception_codegen::data::Input;
 use microception_codegen::data::array::Numbers;
 use microception_codegen::data::picture::Picture;
@@ -38,6 +39,7 @@ use microception_codegen::quantize::{Method, calibrate, quantize};
 use microception_codegen::{passes, read};
 use microception_protocol::Element;
 use noise::Noisy;
+use object::{Object, ObjectSection, ObjectSymbol};
 
 /// The board that most tests run on, or why there is none.
 fn emulated() -> Option<&'static Board> {
@@ -273,6 +275,105 @@ fn a_damaged_frame_reaches_the_log_and_the_next_one_works() {
     assert_eq!(device.link.top(1).unwrap(), [(7, 65.5)]);
     let dropped = device.log().iter().filter(|line| line.contains("dropped a frame")).count();
     assert_eq!(dropped, 2, "{:?}", device.log());
+}
+
+/// Level and text of every line, as defmt decodes them; the ticks are the emulator's.
+#[test]
+fn a_known_run_logs_these_lines() {
+    let Some(board) = emulated() else { return };
+    let elf = build(&model("pixels.rs"), board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    let port = device.link.port();
+    // A byte after another code than its number, and a sound stuffing of four zeros with another check.
+    for damaged in [&[0, 9, 9, 9, 0][..], &[0, 1, 1, 1, 1, 2, 5, 0]] {
+        port.write_all(damaged).unwrap();
+        let (mut zeros, mut byte) = (0, [0]);
+        while zeros < 2 {
+            port.read_exact(&mut byte).unwrap();
+            zeros += usize::from(byte == [0]);
+        }
+    }
+    assert_eq!(device.link.self_test().unwrap(), None);
+    let mut log = device.log();
+    let ticks = log[1].strip_suffix(" ticks").and_then(|line| line.rsplit_once(' ')).unwrap();
+    assert!((1..10_000).contains(&ticks.1.parse::<u32>().unwrap()), "{log:?}");
+    log[1] = format!("{} N ticks", ticks.0);
+    assert_eq!(
+        log,
+        [
+            "INFO pixels in 12 bytes of arena, with 0 bytes of weights",
+            "INFO weights are whole: CRC-32 2f5d28ab, read in N ticks",
+            "INFO serving pixels on mps2-an386",
+            "WARN dropped a frame: Stuffing",
+            "WARN dropped a frame: Check",
+            "INFO self-test: computes what the host does",
+        ]
+    );
+}
+
+/// The shipped network's module for `board`, from its .tflite, and what makes it.
+fn shipped(board: &Board) -> (PathBuf, Convert) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/xception_lite/xlite_int8.tflite");
+    let conversion = Convert::new(file).optimize(board.core.optimize());
+    let module = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("shipped_{}.rs", board.name));
+    conversion.to_file(&module).unwrap();
+    (module, conversion)
+}
+
+/// One bit of one weight in flash, as of flashing that was cut short.
+#[test]
+fn damaged_weights_in_flash_are_noticed_before_anything_is_computed() {
+    let Some(board) = emulated() else { return };
+    let (module, _) = shipped(board);
+    let elf = build(&module, board, Program::Serve).unwrap();
+    let mut bytes = fs::read(elf.path()).unwrap();
+    let place = {
+        let file = object::File::parse(&*bytes).unwrap();
+        let weights = file.symbols().filter(|symbol| symbol.name().is_ok_and(|name| name.contains("_WEIGHTS")));
+        let last = weights.max_by_key(|symbol| symbol.size()).unwrap();
+        let address = last.address() + last.size() / 2;
+        let section = file.section_by_index(last.section_index().unwrap()).unwrap();
+        let (offset, _) = section.file_range().unwrap();
+        usize::try_from(offset + address - section.address()).unwrap()
+    };
+    bytes[place] ^= 1;
+    let damaged = tempfile::NamedTempFile::new().unwrap();
+    fs::write(damaged.path(), &bytes).unwrap();
+    let mut device = Device::start(board, damaged.path(), Clock::Host).unwrap();
+    let error = device.link.infer(&[0; 3072]).unwrap_err().to_string();
+    assert!(error.contains("weights are damaged") && error.contains("flash it again"), "{error}");
+    let log = device.log();
+    assert!(log[1].starts_with("ERROR weights are damaged: CRC-32 "), "{log:?}");
+
+    bytes[place] ^= 1;
+    fs::write(damaged.path(), &bytes).unwrap();
+    let mut device = Device::start(board, damaged.path(), Clock::Instructions).unwrap();
+    assert_eq!(device.link.self_test().unwrap(), None);
+    // What the check takes: a handful of instructions a byte.
+    let log = device.log();
+    let ticks = log[1].strip_suffix(" ticks").and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap();
+    let instructions = device.instructions(ticks).unwrap();
+    assert!((4 * 91_288..16 * 91_288).contains(&instructions), "{instructions}: {log:?}");
+}
+
+/// 16 KB of RAM: the network, its line and its stack fit, and each output is the host's.
+#[test]
+fn the_smallest_board_serves_the_shipped_network() {
+    let Some(board) = runs(board::named("microbit").unwrap()) else { return };
+    let (module, conversion) = shipped(board);
+    let graph = conversion.prepare().unwrap().graph;
+    let mut host = Machine::new(&graph, Strategy::Whole).unwrap();
+    let elf = build(&module, board, Program::Serve).unwrap();
+    let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+    for seed in 0..3 {
+        let frame: Vec<u8> = (0..3072_u32).map(|index| (index * index * 7 + index * seed) as u8).collect();
+        assert_eq!(device.link.infer(&frame).unwrap(), host.run(&frame).unwrap());
+    }
+    assert_eq!(device.link.top(5).unwrap().len(), 5);
+    assert_eq!(device.link.self_test().unwrap(), None);
+    device.link.bench().unwrap();
+    let stack = device.link.memory().unwrap().stack.unwrap();
+    assert!(stack.used + 256 < stack.size, "{stack:?}");
 }
 
 fn bytes(values: &[i8]) -> Vec<u8> {

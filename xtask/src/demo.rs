@@ -21,8 +21,8 @@ use crate::size::grouped;
 /// How many classes of each picture are shown.
 const SHOWN: usize = 3;
 
-/// Shows the model `photo`, or the photographs in `tests/photos`.
-pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
+/// Shows the model `photo`, or the photographs in `tests/photos`; with `logs`, the firmware's log as it comes.
+pub fn demo(photo: Option<&Path>, logs: bool, json: bool) -> Result<(), Error> {
     // A picture that is not there need not wait for the firmware.
     let photos = match photo {
         Some(photo) if !photo.is_file() => return Err(Error::file(photo, "is no file")),
@@ -37,6 +37,9 @@ pub fn demo(photo: Option<&Path>, json: bool) -> Result<(), Error> {
     let elf = build(&module, board, Program::Serve)?;
     eprintln!("running it in QEMU ...");
     let mut device = Device::start(board, elf.path(), Clock::Host)?;
+    if logs {
+        device.show_log(|line| eprintln!("  {line}"));
+    }
     let input =
         Input { shape: Shape(device.link.info().inputs[0].shape.clone()), element: Element::U8, quantization: None };
 

@@ -34,6 +34,9 @@ enum Task {
         /// Classify this photograph (PNG, JPEG or BMP of any size) instead of the 20 in tests/photos
         #[arg(long, value_name = "FILE")]
         photo: Option<PathBuf>,
+        /// Show the log of the firmware, on standard error
+        #[arg(long)]
+        logs: bool,
         /// End with one JSON object: correct, total, arena_bytes, flash_bytes, instructions
         #[arg(long)]
         json: bool,
@@ -62,7 +65,7 @@ enum Task {
 fn main() -> ExitCode {
     let result = match Command::parse().task {
         Task::Setup => setup::setup().map(|()| println!("all there")),
-        Task::Demo { photo, json } => demo::demo(photo.as_deref(), json),
+        Task::Demo { photo, logs, json } => demo::demo(photo.as_deref(), logs, json),
         Task::Test { only } => test::test(only.as_deref()),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
         Task::Size { json, record } => size::size(json, record),

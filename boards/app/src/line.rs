@@ -47,7 +47,7 @@ impl<P: Read + Write> Line<P> {
                     }
                     Some(Err(_damage)) => {
                         #[cfg(feature = "defmt")]
-                        defmt::warn!("dropped a frame: {}", defmt::Debug2Format(&_damage));
+                        defmt::warn!("dropped a frame: {}", _damage);
                         self.sender.send(0, Reply::Error(Fault::BadFrame))?;
                     }
                 }

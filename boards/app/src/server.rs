@@ -29,8 +29,15 @@ where
 {
     /// A server that has received nothing. Reads all weights, to see whether they are those of the model: a server of
     /// others computes nothing.
-    pub fn new(executor: Executor<'a, M>, facts: Facts, port: P, board: B) -> Self {
-        let damage = weights::check(&facts).err();
+    pub fn new(executor: Executor<'a, M>, facts: Facts, port: P, mut board: B) -> Self {
+        #[cfg(feature = "defmt")]
+        defmt::info!(
+            "{=str} in {=usize} bytes of arena, with {=usize} bytes of weights",
+            facts.name,
+            facts.arena_bytes,
+            facts.weight_bytes
+        );
+        let damage = weights::check(&facts, &mut board).err();
         Server {
             line: Line::new(port),
             session: Session {
@@ -101,6 +108,12 @@ where
                 self.forget();
                 let difference = self_test::run(&mut self.executor, &self.facts, &mut self.row);
                 self.begin();
+                #[cfg(feature = "defmt")]
+                match difference {
+                    Ok(None) => defmt::info!("self-test: computes what the host does"),
+                    Ok(Some(difference)) => defmt::error!("self-test: {}", difference),
+                    Err(fault) => defmt::warn!("self-test: {}", fault),
+                }
                 difference.map(Reply::SelfTest)
             }
             Request::Filter(_) => Err(Fault::NotServed),

@@ -6,18 +6,30 @@ use microception::model::Weights;
 use microception_protocol::Fault;
 use microception_protocol::frame::CHECK;
 
-use crate::Facts;
+use crate::{Board, Facts};
 
-/// Reads all weights.
+/// Reads all weights, and logs what it finds.
 ///
 /// # Errors
 /// When their CRC is not the one that the module was converted with.
-pub(crate) fn check(facts: &Facts) -> Result<(), Fault> {
+pub(crate) fn check(facts: &Facts, board: &mut impl Board) -> Result<(), Fault> {
     let stored = facts.weights_crc;
-    match crc(facts.weights) {
-        computed if computed == stored => Ok(()),
-        computed => Err(Fault::DamagedWeights { stored, computed }),
+    let start = board.ticks();
+    let computed = crc(facts.weights);
+    let _ticks = board.ticks().wrapping_sub(start);
+    if computed == stored {
+        #[cfg(feature = "defmt")]
+        defmt::info!("weights are whole: CRC-32 {=u32:08x}, read in {=u32} ticks", computed, _ticks);
+        return Ok(());
     }
+    let damage = Fault::DamagedWeights { stored, computed };
+    #[cfg(feature = "defmt")]
+    defmt::error!(
+        "weights are damaged: CRC-32 {=u32:08x} instead of {=u32:08x}; nothing is computed, flash again",
+        computed,
+        stored
+    );
+    Err(damage)
 }
 
 /// The CRC of all arrays, one after the other.

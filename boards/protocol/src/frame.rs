@@ -33,6 +33,7 @@ pub static CHECK: Crc<u32> = Crc::<u32>::new(&crc::CRC_32_ISO_HDLC);
 
 /// The packet does not fit the buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooLong;
 
 impl core::fmt::Display for TooLong {
@@ -58,6 +59,7 @@ pub fn encode<'a>(packet: &impl Serialize, buffer: &'a mut [u8]) -> Result<&'a [
 
 /// What was wrong with a frame that [`Receiver::push`] dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Damage {
     /// Longer than [`FRAME_BYTES`].
     TooLong,

@@ -23,6 +23,7 @@ pub const TAPS: usize = 25;
 
 /// A request or a reply, and the tag that pairs them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Packet<T> {
     /// Chosen by the host, 1 to 255; the answer repeats it.
     pub tag: u8,
@@ -32,6 +33,7 @@ pub struct Packet<T> {
 
 /// What the host asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Request<'a> {
     /// What runs there. Answered by [`Reply::Info`], or by [`Fault::UnknownVersion`].
     Info {
@@ -95,6 +97,7 @@ pub enum Request<'a> {
 
 /// How a picture is filtered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Filter {
     /// Rows of the picture.
     pub rows: u32,
@@ -112,6 +115,7 @@ pub struct Filter {
 
 /// How a picture goes on beyond its first and last rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Border {
     /// With one number.
     Constant(u8),
@@ -125,6 +129,7 @@ pub enum Border {
 
 /// What the board answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Reply<'a> {
     /// The request was not carried out.
     Error(Fault),
@@ -194,6 +199,7 @@ pub enum Reply<'a> {
 
 /// A board's memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Memory {
     /// The arena, scratch included.
     pub arena: u32,
@@ -207,6 +213,7 @@ pub struct Memory {
 
 /// A board's stack, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Stack {
     /// The most that was in use since reset, by whatever ran.
     pub used: u32,
@@ -216,6 +223,7 @@ pub struct Stack {
 
 /// Where a board computes another number than the host.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Difference {
     /// One of the elements that are kept of an output; in f32 it is off by more than the tolerance.
     Element {
@@ -250,6 +258,7 @@ impl core::fmt::Display for Difference {
 
 /// One of several inputs or outputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Port<'a> {
     /// Its name in the model.
     pub name: &'a str,
@@ -267,6 +276,7 @@ pub struct Port<'a> {
 
 /// What a board is and what runs on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Info<'a> {
     /// The [`VERSION`] that the board speaks.
     pub version: u16,
@@ -312,6 +322,7 @@ pub struct Info<'a> {
 
 /// The element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Element {
     /// Pixels, 0 to 255.
     U8,
@@ -333,6 +344,7 @@ impl Element {
 
 /// How stored numbers stand for real ones: `real = scale * (stored - zero_point)`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Quantization {
     /// Real value of one step; 1 where nothing is quantized.
     pub scale: f32,
@@ -342,6 +354,7 @@ pub struct Quantization {
 
 /// What a board counts when it measures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Tick {
     /// Cycles of the core.
     Cycle {
@@ -357,6 +370,7 @@ pub enum Tick {
 
 /// One element of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Class {
     /// Its index.
     pub index: u16,
@@ -366,6 +380,7 @@ pub struct Class {
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Fault {
     /// The board speaks another version.
     UnknownVersion {

@@ -183,7 +183,7 @@ impl Device {
     fn open(&self, clock: Clock) -> Result<Link<Box<dyn Port>>, Error> {
         match (&self.port, &self.board, &self.settings) {
             (Some(port), ..) => Ok(serial::open(port)?.boxed()),
-            (None, Some(board), Some(settings)) => emulator(&settings.prepare()?, settings, board, clock),
+            (None, Some(board), Some(settings)) => emulator(&settings.prepare()?, settings, board, clock, false),
             _ => {
                 let reason = "which board? Name its serial port, --port PORT, or an emulated board and a model, \
                               --board BOARD MODEL";

@@ -10,7 +10,7 @@ use microception_codegen::error::Error;
 use serde::Serialize;
 
 use super::progress;
-use super::runner::{self, Runner};
+use super::runner::{Place, Runner};
 use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 
@@ -52,9 +52,8 @@ pub struct Eval {
     settings: Settings,
     #[command(flatten)]
     labelled: Labelled,
-    /// Where it runs
-    #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
-    board: String,
+    #[command(flatten)]
+    place: Place,
     /// Prints the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -79,14 +78,14 @@ impl Eval {
         let interface = Interface::of(&prepared.graph);
         let in_file = |error: Error| error.in_file(&self.settings.model);
         let frames = self.labelled.open(&interface).map_err(in_file)?;
-        let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
+        let mut runner = Runner::new(&prepared, &self.settings, &self.place)?;
         let accuracy = self.labelled.measure(&frames, 1, &mut runner, |_| Ok(()))?;
         let precision = Precision::of(&prepared.graph);
         if self.json {
-            let report = Report { accuracy, precision, board: self.board };
+            let report = Report { accuracy, precision, board: self.place.board };
             return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
         }
-        Ok(format!("{}, {} on {}", accuracy.text(), precision.name(), self.board))
+        Ok(format!("{}, {} on {}", accuracy.text(), precision.name(), self.place.board))
     }
 }
 

@@ -14,7 +14,7 @@ use microception_codegen::optimize::planned_graph;
 use microception_codegen::plan::Strategy;
 
 use super::progress;
-use super::runner::{self, Runner};
+use super::runner::{HOST, Place, Runner};
 use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 use super::tensors;
@@ -56,9 +56,8 @@ pub struct Run {
     /// memory is enough to keep them all, whatever the plan
     #[arg(long, value_name = "FILE.npz", group = "written")]
     tensors: Option<PathBuf>,
-    /// Where it runs
-    #[arg(long, value_name = "BOARD", default_value = "host", value_parser = runner::names())]
-    board: String,
+    #[command(flatten)]
+    place: Place,
 }
 
 impl Run {
@@ -68,7 +67,7 @@ impl Run {
         if self.settings.plan == Some(Plan::Endless) {
             let graph = planned_graph(&prepared.graph, Strategy::Endless);
             let graph = graph.map_err(|error| error.in_file(&self.settings.model))?;
-            return self.frames.stream(&Interface::of(&graph), || Runner::new(&prepared, &self.settings, &self.board));
+            return self.frames.stream(&Interface::of(&graph), || Runner::new(&prepared, &self.settings, &self.place));
         }
         let interface = Interface::of(&prepared.graph);
         let examples = self.frames.open(&interface)?;
@@ -79,7 +78,7 @@ impl Run {
         if let (Some(text), None) = (&tensors, &self.frames.output) {
             return Ok(text.clone());
         }
-        let mut runner = Runner::new(&prepared, &self.settings, &self.board)?;
+        let mut runner = Runner::new(&prepared, &self.settings, &self.place)?;
         let text = self.frames.answer(&interface, &examples, &mut runner)?;
         Ok([tensors, Some(text)].into_iter().flatten().collect::<Vec<_>>().join("\n"))
     }
@@ -90,10 +89,10 @@ impl Run {
             let reason = "--tensors is for frames: an endless plan keeps the rows alone that are still needed";
             Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
         }
-        if self.tensors.is_some() && self.board != runner::HOST {
+        if self.tensors.is_some() && self.place.board != HOST {
             let reason = format!(
                 "--tensors is for the host: {} keeps a row only until its last reader has read it, and has no room for all",
-                self.board
+                self.place.board
             );
             Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
         }

@@ -1,6 +1,8 @@
 //! Where a model runs: on the host, or on a board.
 
+use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
 use microception_codegen::convert::Prepared;
 use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
@@ -15,6 +17,17 @@ use super::settings::Settings;
 
 /// The host's name among the boards.
 pub const HOST: &str = "host";
+
+/// Where a model is to run.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// Where it runs
+    #[arg(long, value_name = "BOARD", default_value = HOST, value_parser = names())]
+    pub board: String,
+    /// Shows the log of the board's firmware on standard error, as it comes
+    #[arg(long)]
+    logs: bool,
+}
 
 /// The names that `--board` takes.
 pub fn names() -> PossibleValuesParser {
@@ -39,30 +52,42 @@ pub enum Runner {
     Board(Box<Link<Box<dyn Port>>>),
 }
 
-/// Starts the model that `settings` ask for on the emulated board of that name; its serial line.
+/// Starts the model that `settings` ask for on the emulated board of that name; its serial line. With `logs` what it logs comes on
+/// standard error.
 pub fn emulator(
     prepared: &Prepared,
     settings: &Settings,
     name: &str,
     clock: Clock,
+    logs: bool,
 ) -> Result<Link<Box<dyn Port>>, Error> {
     let board = board::named(name)?;
     let (module, _) = settings.conversion(board.core.optimize()).to_module_of(prepared)?;
     let file = module_file(&module.text)?;
     let elf = firmware::build(file.path(), board, Program::Serve);
     let elf = elf.map_err(|error| error.in_file(&settings.model))?;
-    Ok(Device::start(board, elf.path(), clock)?.link.boxed())
+    let mut device = Device::start(board, elf.path(), clock)?;
+    if logs {
+        device.show_log(|line| eprintln!("{line}"));
+    }
+    Ok(device.link.boxed())
 }
 
 impl Runner {
-    /// Gets the model that `settings` ask for ready on the board of that name.
-    pub fn new(prepared: &Prepared, settings: &Settings, name: &str) -> Result<Runner, Error> {
-        if name == HOST {
+    /// Gets the model that `settings` ask for ready in its place.
+    pub fn new(prepared: &Prepared, settings: &Settings, place: &Place) -> Result<Runner, Error> {
+        if place.board == HOST {
+            if place.logs {
+                let reason = "--logs is for boards: the host logs nothing";
+                Place::augment_args(clap::Command::new("microception"))
+                    .error(ErrorKind::ArgumentConflict, reason)
+                    .exit();
+            }
             let machine = Machine::new(&prepared.graph, settings.conversion(Optimize::default()).goal());
             let machine = machine.map_err(|error| error.in_file(&settings.model))?;
             return Ok(Runner::Host(Box::new(machine)));
         }
-        Ok(Runner::Board(Box::new(emulator(prepared, settings, name, Clock::Host)?)))
+        Ok(Runner::Board(Box::new(emulator(prepared, settings, &place.board, Clock::Host, place.logs)?)))
     }
 
     /// The outputs for `count` frames, in their order. `done` is called after each.

@@ -9,8 +9,15 @@ use defmt_decoder::{DecodeError, Table};
 /// Lines that a thread collects.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
-    collected: Arc<Mutex<Vec<String>>>,
+    collected: Arc<Mutex<Collected>>,
     collector: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Collected {
+    lines: Vec<String>,
+    /// What is told of each further line.
+    shown: Option<fn(&str)>,
 }
 
 impl Lines {
@@ -28,7 +35,14 @@ impl Lines {
 
     /// The lines so far.
     pub(crate) fn so_far(&self) -> Vec<String> {
-        self.collected.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.collected.lock().unwrap_or_else(PoisonError::into_inner).lines.clone()
+    }
+
+    /// Hands the lines so far to `show`, and each further one as it comes.
+    pub(crate) fn show(&self, show: fn(&str)) {
+        let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+        collected.lines.iter().for_each(|line| show(line));
+        collected.shown = Some(show);
     }
 
     /// All lines, once the source has ended.
@@ -40,11 +54,15 @@ impl Lines {
 }
 
 /// Where a collector puts its lines.
-struct Sink(Arc<Mutex<Vec<String>>>);
+struct Sink(Arc<Mutex<Collected>>);
 
 impl Sink {
     fn push(&self, line: String) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        let mut collected = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(show) = collected.shown {
+            show(&line);
+        }
+        collected.lines.push(line);
     }
 
     fn read(&self, source: impl Read) {
@@ -71,11 +89,30 @@ impl Sink {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]
     fn plain_text_is_collected_line_by_line() {
         let mut lines = Lines::collect(&b"one\ntwo\n\xff"[..], b"no program");
         assert_eq!(lines.all(), ["one", "two", "\u{fffd}"]);
+    }
+
+    #[test]
+    fn what_came_before_is_shown_with_what_comes() {
+        static SHOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let (ours, theirs) = std::io::pipe().unwrap();
+        let mut theirs = theirs;
+        let mut lines = Lines::collect(ours, b"no program");
+        theirs.write_all(b"one\n").unwrap();
+        while lines.so_far().is_empty() {
+            thread::yield_now();
+        }
+        lines.show(|line| SHOWN.lock().unwrap().push(line.to_owned()));
+        theirs.write_all(b"two\n").unwrap();
+        drop(theirs);
+        assert_eq!(lines.all(), ["one", "two"]);
+        assert_eq!(*SHOWN.lock().unwrap(), ["one", "two"]);
     }
 }

@@ -81,6 +81,11 @@ impl Device {
     pub fn log(&mut self) -> Vec<String> {
         self.link.port().emulator.output.so_far()
     }
+
+    /// Hands the lines of the program's log so far to `show`, and from now on each as it comes.
+    pub fn show_log(&mut self, show: fn(&str)) {
+        self.link.port().emulator.output.show(show);
+    }
 }
 
 /// The serial line of a running program, which ends when this is dropped.
