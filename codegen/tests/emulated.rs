@@ -356,6 +356,17 @@ fn damaged_weights_in_flash_are_noticed_before_anything_is_computed() {
     assert!((4 * 91_288..16 * 91_288).contains(&instructions), "{instructions}: {log:?}");
 }
 
+/// Weights lie in another order than on the boards of the tests around.
+#[test]
+fn the_shipped_network_computes_what_the_host_does() {
+    for name in ["mps2-an385", "mps3-an547"] {
+        let Some(board) = runs(board::named(name).unwrap()) else { return };
+        let elf = build(&shipped(board).0, board, Program::Serve).unwrap();
+        let mut device = Device::start(board, elf.path(), Clock::Host).unwrap();
+        assert_eq!(device.link.self_test().unwrap(), None, "{name}");
+    }
+}
+
 /// 16 KB of RAM: the network, its line and its stack fit, and each output is the host's.
 #[test]
 fn the_smallest_board_serves_the_shipped_network() {

@@ -352,7 +352,7 @@ fn described(text: &mut String, graph: &Graph, macs: &[u64], mut flash: Flash, g
         [crc] => format!("{crc:#010x}"),
         ref crcs => format!("[{}][::microception::simd::Order::HERE as usize]", hexadecimal(crcs)),
     };
-    let golden_list = list(golden.iter().map(|golden| format!("::microception::golden::{golden}")));
+    let golden_lines: String = golden.iter().map(|golden| format!("    ::microception::golden::{golden},\n")).collect();
     let items = format!(
         "
 /// The layers of the plan.
@@ -363,7 +363,8 @@ pub static WEIGHTS: [::microception::model::Weights; {count}] = {arrays};
 /// CRC-32/ISO-HDLC of their bytes, one array after the other.
 pub const WEIGHTS_CRC: u32 = {crc};
 /// Each output for the made-up frame of `microception::golden`.
-pub static GOLDEN: [::microception::golden::Golden; {}] = {golden_list};
+pub static GOLDEN: [::microception::golden::Golden; {}] = [
+{golden_lines}];
 ",
         graph.layers.len(),
         golden.len(),
