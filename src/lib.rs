@@ -14,6 +14,7 @@
 //! - [`layers`]: one operator a file, f32 and int8 side by side.
 //! - [`functions`]: activations of one number in f32.
 //! - [`filter`]: classic kernels over a picture's rows, in front of a network or by themselves.
+//! - [`front`]: front ends: a camera's colours, a part of its picture, another size, row by row.
 //! - [`quantized`]: fixed-point arithmetic as the TensorFlow Lite 8-bit specification has it.
 //! - [`simd`]: the inner loops; a portable form of each, and the instructions that replace it.
 //! - [`top`]: the best classes of an output, with their labels.
@@ -80,6 +81,7 @@
 
 pub mod executor;
 pub mod filter;
+pub mod front;
 pub mod functions;
 pub mod golden;
 pub mod layers;
