@@ -56,4 +56,9 @@ impl Stage for Crop {
             next(rest.get(..self.width).unwrap_or(rest));
         }
     }
+
+    #[inline]
+    fn reset(&mut self) {
+        self.row = 0;
+    }
 }

@@ -51,6 +51,9 @@ pub trait Stage {
     /// know how many rows a picture has.
     fn finish(&mut self, _next: impl FnMut(&[u8])) {}
 
+    /// Forgets the rows of a picture that broke off: the next one is the first of another.
+    fn reset(&mut self) {}
+
     /// This stage, and `next` after it.
     fn then<S: Stage>(self, next: S) -> Then<Self, S>
     where
@@ -90,6 +93,13 @@ impl<A: Stage, B: Stage> Stage for Then<A, B> {
         first.finish(|row| second.push_row(row, &mut next));
         second.finish(next);
     }
+
+    #[inline]
+    fn reset(&mut self) {
+        let Then(first, second) = self;
+        first.reset();
+        second.reset();
+    }
 }
 
 impl<const N: usize> Stage for Filter<'_, u8, N> {
@@ -105,5 +115,10 @@ impl<const N: usize> Stage for Filter<'_, u8, N> {
         while let Some(row) = Filter::finish(self) {
             next(row);
         }
+    }
+
+    #[inline]
+    fn reset(&mut self) {
+        Filter::reset(self);
     }
 }

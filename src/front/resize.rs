@@ -219,6 +219,10 @@ impl Stage for Nearest<'_> {
         }
         progress.take(&self.rows);
     }
+
+    fn reset(&mut self) {
+        self.progress = Progress::begin(&self.rows);
+    }
 }
 
 /// Makes another size of a picture by bilinear interpolation. It keeps two rows of the picture, and makes an output row when
@@ -321,5 +325,9 @@ impl Stage for Bilinear<'_> {
             self.progress.make(&self.rows);
         }
         self.progress.take(&self.rows);
+    }
+
+    fn reset(&mut self) {
+        self.progress = Progress::begin(&self.rows);
     }
 }

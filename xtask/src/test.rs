@@ -118,21 +118,37 @@ fn small_model() -> std::path::PathBuf {
     root().join("boards/app/tests/models/doubler.rs")
 }
 
+/// The boards that have the program `camera`.
+const CAMERAS: [&str; 2] = ["mps2-an386", "pico"];
+
+/// As [`small_model`], of pixels.
+fn pixels() -> std::path::PathBuf {
+    root().join("boards/app/tests/models/pixels.rs")
+}
+
 /// Clippy over each set of the firmware's features, on each board, and over microflow's programs.
 fn firmware_lints() -> Result<Vec<Command>, Error> {
     let check = |board: &Board, features: &[&str]| -> Result<Command, Error> {
         let mut command = firmware::cargo("check", board)?;
         command.args(["--release", "--lib", "--bins", "--tests"]).args(features);
-        command.env("MICROCEPTION_MODEL", small_model());
+        // A camera's pixels are bytes.
+        let model = if features.contains(&"camera") { pixels() } else { small_model() };
+        command.env("MICROCEPTION_MODEL", model);
         clippy(command, board)
     };
-    let of = |board: &Board| -> &[&[&str]] {
-        match board.machine {
+    let of = |board: &Board| -> Vec<&[&str]> {
+        let all: &[&[&str]] = match board.machine {
             Some(_) => &[&[], &["--features", "serve"], &["--features", "bare"], &["--features", "filter"]],
             None => &[&["--no-default-features", "--features", "filter"]],
-        }
+        };
+        let camera: &[&[&str]] = match board.machine {
+            _ if !CAMERAS.contains(&board.name) => &[],
+            Some(_) => &[&["--features", "camera"]],
+            None => &[&["--no-default-features", "--features", "camera"]],
+        };
+        [all, camera].concat()
     };
-    let ours = BOARDS.iter().flat_map(|board| of(board).iter().map(|features| check(board, features)));
+    let ours = BOARDS.iter().flat_map(|board| of(board).into_iter().map(|features| check(board, features)));
     let board = setup::board()?;
     let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));
     ours.chain(theirs).collect()

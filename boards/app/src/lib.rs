@@ -11,10 +11,13 @@
 //! ```
 //!
 //! Without a model, [`FilterServer`](filter::FilterServer) filters pictures: an example of pre-processing by rows.
+//! With the feature `camera`, [`camera`] looks through a camera instead of serving.
 
 #![no_std]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "camera")]
+pub mod camera;
 pub mod filter;
 mod line;
 pub mod measure;
@@ -110,6 +113,8 @@ macro_rules! facts {
 }
 
 pub use microception;
+#[cfg(feature = "camera")]
+pub use microception_arducam as arducam;
 pub use microception_protocol as protocol;
 
 /// An element of an input or output tensor.

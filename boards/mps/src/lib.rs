@@ -3,6 +3,7 @@
 //!
 //! - [`Image`]: what differs, one implementation a board.
 //! - [`Uart`]: the serial port; [`Mps`]: the clock, and a look at the stack.
+//! - `remote`, with the feature `camera`: the buses of a camera that the host plays.
 //! - [`testing`]: exit codes, panics and on-target tests, through semihosting.
 //!
 //! `programs/` and `on_target/` beside this are what the package of every such board builds beside the app's programs.
@@ -10,6 +11,8 @@
 #![no_std]
 
 mod counter;
+#[cfg(feature = "camera")]
+pub mod remote;
 pub mod testing;
 mod uart;
 

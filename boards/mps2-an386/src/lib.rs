@@ -30,4 +30,17 @@ pub fn start() -> (Port, Clock) {
     (Port::open(), Clock::start())
 }
 
+#[cfg(feature = "camera")]
+type Remote = microception_mps::remote::Remote<'static, Port>;
+
+/// Where text goes, and the buses and the clock of a camera that the host plays, all over the open port.
+#[cfg(feature = "camera")]
+pub fn start_with_camera() -> (Remote, Remote, Remote, Remote) {
+    use core::cell::RefCell;
+
+    static PORT: static_cell::StaticCell<RefCell<Port>> = static_cell::StaticCell::new();
+    let remote = Remote::new(PORT.init(RefCell::new(Port::open())));
+    (remote, remote, remote, remote)
+}
+
 microception_cortex_m::embedded_model!();

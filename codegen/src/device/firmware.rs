@@ -25,6 +25,8 @@ pub enum Program {
     Empty,
     /// Filters pictures over the serial line. There is no model in it.
     Filter,
+    /// Looks through a camera, which the host plays over the serial line of an emulated board. Not every board has it.
+    Camera,
 }
 
 impl Program {
@@ -37,6 +39,7 @@ impl Program {
             Program::Inference => ("inference", Some("bare")),
             Program::Empty => ("empty", Some("bare")),
             Program::Filter => ("filter", Some("filter")),
+            Program::Camera => ("camera", Some("camera")),
         }
     }
 }

@@ -49,7 +49,7 @@ pub fn instructions(ticks: u64, tick: Tick) -> Option<u64> {
     u64::try_from((u128::from(ticks) * NANOSECONDS + instruction * hz / 2) / (instruction * hz)).ok()
 }
 
-/// A running program, and its serial line.
+/// A running program that serves a model, and its serial line.
 #[derive(Debug)]
 pub struct Device {
     /// The serial line.
@@ -62,13 +62,7 @@ impl Device {
     /// # Errors
     /// When QEMU is not installed or does not start, or the program does not answer.
     pub fn start(board: &Board, elf: &Path, clock: Clock) -> Result<Device, Error> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-        let listener = listener.map_err(|error| Error::model(format!("no local port for the serial line: {error}")))?;
-        let port = listener.local_addr().map_err(|error| Error::model(error.to_string()))?.port();
-        let serial = format!("tcp:127.0.0.1:{port},server=off,nodelay=on");
-        let mut emulator = Emulator::start(board, elf, clock, &serial)?;
-        let stream = emulator.serial(&listener)?;
-        Ok(Device { link: Link::open(Serial { stream, emulator }, PATIENCE)? })
+        Ok(Device { link: Link::open(Serial::start(board, elf, clock)?, PATIENCE)? })
     }
 
     /// The instructions in `ticks`; `None` unless the clock follows the instructions.
@@ -93,6 +87,24 @@ impl Device {
 pub struct Serial {
     stream: TcpStream,
     emulator: Emulator,
+}
+
+impl Serial {
+    /// Starts the program `elf`. Reading and writing give up after two minutes.
+    ///
+    /// # Errors
+    /// When QEMU is not installed or does not start.
+    pub fn start(board: &Board, elf: &Path, clock: Clock) -> Result<Serial, Error> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let listener = listener.map_err(|error| Error::model(format!("no local port for the serial line: {error}")))?;
+        let port = listener.local_addr().map_err(|error| Error::model(error.to_string()))?.port();
+        let serial = format!("tcp:127.0.0.1:{port},server=off,nodelay=on");
+        let mut emulator = Emulator::start(board, elf, clock, &serial)?;
+        let stream = emulator.serial(&listener)?;
+        let mut serial = Serial { stream, emulator };
+        serial.set_timeout(PATIENCE).map_err(|error| Error::model(error.to_string()))?;
+        Ok(serial)
+    }
 }
 
 impl Read for Serial {
