@@ -78,7 +78,7 @@ fn what_the_board_sees_is_what_the_host_computes() {
         assert_eq!([rows, columns], [ROWS, COLUMNS]);
         photos[number].clone()
     });
-    let seen = camera.play(&mut serial.stream, PHOTOS.len());
+    let seen = camera.play(&mut serial, PHOTOS.len());
 
     let graph = conversion.prepare().unwrap().graph;
     let mut machine = Machine::new(&graph, Strategy::Whole).unwrap();
