@@ -5,7 +5,6 @@ mod arrays;
 #[path = "common/gallery.rs"]
 mod gallery;
 #[path = "common/noise.rs"]
-#[expect(dead_code, reason = "shared with the soak in memory, which looks at each kind of mishap")]
 mod noise;
 #[path = "endless/random.rs"]
 mod random;
