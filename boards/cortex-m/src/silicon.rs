@@ -82,7 +82,7 @@ impl<C: Chip, L: OutputPin> Board for Silicon<C, L> {
     }
 
     fn stack(&self) -> Option<Stack> {
-        Some(stack::since_reset())
+        Some(Stack { used: stack::used(), size: stack::size() })
     }
 
     fn statics_bytes(&self) -> Option<u32> {

@@ -5,8 +5,6 @@ use core::arch::asm;
 use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use microception_app::protocol::Stack;
-
 // From `cortex-m-rt`'s linker script.
 unsafe extern "C" {
     /// Where the statics in RAM begin.
@@ -45,12 +43,15 @@ pub fn used_by(work: &mut dyn FnMut()) -> u32 {
     stack_pointer().wrapping_sub(lowest_in_use()) as u32
 }
 
-/// The stack, and how much of it was in use since it was [painted](paint).
-pub fn since_reset() -> Stack {
-    let top = ptr::addr_of!(STACK) as usize;
+/// How many bytes of stack were in use since it was [painted](paint).
+pub fn used() -> u32 {
     let lowest = LOWEST.load(Ordering::Relaxed).min(lowest_in_use());
-    let size = top.wrapping_sub(ptr::addr_of!(STATICS_END) as usize);
-    Stack { used: top.wrapping_sub(lowest) as u32, size: size as u32 }
+    (ptr::addr_of!(STACK) as usize).wrapping_sub(lowest) as u32
+}
+
+/// Bytes of stack that there are.
+pub fn size() -> u32 {
+    (ptr::addr_of!(STACK) as usize).wrapping_sub(ptr::addr_of!(STATICS_END) as usize) as u32
 }
 
 /// Bytes that the linker has placed in RAM.

@@ -44,7 +44,7 @@ impl Board for Clock {
     }
 
     fn stack(&self) -> Option<Stack> {
-        Some(stack::since_reset())
+        Some(Stack { used: stack::used(), size: stack::size() })
     }
 
     fn statics_bytes(&self) -> Option<u32> {

@@ -72,7 +72,7 @@ impl<I: Image> Board for Mps<I> {
     }
 
     fn stack(&self) -> Option<Stack> {
-        Some(stack::since_reset())
+        Some(Stack { used: stack::used(), size: stack::size() })
     }
 
     fn statics_bytes(&self) -> Option<u32> {

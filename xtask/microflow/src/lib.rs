@@ -6,8 +6,9 @@
 
 #[path = "../../../boards/mps/src/counter.rs"]
 mod counter;
+// Public, since not all of it is needed here.
 #[path = "../../../boards/cortex-m/src/stack.rs"]
-mod stack;
+pub mod stack;
 mod tensor;
 
 use core::hint::black_box;
