@@ -6,7 +6,8 @@
 mod executor;
 mod filter;
 mod float;
+mod front;
 mod random;
 mod simd;
 
-microception_mps::test_program!(executor, filter, float, simd);
+microception_mps::test_program!(executor, filter, float, front, simd);

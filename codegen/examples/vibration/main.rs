@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut detector = Detector::new(&mut arena);
     for acceleration in recording {
         if let Some(Event { samples, class }) = detector.push(acceleration) {
-            println!("{:6.3} s  {}", samples as f32 / RATE, model::LABELS[class]);
+            let score = model::OUTPUT_SCALE * (i32::from(detector.scores()[class]) - model::OUTPUT_ZERO_POINT) as f32;
+            println!("{:6.3} s  {} ({:.0}%)", samples as f32 / RATE, model::LABELS[class], 100.0 * score);
         }
     }
     Ok(())
