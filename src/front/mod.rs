@@ -5,7 +5,7 @@
 //! - [`resize`]: [`Nearest`] and [`Bilinear`] make another size of it, as Keras's `Resizing` does.
 //!
 //! Each is a [`Stage`]: a row goes in, and none, one or several come out. Stages go one after the other, a
-//! [`Filter`](crate::filter::Filter) among them, up to a network's [`push_row`](crate::executor::Executor::push_row):
+//! [`Filter`] among them, up to a network's [`push_row`](crate::executor::Executor::push_row):
 //!
 //! ```
 //! use microception::front::colour::{Colours, Format, Pixel, Range};

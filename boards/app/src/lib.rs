@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Without a model, [`FilterServer`](filter::FilterServer) filters pictures: an example of pre-processing by rows.
-//! With the feature `camera`, [`camera`] looks through a camera instead of serving.
+//! `camera`, with the feature of that name, looks through a camera instead of serving.
 
 #![no_std]
 #![forbid(unsafe_code)]
