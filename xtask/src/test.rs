@@ -18,33 +18,40 @@ use crate::{bench, boards, fuzz, model, python, root, setup};
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
 
-const STAGES: [Stage; 12] = [
-    ("format", |name| run(name, Ok(format()))),
-    ("lints", |name| run(name, Ok(lints()))),
-    ("docs", |name| run(name, Ok(docs()))),
-    ("host tests", |name| run(name, Ok(host_tests()))),
-    ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
-    ("fuzz", fuzz::stage),
-    ("firmware lints", |name| run(name, firmware_lints())),
-    ("on-target tests", |name| run(name, on_target())),
-    ("no panic path", no_panic_path),
-    ("boards", boards::stage),
-    ("bench", bench::stage),
-    ("demo", demo),
+/// Two rows of stages that run beside each other: one alone leaves cores idle while firmware is linked or one last test runs.
+const LANES: [&[Stage]; 2] = [
+    &[
+        ("format", |name| run(name, Ok(format()))),
+        ("lints", |name| run(name, Ok(lints()))),
+        ("docs", |name| run(name, Ok(docs()))),
+        ("host tests", |name| run(name, Ok(host_tests()))),
+        ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
+    ],
+    &[
+        ("firmware lints", |name| run(name, firmware_lints())),
+        ("on-target tests", |name| run(name, on_target())),
+        ("no panic path", no_panic_path),
+        ("boards", boards::stage),
+        ("bench", bench::stage),
+        ("fuzz", fuzz::stage),
+        ("demo", demo),
+    ],
 ];
 
 /// Runs the stages whose name contains `only`.
 pub fn test(only: Option<&str>) -> Result<(), Error> {
     setup::for_tests()?;
+    let lanes = LANES.map(|stages| stages.iter().filter(|(name, _)| only.is_none_or(|word| name.contains(word))));
+    let came = std::thread::scope(|scope| {
+        let lanes =
+            lanes.map(|stages| scope.spawn(|| stages.map(|(name, stage)| (*name, outcome(name, *stage))).collect()));
+        lanes.map(|lane| lane.join().unwrap_or_else(|_| vec![("a stage", Counts::one(false))]))
+    });
     let mut counts = Counts::default();
     let mut failed = Vec::new();
-    for (name, stage) in STAGES.iter().filter(|(name, _)| only.is_none_or(|word| name.contains(word))) {
-        let came = stage(name).unwrap_or_else(|error| {
-            eprintln!("{name} ... FAILED\n{error}\n");
-            Counts::one(false)
-        });
+    for (name, came) in came.into_iter().flatten() {
         if came.failed != 0 {
-            failed.push(*name);
+            failed.push(name);
         }
         counts.add(came);
     }
@@ -66,6 +73,14 @@ pub fn test(only: Option<&str>) -> Result<(), Error> {
         ([], skipped) => Err(Error::model(format!("{skipped} tests were skipped, although ../shared is there"))),
         (stages, _) => Err(Error::model(format!("failed: {}", stages.join(", ")))),
     }
+}
+
+/// What came of a stage; one that does not run has failed.
+fn outcome(name: &str, stage: impl Fn(&str) -> Result<Counts, Error>) -> Counts {
+    stage(name).unwrap_or_else(|error| {
+        eprintln!("{name} ... FAILED\n{error}\n");
+        Counts::one(false)
+    })
 }
 
 /// Cargo, in the root of the repository.
