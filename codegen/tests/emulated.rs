@@ -278,7 +278,7 @@ fn a_damaged_frame_reaches_the_log_and_the_next_one_works() {
 }
 
 /// The log once it has so many lines: a thread reads it while the answers come over the line.
-fn log(device: &Device, lines: usize) -> Vec<String> {
+fn log(device: &mut Device, lines: usize) -> Vec<String> {
     let end = Instant::now() + Duration::from_secs(20);
     while device.log().len() < lines && Instant::now() < end {
         thread::sleep(Duration::from_millis(5));
@@ -303,7 +303,7 @@ fn a_known_run_logs_these_lines() {
         }
     }
     assert_eq!(device.link.self_test().unwrap(), None);
-    let mut log = self::log(&device, 6);
+    let mut log = self::log(&mut device, 6);
     let ticks = log[1].strip_suffix(" ticks").and_then(|line| line.rsplit_once(' ')).unwrap();
     assert!((1..10_000).contains(&ticks.1.parse::<u32>().unwrap()), "{log:?}");
     log[1] = format!("{} N ticks", ticks.0);
@@ -351,7 +351,7 @@ fn damaged_weights_in_flash_are_noticed_before_anything_is_computed() {
     let mut device = Device::start(board, damaged.path(), Clock::Host).unwrap();
     let error = device.link.infer(&[0; 3072]).unwrap_err().to_string();
     assert!(error.contains("weights are damaged") && error.contains("flash it again"), "{error}");
-    let log = self::log(&device, 3);
+    let log = self::log(&mut device, 3);
     assert!(log[1].starts_with("ERROR weights are damaged: CRC-32 "), "{log:?}");
 
     bytes[place] ^= 1;
@@ -359,7 +359,7 @@ fn damaged_weights_in_flash_are_noticed_before_anything_is_computed() {
     let mut device = Device::start(board, damaged.path(), Clock::Instructions).unwrap();
     assert_eq!(device.link.self_test().unwrap(), None);
     // What the check takes: a handful of instructions a byte.
-    let log = self::log(&device, 4);
+    let log = self::log(&mut device, 4);
     let ticks = log[1].strip_suffix(" ticks").and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap();
     let instructions = device.instructions(ticks).unwrap();
     assert!((4 * 91_288..16 * 91_288).contains(&instructions), "{instructions}: {log:?}");
