@@ -1,6 +1,6 @@
 """Makes the files that fuzzing begins with: small models in each format, and each form of HDF5 that files may have.
 
-    python seeds.py FOLDER   into FOLDER/h5, FOLDER/keras and FOLDER/tflite
+    python seeds.py FOLDER   into FOLDER/h5, FOLDER/keras, FOLDER/onnx and FOLDER/tflite
 
 requirements.txt has the versions. What fuzzing has found since lies in corpus/, which is what CI starts from.
 """
@@ -20,7 +20,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 LARGEST = 20_000  # bytes of a seed
-FIXTURES = pathlib.Path(__file__).parent / "../../tests/fixtures/tflite"
+FIXTURES = pathlib.Path(__file__).parent / "../../tests/fixtures"
 SMALL = 6_000  # bytes of a fixture that becomes a seed
 
 
@@ -192,17 +192,17 @@ def strange(folder):
 
 
 def fixtures(folder):
-    """The first small model, the middle one and the last of each group of tests/fixtures/tflite."""
-    for group in sorted(FIXTURES.glob("*.npz")):
+    """The first small model, the middle one and the last of each group of tests/fixtures/KIND, where KIND is the folder's name."""
+    for group in sorted((FIXTURES / folder.name).glob("*.npz")):
         with np.load(group) as arrays:
-            files = {name: arrays[name] for name in sorted(arrays.files) if arrays[name][4:8].tobytes() == b"TFL3"}
+            files = {name: arrays[name] for name in sorted(arrays.files) if name.endswith("/onnx") or arrays[name][4:8].tobytes() == b"TFL3"}
         small = [name for name, file in files.items() if file.size <= SMALL]
         for name in dict.fromkeys(small[place] for place in (0, len(small) // 2, -1) if small):
-            (folder / f"{name}.tflite").write_bytes(files[name].tobytes())
+            (folder / f"{name.split('/')[0]}.{folder.name}").write_bytes(files[name].tobytes())
 
 
 def main(folder):
-    folders = {kind: folder / kind for kind in ("h5", "keras", "tflite")}
+    folders = {kind: folder / kind for kind in ("h5", "keras", "onnx", "tflite")}
     for path in folders.values():
         path.mkdir(parents=True, exist_ok=True)
     for name, make in {**MODELS, **OPERATORS}.items():
@@ -222,6 +222,7 @@ def main(folder):
                 write(folders["tflite"] / f"{name}_{kind}.tflite", lambda: tflite(model, kind))
     strange(folders["h5"])
     fixtures(folders["tflite"])
+    fixtures(folders["onnx"])
     for path in sorted(folder.glob("*/*")):
         if path.stat().st_size > LARGEST:
             print(f"{path.name} has {path.stat().st_size} bytes: left out")

@@ -18,7 +18,7 @@ use crate::stage::{Counts, report};
 use crate::{root, setup};
 
 /// The readers, and the two ends of the line.
-pub const TARGETS: [&str; 5] = ["h5", "keras", "tflite", "board", "link"];
+pub const TARGETS: [&str; 6] = ["h5", "keras", "onnx", "tflite", "board", "link"];
 
 /// Bytes of the largest file that is tried; Keras's smallest files have 13,000.
 fn longest(target: &str) -> u32 {
@@ -61,7 +61,7 @@ const FLAGS: [&str; 8] = [
 /// What the command is asked to do.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
-    /// The reader: h5, keras or tflite; or the end of the serial line: board or link; all of them where none is named
+    /// The reader: h5, keras, onnx or tflite; or the end of the serial line: board or link; all of them where none is named
     #[arg(value_name = "TARGET", value_parser = TARGETS)]
     target: Option<String>,
     /// How long, each [default: 60 for a reader, 20 for an end of the line]

@@ -14,6 +14,8 @@ pub enum Format {
     Hdf5,
     /// A flatbuffer.
     Tflite,
+    /// Protobuf messages.
+    Onnx,
 }
 
 /// Numbers that make trouble, as the formats hold them.

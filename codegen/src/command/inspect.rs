@@ -17,7 +17,7 @@ use super::table;
 /// multiply-accumulates
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// A trained model, recognised by its content: .keras, a legacy .h5, or .tflite
+    /// A trained model, recognised by its content: .keras, a legacy .h5, .tflite, or .onnx
     model: PathBuf,
     /// Prints the figures as one JSON object
     #[arg(long)]

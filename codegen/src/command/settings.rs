@@ -14,7 +14,7 @@ use super::progress;
 /// The model and its arithmetic.
 #[derive(Debug, Args)]
 pub struct Settings {
-    /// A trained model, recognised by its content: .keras, a legacy .h5, or .tflite
+    /// A trained model, recognised by its content: .keras, a legacy .h5, .tflite, or .onnx
     pub model: PathBuf,
     /// The arithmetic; int8 where there is calibration, else f32
     #[arg(long, value_name = "PRECISION")]

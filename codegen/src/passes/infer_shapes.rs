@@ -15,15 +15,18 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     for index in 0..graph.layers.len() {
         let layer = &graph.layers[index];
         let inputs: Vec<&Shape> = layer.inputs.iter().map(|&input| &graph.tensor(input).shape).collect();
-        let shape = output_shape(&layer.operator, &inputs, &graph.tensor(layer.output).shape)
-            .and_then(within_bounds)
+        let shape = shape_of(&layer.operator, &inputs, &graph.tensor(layer.output).shape)
             .map_err(|reason| Error::layer(&layer.name, reason))?;
         graph.tensors[layer.output.0].shape = shape;
     }
     Ok(())
 }
 
-/// The shape that an operator makes of its inputs' shapes; `own` is what a model's input states.
+/// The shape that an operator makes of its inputs' shapes, if it can be run; `own` is what a model's input states.
+pub(crate) fn shape_of(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<Shape, String> {
+    output_shape(operator, inputs, own).and_then(within_bounds)
+}
+
 fn output_shape(operator: &Operator, inputs: &[&Shape], own: &Shape) -> Result<Shape, String> {
     let expected = match operator {
         Operator::Input { .. } => 0,

@@ -3,7 +3,7 @@
 //! The format is recognised by content, not by name. Two files hold whole Keras models: `.keras`
 //! (a zip with the architecture as JSON and the weights as HDF5) and the legacy `.h5` (HDF5 with the
 //! architecture in an attribute), the latter as Keras 3 and as Keras 2 write it. `.tflite` holds a
-//! TensorFlow Lite model, int8 or float.
+//! TensorFlow Lite model, int8 or float; `.onnx` an ONNX model, float or int8 between QuantizeLinear and DequantizeLinear.
 //!
 //! Files are not trusted. Whatever the bytes, the answer is a graph or one [`Error`], and the memory
 //! taken stays within a fixed multiple of the file's size ([`most_memory`]).
@@ -17,12 +17,13 @@
 //! - `variables`: where in the file a layer's weights lie.
 //! - `build`: calls become operators, with the shapes they make; `convolution`, `pooling`, `normalization`, `merge`,
 //!   `moving`, `resizing`, `elementwise`, `activation` do so for the layers of their kind, `layout` for the order of axes.
-//! - `tflite`: TensorFlow Lite models.
+//! - `tflite`: TensorFlow Lite models. `onnx`: ONNX models. `constant`: functions of a tensor and numbers of such files.
 
 mod activation;
 mod archive;
 mod budget;
 mod build;
+mod constant;
 mod convolution;
 mod elementwise;
 mod h5;
@@ -31,6 +32,7 @@ mod layout;
 mod merge;
 mod moving;
 mod normalization;
+mod onnx;
 mod operand;
 mod pooling;
 mod resizing;
@@ -55,7 +57,8 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// Largest architecture in bytes of JSON. Networks of a thousand layers have about one megabyte.
 const LARGEST_ARCHITECTURE: usize = 4 << 20;
 
-const SUPPORTED: &str = "this version reads whole Keras models (.keras files and legacy .h5 files) and .tflite files";
+const SUPPORTED: &str =
+    "this version reads whole Keras models (.keras files and legacy .h5 files), .tflite and .onnx files";
 
 /// Reads the model in the file at `path`.
 ///
@@ -74,6 +77,11 @@ pub fn read(path: &Path) -> Result<Graph, Error> {
 /// As [`read`].
 pub fn read_bytes(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     decode(bytes.to_vec(), name).map_err(|error| error.in_file(name))
+}
+
+/// Names of the ONNX operators that are read.
+pub fn onnx_operators() -> impl Iterator<Item = &'static str> {
+    onnx::operators()
 }
 
 /// Names of the TensorFlow Lite operators that are read, as the schema has them.
@@ -117,11 +125,11 @@ fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         decode_legacy(bytes, name)
     } else if bytes.get(4..8) == Some(tflite::IDENTIFIER) {
         tflite::decode(&bytes, name)
+    } else if !bytes.starts_with(SAVED_MODEL) && looks_like_onnx(&bytes) {
+        onnx::decode(bytes, name)
     } else {
         let what = if bytes.starts_with(SAVED_MODEL) {
             "is the program of a SavedModel, which holds a TensorFlow graph instead of layers"
-        } else if looks_like_onnx(&bytes) {
-            "is an ONNX model, which is not supported by this version"
         } else {
             "is not a model file that is known"
         };
@@ -145,7 +153,7 @@ fn decode_archive(bytes: &[u8], name: &str) -> Result<Graph, Error> {
     let mut archive = Archive::open(bytes)?;
     let Some(architecture) = archive.member("config.json", LARGEST_ARCHITECTURE, &mut budget)? else {
         let what = if archive.names().any(|name| name.ends_with("data.pkl")) {
-            "is a PyTorch file, which is not supported by this version"
+            "is a PyTorch file, which holds a program: export it by torch.onnx.export"
         } else if archive.names().any(|name| name.ends_with("saved_model.pb")) {
             "is a zipped SavedModel, which holds a TensorFlow program instead of layers"
         } else {

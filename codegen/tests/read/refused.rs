@@ -10,7 +10,8 @@ use zip::CompressionMethod::Stored;
 use super::edit::{Archive, pack, replace_all};
 use super::fixture;
 
-const READS: &str = "this version reads whole Keras models (.keras files and legacy .h5 files) and .tflite files";
+const READS: &str =
+    "this version reads whole Keras models (.keras files and legacy .h5 files), .tflite and .onnx files";
 
 /// The message for a file's bytes.
 fn message(bytes: &[u8]) -> String {
@@ -38,11 +39,13 @@ fn other_files() {
     assert_eq!(message(&tflite), "model: has 0 subgraphs, where a model of layers has one");
     let damaged = message(&tflite[..8]);
     assert!(damaged.starts_with("model: is a damaged .tflite file: "), "{damaged}");
-    let expected = format!("model: is an ONNX model, which is not supported by this version; {READS}");
-    assert_eq!(message(b"\x08\x0a\x12\x07pytorch\x1a\x05"), expected);
+    let damaged = message(b"\x08\x0a\x12\x07pytorch\x1a\x05");
+    assert!(damaged.starts_with("model: is a damaged .onnx file: "), "{damaged}");
+    let expected = "model: does not say the version of its operators (opset): damaged .onnx file";
+    assert_eq!(message(b"\x08\x0a\x12\x07pytorch"), expected);
     let what = "is the program of a SavedModel, which holds a TensorFlow graph instead of layers";
     assert_eq!(message(b"\x08\x01\x12\xa4\x01\x0a"), format!("model: {what}; {READS}"));
-    let expected = format!("model: is a PyTorch file, which is not supported by this version; {READS}");
+    let expected = format!("model: is a PyTorch file, which holds a program: export it by torch.onnx.export; {READS}");
     assert_eq!(message(&pack(&[("net/data.pkl", b"x")], Stored)), expected);
     let expected = format!("model: is a zip file without config.json, so not a .keras file; {READS}");
     assert_eq!(message(&pack(&[("x.npy", b"x")], Stored)), expected);
