@@ -10,6 +10,9 @@
 //! no further byte off the line until it has answered, so the host sends the next request only after
 //! the answer: a serial port without flow control loses nothing.
 //!
+//! The crate `postcard-rpc` (0.12) is near to this: postcard and COBS. Its serial frames have no checksum, its host side needs an
+//! asynchronous runtime, and a frame that is lost is the caller's matter; here lines are expected to damage some.
+//!
 //! # Requests
 //!
 //! | request | answer | meaning |

@@ -251,7 +251,7 @@ impl<'a> Builder<'a> {
             return Err(Error::layer(name.escape_debug().to_string(), "is an output that no operator makes"));
         };
         let view = value.view.clone();
-        let view = if view.is_flat() { self.in_order(name, &view)? } else { view };
+        let view = if view.is_flat() { self.in_order(name, &view)? } else { view.whole() };
         // As the rows lie: in the file's order, or with its first axis, the channels, last.
         let channels_last: Vec<usize> = (1..view.axes.len()).chain([0]).collect();
         let view = if view.axes.is_sorted() { view } else { self.along(name, &view, &channels_last)? };

@@ -3,12 +3,15 @@
 
 #[path = "../common/arrays.rs"]
 mod arrays;
+mod damaged;
 mod fixture;
 #[macro_use]
 #[path = "../common/group_tests.rs"]
 mod group_tests;
 #[path = "../common/groups.rs"]
 mod groups;
+#[path = "../common/memory.rs"]
+mod memory;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
 
@@ -29,7 +32,7 @@ groups! {
     functions: 26,
     int8_conv1d: 7,
     int8_conv2d: 12,
-    int8_dense: 5,
+    int8_dense: 7,
     int8_merges: 8,
     int8_moved: 8,
     int8_networks: 2,
@@ -40,7 +43,7 @@ groups! {
     networks: 3,
     pools: 15,
     resized: 6,
-    tf2onnx: 15,
+    tf2onnx: 17,
     xception_lite: 1,
 }
 

@@ -19,10 +19,10 @@ impl<'a> Builder<'a> {
             if self.quantization(&view).is_some() {
                 return Err(node.error("is not supported in int8"));
             }
-            let view = self.unflattened(node, view)?;
-            return self.emit(index, node, operator, vec![view.id], view.axes);
+            let view = self.with_elements(node, view)?;
+            return self.emit(index, node, operator, vec![view.id], view);
         }
-        let view = self.unflattened(node, view)?;
+        let view = self.with_elements(node, view)?;
         let Some(function) = self.function_of(node)? else {
             self.made(node.output()?, view);
             return Ok(());
@@ -32,16 +32,11 @@ impl<'a> Builder<'a> {
                 let name = self.nodes[product].output()?;
                 let id = self.push(node.title(), Operator::Activation(function), vec![view.id], None)?;
                 self.done.insert(product);
-                self.made(name, View::new(id, view.axes));
+                self.made(name, view.of(id));
                 Ok(())
             }
-            None => self.emit(index, node, Operator::Activation(function), vec![view.id], view.axes),
+            None => self.emit(index, node, Operator::Activation(function), vec![view.id], view),
         }
-    }
-
-    /// A value with axes of the graph's tensor; what is flat to the file alone becomes flat.
-    pub(super) fn unflattened(&mut self, node: &Node, view: View) -> Result<View, Error> {
-        if view.is_flat() { self.in_order(node.title(), &view) } else { Ok(view) }
     }
 
     /// The function of a node; `None` where it leaves everything as it is.
@@ -178,7 +173,7 @@ impl<'a> Builder<'a> {
             return Err(node.error("of two values is not supported in int8"));
         }
         for place in [0, 1] {
-            views[place] = self.unflattened(node, views[place].clone())?;
+            views[place] = self.with_axes(node, views[place].clone())?;
         }
         let more = usize::from(views[1].axes.len() > views[0].axes.len());
         let longer = views[more].clone();
@@ -194,7 +189,7 @@ impl<'a> Builder<'a> {
         }
         let shorter = self.along(node.title(), &shorter, &longer.axes)?;
         let inputs = if more == 0 { vec![longer.id, shorter.id] } else { vec![shorter.id, longer.id] };
-        self.emit(index, node, Operator::Pairwise { function, constant: None, activation: None }, inputs, longer.axes)
+        self.emit(index, node, Operator::Pairwise { function, constant: None, activation: None }, inputs, longer)
     }
 
     fn with_constant(
@@ -207,7 +202,7 @@ impl<'a> Builder<'a> {
         let (place, name) = if first { (1, node.input(0)) } else { (0, node.input(1)) };
         let name = name.unwrap_or_default();
         let view = self.read(node, place)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_elements(node, view)?;
         let stored = if self.quantization(&view).is_some() { self.stored_constant(name) } else { None };
         let (extents, numbers) = match stored {
             Some(dequantize) => {
@@ -243,7 +238,7 @@ impl<'a> Builder<'a> {
             Some(operator) if shape == self.graph.tensor(view.id).shape => operator,
             _ => Operator::Pairwise { function, constant: Some(constant), activation: None },
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// A constant of the file with the axes that the graph's tensor of a value has.
@@ -277,10 +272,10 @@ impl<'a> Builder<'a> {
     /// Softmax along any axis.
     pub(super) fn softmax(&mut self, index: usize, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let axis = self.axis(node, node.integer("axis", -1)?, view.axes.len())?;
         let view = self.with_last(node, &view, axis)?;
-        self.emit(index, node, Operator::Softmax, vec![view.id], view.axes)
+        self.emit(index, node, Operator::Softmax, vec![view.id], view)
     }
 
     /// What only works in training, or names a value again.

@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
             );
         };
         let view = value.view.clone();
-        let view = self.unflattened(node, view)?;
-        self.emit(gelu.last, node, Operator::Activation(Function::Gelu), vec![view.id], view.axes)
+        let view = self.with_elements(node, view)?;
+        self.emit(gelu.last, node, Operator::Activation(Function::Gelu), vec![view.id], view)
     }
 }

@@ -50,6 +50,9 @@ impl<'a> Builder<'a> {
     /// The extents of a value, its batch of one included.
     fn shape(&mut self, node: &Node) -> Result<Constant, Error> {
         let view = self.read(node, 0)?;
+        if view.is_of_places() {
+            return Err(node.error("reads places that a Reshape has put along the batch, which is not supported"));
+        }
         let extents: Vec<i64> =
             [1].into_iter().chain(self.extents(&view).into_iter().map(|extent| extent as i64)).collect();
         let count = extents.len() as i64;

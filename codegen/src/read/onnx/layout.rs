@@ -10,13 +10,23 @@ pub(super) struct View {
     pub(super) id: TensorId,
     /// For each axis of the graph's tensor the file's, counted without the batch.
     pub(super) axes: Vec<usize>,
-    /// Whether the file has all numbers along one axis, in the order of these axes of its own.
-    flat: bool,
+    seen: Seen,
+}
+
+/// What of these axes the file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// All of them.
+    Axes,
+    /// All numbers along one, in the order of these axes of its own.
+    Flat,
+    /// The last, and the places of all others along its batch: as exporters write a dense layer at every place.
+    Places,
 }
 
 impl View {
     pub(super) fn new(id: TensorId, axes: Vec<usize>) -> View {
-        View { id, axes, flat: false }
+        View { id, axes, seen: Seen::Axes }
     }
 
     /// With as many axes as the file's, in its order.
@@ -31,16 +41,31 @@ impl View {
 
     /// The same tensor, of which the file sees all numbers along one axis.
     pub(super) fn flattened(self) -> View {
-        View { flat: true, ..self }
+        View { seen: Seen::Flat, ..self }
+    }
+
+    /// The same tensor, of which the file sees the places along its batch.
+    pub(super) fn of_places(self) -> View {
+        View { seen: Seen::Places, ..self }
+    }
+
+    /// The same tensor with all its axes.
+    pub(super) fn whole(self) -> View {
+        View { seen: Seen::Axes, ..self }
+    }
+
+    /// Whether its places are along the file's batch.
+    pub(super) fn is_of_places(&self) -> bool {
+        self.seen == Seen::Places
     }
 
     pub(super) fn is_flat(&self) -> bool {
-        self.flat
+        self.seen == Seen::Flat
     }
 
     /// Which axis of the graph's tensor the file's is.
     pub(super) fn place(&self, axis: usize) -> Option<usize> {
-        self.axes.iter().position(|&other| other == axis).filter(|_| !self.flat)
+        self.axes.iter().position(|&other| other == axis).filter(|_| self.seen == Seen::Axes)
     }
 }
 
@@ -84,8 +109,10 @@ impl Builder<'_> {
     /// The extents that the file sees, without the batch.
     pub(super) fn extents(&self, view: &View) -> Vec<usize> {
         let shape = &self.graph.tensor(view.id).shape;
-        if view.flat {
-            return vec![shape.elements()];
+        match view.seen {
+            Seen::Axes => {}
+            Seen::Flat => return vec![shape.elements()],
+            Seen::Places => return vec![shape.channels()],
         }
         let mut extents = vec![1; shape.0.len()];
         for (&axis, &extent) in view.axes.iter().zip(&shape.0) {
@@ -97,8 +124,8 @@ impl Builder<'_> {
     /// The value with the graph's axes as the file's.
     pub(super) fn in_order(&mut self, name: &str, view: &View) -> Result<View, Error> {
         let axes: Vec<usize> = (0..view.axes.len()).collect();
-        let ordered = self.along(name, &View { flat: false, ..view.clone() }, &axes)?;
-        if !view.flat || axes.len() == 1 {
+        let ordered = self.along(name, &view.clone().whole(), &axes)?;
+        if !view.is_flat() || axes.len() == 1 {
             return Ok(ordered);
         }
         let id = self.keep(&format!("{name}/flat"), Operator::Flatten, ordered.id)?;
@@ -107,7 +134,7 @@ impl Builder<'_> {
 
     /// The value with the axes in this order.
     pub(super) fn along(&mut self, name: &str, view: &View, axes: &[usize]) -> Result<View, Error> {
-        if view.axes == axes && !view.flat {
+        if view.axes == axes && view.seen == Seen::Axes {
             return Ok(view.clone());
         }
         let shape = self.graph.tensor(view.id).shape.clone();
@@ -132,15 +159,32 @@ impl Builder<'_> {
 
     /// The value with this axis of the file as the graph's last.
     pub(super) fn with_last(&mut self, node: &Node, view: &View, axis: usize) -> Result<View, Error> {
-        if view.axes.last() == Some(&axis) && !view.flat {
+        if view.axes.last() == Some(&axis) && view.seen == Seen::Axes {
             return Ok(view.clone());
         }
-        let view = if view.flat { self.in_order(node.title(), view)? } else { view.clone() };
+        let view = self.with_axes(node, view.clone())?;
         if axis >= view.axes.len() {
             return Err(node.error(format!("is along axis {} of a value with {}", axis + 1, view.axes.len() + 1)));
         }
         let axes: Vec<usize> = (0..view.axes.len()).filter(|&other| other != axis).chain([axis]).collect();
         self.along(node.title(), &view, &axes)
+    }
+
+    /// A value whose axes are the file's: what only the file sees flat becomes flat.
+    pub(super) fn with_axes(&mut self, node: &Node, view: View) -> Result<View, Error> {
+        match view.seen {
+            Seen::Axes => Ok(view),
+            Seen::Flat => self.in_order(node.title(), &view),
+            Seen::Places => Err(node.error(
+                "reads places that a Reshape has put along the batch, which is supported for dense layers and functions of \
+                 each element",
+            )),
+        }
+    }
+
+    /// As [`with_axes`](Self::with_axes), for what works element by element, wherever they are.
+    pub(super) fn with_elements(&mut self, node: &Node, view: View) -> Result<View, Error> {
+        if view.is_of_places() { Ok(view) } else { self.with_axes(node, view) }
     }
 
     /// A layer that leaves numbers what they are.

@@ -13,9 +13,23 @@ impl<'a> Builder<'a> {
     /// Reshape, Flatten, Squeeze and Unsqueeze: the same numbers in other extents.
     pub(super) fn reshape(&mut self, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let extents = self.extents(&view);
-        let wanted = self.reshaped_extents(node, &extents)?;
-        let view = self.with_extents(node, view, &extents, wanted)?;
+        let channels = self.extents(&view);
+        let whole = view.clone();
+        let whole = if whole.is_of_places() { whole.whole() } else { whole };
+        let extents = self.extents(&whole);
+        let all = match view.is_of_places() {
+            true => vec![extents.iter().product::<usize>() / channels[0].max(1), channels[0]],
+            false => [&[1], &extents[..]].concat(),
+        };
+        let wanted = self.reshaped_extents(node, &all)?;
+        let view = match wanted.as_slice() {
+            [1, rest @ ..] if !rest.is_empty() => self.with_extents(node, whole, &extents, rest.to_vec())?,
+            // A dense layer at every place has them along the batch.
+            &[_, last] if extents.len() > 1 && extents.last() == Some(&last) => {
+                self.with_last(node, &whole, extents.len() - 1)?.of_places()
+            }
+            _ => return Err(node.error(format!("makes {wanted:?}, whose first extent is not that of the batch, 1"))),
+        };
         self.pass(node, view)
     }
 
@@ -26,10 +40,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// The extents without the batch that a node makes of these.
-    fn reshaped_extents(&mut self, node: &Node, extents: &[usize]) -> Result<Vec<usize>, Error> {
-        let all: Vec<usize> = [1].into_iter().chain(extents.iter().copied()).collect();
-        let count: usize = extents.iter().product();
+    /// The extents that a node makes of these, the first of which is the batch's.
+    fn reshaped_extents(&mut self, node: &Node, all: &[usize]) -> Result<Vec<usize>, Error> {
+        let extents = &all[1..];
+        let count: usize = all.iter().product();
         let made: Vec<usize> = match node.kind.as_str() {
             "Flatten" => {
                 let axis = node.integer("axis", 1)?;
@@ -52,7 +66,7 @@ impl<'a> Builder<'a> {
                 let more = all.len() - 1 + axes.len();
                 let mut axes = axes.iter().map(|&axis| self.axis(node, axis, more)).collect::<Result<Vec<_>, _>>()?;
                 axes.sort_unstable();
-                let mut made = all;
+                let mut made = all.to_vec();
                 for axis in axes {
                     made.insert((axis + 1).min(made.len()), 1);
                 }
@@ -80,10 +94,7 @@ impl<'a> Builder<'a> {
         if made.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent)) != Some(count) {
             return Err(node.error(format!("makes {made:?} of {count} numbers")));
         }
-        match made.as_slice() {
-            [1, rest @ ..] if !rest.is_empty() => Ok(rest.to_vec()),
-            _ => Err(node.error(format!("makes {made:?}, whose first extent is not that of the batch, 1"))),
-        }
+        Ok(made)
     }
 
     /// The value, which has the file's `extents`, with those that are `wanted`.
@@ -101,7 +112,7 @@ impl<'a> Builder<'a> {
         if wanted.len() == 1 {
             return Ok(view.flattened());
         }
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let name = format!("{}/reshaped", node.title());
         let places: usize = extents.iter().skip(1).product();
         let channels_last: Vec<usize> = (1..view.axes.len()).chain([0]).collect();
@@ -134,7 +145,7 @@ impl<'a> Builder<'a> {
     /// Transpose: nothing moves until somebody asks for axes at another place.
     pub(super) fn transpose(&mut self, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let axes = view.axes.len();
         let order = node.integers("perm")?.unwrap_or_else(|| (0..=axes as i64).rev().collect());
         let mut sorted = order.clone();
@@ -154,12 +165,12 @@ impl<'a> Builder<'a> {
     /// Concat of values, two by two.
     pub(super) fn concatenate(&mut self, index: usize, node: &'a Node) -> Result<(), Error> {
         let first = self.read(node, 0)?;
-        let first = self.unflattened(node, first)?;
+        let first = self.with_axes(node, first)?;
         let axis = self.axis(node, node.integer("axis", 0)?, first.axes.len())?;
         let mut inputs = vec![first.id];
         for place in 1..node.inputs.len() {
             let next = self.read(node, place)?;
-            let next = self.unflattened(node, next)?;
+            let next = self.with_axes(node, next)?;
             inputs.push(self.along(node.title(), &next, &first.axes)?.id);
         }
         let quantization = self.stored_as(index, node)?;
@@ -187,7 +198,7 @@ impl<'a> Builder<'a> {
     /// Pad by one value.
     pub(super) fn pad(&mut self, index: usize, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let axes = view.axes.len();
         match node.text("mode", "constant")?.as_str() {
             "constant" => {}
@@ -227,13 +238,13 @@ impl<'a> Builder<'a> {
             let which = which.ok_or_else(|| node.error("pads an axis that its input does not have"))?;
             (before[which], after[which]) = (pads[0] as usize, pads[1] as usize);
         }
-        self.emit(index, node, Operator::Pad { before, after, value }, vec![view.id], view.axes)
+        self.emit(index, node, Operator::Pad { before, after, value }, vec![view.id], view)
     }
 
     /// Slice, by steps of one.
     pub(super) fn slice(&mut self, index: usize, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let count = view.axes.len();
         let starts = self.whole_numbers(node, 1, "starts")?.unwrap_or_default();
         let ends = self.whole_numbers(node, 2, "ends")?.unwrap_or_default();
@@ -266,13 +277,13 @@ impl<'a> Builder<'a> {
         if shape == self.graph.tensor(view.id).shape {
             return self.pass(node, view);
         }
-        self.emit(index, node, Operator::Crop { before, shape }, vec![view.id], view.axes)
+        self.emit(index, node, Operator::Crop { before, shape }, vec![view.id], view)
     }
 
     /// Split: a part for each output.
     pub(super) fn split(&mut self, _: usize, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = self.unflattened(node, view)?;
+        let view = self.with_axes(node, view)?;
         let axis = self.axis(node, node.integer("axis", 0)?, view.axes.len())?;
         let place = view.place(axis).ok_or_else(|| node.error("splits an axis that is not there"))?;
         let whole = self.graph.tensor(view.id).shape.clone();

@@ -143,7 +143,7 @@ impl<'a> Builder<'a> {
         let around = (!largest && node.integer("count_include_pad", 0)? != 0).then_some(Around(0.0));
         let (view, window) = self.padded_window(node, view, &taps, around)?;
         let operator = if largest { Operator::MaxPool { window } } else { Operator::AveragePool { window } };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// GlobalMaxPool and GlobalAveragePool, which keep their axes.
@@ -154,13 +154,13 @@ impl<'a> Builder<'a> {
             "GlobalMaxPool" => Operator::GlobalMaxPool { keep_dims: true },
             _ => Operator::GlobalAveragePool { keep_dims: true },
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// ReduceMean and ReduceMax over all axes but one.
     pub(super) fn reduce(&mut self, index: usize, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
-        let view = if view.is_flat() { self.in_order(node.title(), &view)? } else { view };
+        let view = self.with_axes(node, view)?;
         let axes = view.axes.len();
         let numbers = self.whole_numbers(node, 1, "axes")?;
         let numbers = numbers.ok_or_else(|| node.error("is over all axes, the batch among them"))?;
@@ -178,8 +178,8 @@ impl<'a> Builder<'a> {
             "ReduceMax" => Operator::GlobalMaxPool { keep_dims },
             _ => Operator::GlobalAveragePool { keep_dims },
         };
-        let axes = if keep_dims { view.axes } else { vec![0] };
-        self.emit(index, node, operator, vec![view.id], axes)
+        let view = if keep_dims { view } else { View::in_order(view.id, 1) };
+        self.emit(index, node, operator, vec![view.id], view)
     }
 }
 

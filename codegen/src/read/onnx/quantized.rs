@@ -32,7 +32,7 @@ struct Wanted {
 }
 
 impl<'a> Builder<'a> {
-    /// Appends the layer of a node, and says that its tensor, of these axes, is what the node makes. Of int8 it is stored as the
+    /// Appends the layer of a node, and says that its tensor, seen as `like`, is what the node makes. Of int8 it is stored as the
     /// file says, by a layer of its own where the operator can't.
     pub(super) fn emit(
         &mut self,
@@ -40,12 +40,12 @@ impl<'a> Builder<'a> {
         node: &'a Node,
         mut operator: Operator,
         inputs: Vec<TensorId>,
-        axes: Vec<usize>,
+        like: View,
     ) -> Result<(), Error> {
         let stored = inputs.first().and_then(|&input| self.graph.tensor(input).quantization);
         let Some(stored) = stored else {
             let id = self.push(node.title(), operator, inputs, None)?;
-            self.made(node.output()?, View::new(id, axes));
+            self.made(node.output()?, like.of(id));
             return Ok(());
         };
         let carries = operator.activation_mut().is_some();
@@ -75,7 +75,7 @@ impl<'a> Builder<'a> {
         }
         let id = self.push(node.title(), operator, inputs, Some(own))?;
         let id = self.requantized(node, id, wanted.quantization.unwrap_or(own))?;
-        self.made(&wanted.name, View::new(id, axes));
+        self.made(&wanted.name, like.of(id));
         Ok(())
     }
 

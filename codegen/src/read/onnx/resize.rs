@@ -103,7 +103,7 @@ impl<'a> Builder<'a> {
                 return Err(node.error(reason));
             }
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// The extents that a Resize makes, without the batch, and its scales.

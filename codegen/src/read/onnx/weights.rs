@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
                 "is a convolution in {groups} groups of {channels} channels; supported are one group, and one for each channel"
             )));
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// Gemm: a dense layer.
@@ -92,6 +92,9 @@ impl<'a> Builder<'a> {
         if matches!(numbers, Weights::I8 { .. }) && [factor, factor_of_bias] != [1.0; 2] {
             return Err(node.error("multiplies int8 by an alpha or beta, which is not supported"));
         }
+        if view.is_of_places() {
+            return self.at_every_place(index, node, view, numbers, bias);
+        }
         self.dense(index, node, &view, numbers, bias)
     }
 
@@ -100,22 +103,34 @@ impl<'a> Builder<'a> {
         let view = self.read(node, 0)?;
         let trained = self.trained(node, 1, 1)?;
         let Trained { extents, numbers } = self.matrix_of(node, trained, false)?;
+        if view.is_of_places() {
+            return self.at_every_place(index, node, view, numbers, None);
+        }
         if self.extents(&view).len() == 1 {
             return self.dense(index, node, &view, numbers, None);
         }
         let last = self.extents(&view).len() - 1;
         let view = self.with_last(node, &view, last)?;
-        let channels = self.graph.tensor(view.id).shape.channels();
-        if channels != extents[1] {
-            return Err(node.error(format!("multiplies {channels} numbers of each place by {}", extents[1])));
+        if self.graph.tensor(view.id).shape.channels() != extents[1] {
+            return Err(node.error(format!("has weights of the extents {extents:?} for another number of channels")));
         }
-        let operator = match numbers {
-            Weights::F32(_) => {
-                Operator::Convolution { weights: numbers, bias: None, window: Window::POINT, activation: None }
-            }
-            Weights::I8 { .. } => Operator::PositionwiseDense { weights: numbers, bias: None, activation: None },
+        self.at_every_place(index, node, view, numbers, None)
+    }
+
+    /// A dense layer over the last axis of the graph's tensor, at every place of the others.
+    fn at_every_place(
+        &mut self,
+        index: usize,
+        node: &'a Node,
+        view: View,
+        weights: Weights,
+        bias: Option<Bias>,
+    ) -> Result<(), Error> {
+        let operator = match weights {
+            Weights::F32(_) => Operator::Convolution { weights, bias, window: Window::POINT, activation: None },
+            Weights::I8 { .. } => Operator::PositionwiseDense { weights, bias, activation: None },
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 
     /// A dense layer over all numbers of a value, which the weights have in the file's order.
@@ -134,7 +149,7 @@ impl<'a> Builder<'a> {
         }
         let weights = reordered(weights, |place| place - place % inputs + order[place % inputs]);
         let operator = Operator::Dense { weights, bias, activation: None };
-        self.emit(index, node, operator, vec![view.id], vec![0])
+        self.emit(index, node, operator, vec![view.id], View::in_order(view.id, 1))
     }
 
     /// For each number of the graph's tensor in the order of memory, its place in the file's order.
@@ -286,7 +301,7 @@ impl<'a> Builder<'a> {
             },
             Some(input) => scaled_in_int8(channels, input, scale, shift),
         };
-        self.emit(index, node, operator, vec![view.id], view.axes)
+        self.emit(index, node, operator, vec![view.id], view)
     }
 }
 
