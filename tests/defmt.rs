@@ -12,14 +12,19 @@ const FILES: [(&str, &str); 3] = [
 ];
 
 /// Types that have none, and why.
-const TYPES: [(&str, &str); 7] = [
+const TYPES: [(&str, &str); 12] = [
     ("Aligned", "weights"),
     ("Arena", "memory"),
+    ("Bilinear<'a>", "rows of a picture"),
+    ("Colours<'a>", "a row of a picture"),
+    ("Crop", "how far a picture has gone by"),
     ("Filter<'a, T, const N: usize>", "rows of a picture"),
     ("FilterServer", "never at hand: it serves"),
+    ("Nearest<'a>", "a row of a picture"),
     ("Receiver", "half a frame"),
     ("Server", "never at hand: it serves"),
     ("Stopwatch", "a board and a number"),
+    ("Then", "stages of rows of a picture"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

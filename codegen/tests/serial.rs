@@ -61,7 +61,8 @@ impl embedded_io::Write for Far {
 /// an inference, and for each row a step that needs it, the one that takes it, and the one behind; at last that there is none.
 const TICKS: [u32; 10] = [10, 10, 5010, 10, 310, 710, 10, 310, 710, 10];
 
-/// A clock of which it is known what it measures: each inference takes 8 ticks more than the one before.
+/// A clock of which it is known what it measures: no time for the weights, which are read when the server starts; each inference takes
+/// 8 ticks more than the one before.
 struct Clock {
     now: u32,
     readings: usize,
@@ -72,9 +73,9 @@ impl Board for Clock {
     const TICK: Tick = Tick::Cycle { hz: 2_000_000 };
 
     fn ticks(&mut self) -> u32 {
-        let (pair, is_second) = (self.readings / 2, self.readings % 2 == 1);
+        let (pair, is_second) = ((self.readings / 2).checked_sub(1), self.readings % 2 == 1);
         self.readings += 1;
-        if is_second {
+        if let (Some(pair), true) = (pair, is_second) {
             let place = pair % TICKS.len();
             self.now += TICKS[place] + if place == 2 { 8 * (pair / TICKS.len()) as u32 } else { 0 };
         }

@@ -29,6 +29,9 @@ const END: &str = "<!-- the table's end -->\n";
 /// The board whose own build script converts the model.
 const CONVERTING: &str = "nucleo-f446re";
 
+/// The boards that have the program `camera`.
+pub const CAMERAS: [&str; 2] = ["mps2-an386", "pico"];
+
 /// The words of a vector table before those of interrupts.
 const EXCEPTIONS: usize = 16;
 
@@ -64,9 +67,13 @@ pub fn footprints() -> Result<Vec<Footprint>, Error> {
                     CONVERTING => firmware::build_shipped(board),
                     _ => firmware::build(&module, board, Program::Serve),
                 }?;
-                starts(&elf, &regions)
-                    .and_then(|()| is_found(&elf, board, &regions))
-                    .map_err(|why| Error::model(format!("the firmware of {} {why}", board.name)))?;
+                let camera = CAMERAS.contains(&board.name);
+                let camera = camera.then(|| firmware::build(&module, board, Program::Camera)).transpose()?;
+                for program in [Some(&elf), camera.as_ref()].into_iter().flatten() {
+                    starts(program, &regions)
+                        .and_then(|()| is_found(program, board, &regions))
+                        .map_err(|why| Error::model(format!("the firmware of {} {why}", board.name)))?;
+                }
                 elf
             }
         };

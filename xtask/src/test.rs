@@ -133,37 +133,33 @@ fn small_model() -> std::path::PathBuf {
     root().join("boards/app/tests/models/doubler.rs")
 }
 
-/// The boards that have the program `camera`.
-const CAMERAS: [&str; 2] = ["mps2-an386", "pico"];
-
 /// As [`small_model`], of pixels.
 fn pixels() -> std::path::PathBuf {
     root().join("boards/app/tests/models/pixels.rs")
 }
 
-/// Clippy over each set of the firmware's features, on each board, and over microflow's programs.
+/// Clippy over each set of the firmware's features on each board, and over microflow's programs. A real board's programs are those of
+/// the emulated ones: of it only the library is new, whose hardware layer is built once, for the stage `boards` too.
 fn firmware_lints() -> Result<Vec<Command>, Error> {
-    let check = |board: &Board, features: &[&str]| -> Result<Command, Error> {
-        let mut command = firmware::cargo("check", board)?;
-        command.args(["--release", "--lib", "--bins", "--tests"]).args(features);
+    let lint = |board: &Board, features: &str| -> Result<Command, Error> {
+        let mut command = match board.machine {
+            Some(_) => firmware::cargo("check", board)?,
+            None => firmware::cargo("build", board)?,
+        };
+        command.args(["--release", "--lib", "--no-default-features", "--features", features]);
+        if board.machine.is_some() {
+            command.args(["--bins", "--tests"]);
+        }
         // A camera's pixels are bytes.
-        let model = if features.contains(&"camera") { pixels() } else { small_model() };
-        command.env("MICROCEPTION_MODEL", model);
+        command.env("MICROCEPTION_MODEL", if features == "camera" { pixels() } else { small_model() });
         clippy(command, board)
     };
-    let of = |board: &Board| -> Vec<&[&str]> {
-        let all: &[&[&str]] = match board.machine {
-            Some(_) => &[&[], &["--features", "serve"], &["--features", "bare"], &["--features", "filter"]],
-            None => &[&["--no-default-features", "--features", "filter"]],
-        };
-        let camera: &[&[&str]] = match board.machine {
-            _ if !CAMERAS.contains(&board.name) => &[],
-            Some(_) => &[&["--features", "camera"]],
-            None => &[&["--no-default-features", "--features", "camera"]],
-        };
-        [all, camera].concat()
+    let of = |board: &Board| -> Vec<&str> {
+        let features: &[&str] = if board.machine.is_some() { &["", "serve", "bare", "filter"] } else { &["serve"] };
+        let camera = boards::CAMERAS.contains(&board.name).then_some("camera");
+        features.iter().copied().chain(camera).collect()
     };
-    let ours = BOARDS.iter().flat_map(|board| of(board).into_iter().map(|features| check(board, features)));
+    let ours = BOARDS.iter().flat_map(|board| of(board).into_iter().map(|features| lint(board, features)));
     let board = setup::board()?;
     let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));
     ours.chain(theirs).collect()

@@ -102,11 +102,12 @@ impl<'a> Builder<'a> {
             "Slice" => sliced(node, &inputs[0], [numbers(1), numbers(2), numbers(3), numbers(4)])?,
             "Reshape" => {
                 let count = first.len();
-                let known: usize = numbers(1).iter().filter_map(|&extent| usize::try_from(extent).ok()).product();
+                let known = numbers(1).iter().filter_map(|&extent| usize::try_from(extent).ok());
+                let known = known.fold(1, usize::saturating_mul);
                 let extent = |&extent: &i64| usize::try_from(extent).unwrap_or(count.checked_div(known).unwrap_or(0));
                 let extents: Vec<usize> = numbers(1).iter().map(extent).collect();
-                let made = extents.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent));
-                if made != Some(count) {
+                let possible = extents.iter().try_fold(1usize, |product, &extent| product.checked_mul(extent.max(1)));
+                if possible.is_none() || extents.iter().product::<usize>() != count {
                     return Err(outside());
                 }
                 Constant { extents, numbers: Numbers::Integer(first.to_vec()) }

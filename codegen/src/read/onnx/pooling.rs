@@ -25,6 +25,9 @@ impl<'a> Builder<'a> {
     ) -> Result<(View, Window), Error> {
         let axes = taps.len();
         let shape = self.graph.tensor(view.id).shape.clone();
+        if taps.iter().any(|&size| size == 0 || size as u64 > LARGEST as u64) {
+            return Err(node.error(format!("has a window of {taps:?} places")));
+        }
         let strides = self.along_window(node, "strides", axes)?;
         let dilations = self.along_window(node, "dilations", axes)?;
         let ceil = node.integer("ceil_mode", 0)? != 0;

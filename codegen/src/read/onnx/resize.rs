@@ -23,6 +23,8 @@ impl<'a> Builder<'a> {
         let inputs = &shape.0[..spatial];
         let outputs = &extents[1..];
         let scales = &scales[1..];
+        // Of each place is written down which it takes.
+        self.budget.take(outputs.iter().sum(), size_of::<usize>())?;
         let places = node.text("coordinate_transformation_mode", "half_pixel")?;
         let mode = node.text("mode", "nearest")?;
         let options = [(false, true), (false, false), (true, false)];

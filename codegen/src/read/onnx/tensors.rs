@@ -42,8 +42,10 @@ impl Constant {
         }
         let extents: Result<Vec<usize>, _> = tensor.extents.iter().map(|&extent| usize::try_from(extent)).collect();
         let extents = extents.map_err(|_| wrong("has numbers of a negative extent: damaged file".to_owned()))?;
-        let count = extents.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent));
-        let count = count.ok_or_else(|| wrong(format!("has numbers of the extents {extents:?}")))?;
+        // Of extents of which some are 0, the others too can be multiplied.
+        let possible = extents.iter().try_fold(1usize, |count, &extent| count.checked_mul(extent.max(1)));
+        possible.ok_or_else(|| wrong(format!("has numbers of the extents {extents:?}")))?;
+        let count: usize = extents.iter().product();
         if tensor.location != 0 {
             let file = tensor.external.iter().find_map(|entry| {
                 decode::<Entry>(entry).ok().filter(|entry| entry.key == "location").map(|entry| entry.value)

@@ -142,11 +142,12 @@ impl<'a> Builder<'a> {
         weights: Weights,
         bias: Option<Bias>,
     ) -> Result<(), Error> {
-        let order = self.order_in_file(view);
-        let inputs = order.len();
-        if inputs == 0 || !weights.len().is_multiple_of(inputs) {
+        let inputs = self.graph.tensor(view.id).shape.elements();
+        if inputs == 0 || weights.is_empty() || !weights.len().is_multiple_of(inputs) {
             return Err(node.error(format!("has {} weights for {inputs} inputs", weights.len())));
         }
+        self.budget.take(inputs, 2 * size_of::<usize>())?;
+        let order = self.order_in_file(view);
         let weights = reordered(weights, |place| place - place % inputs + order[place % inputs]);
         let operator = Operator::Dense { weights, bias, activation: None };
         self.emit(index, node, operator, vec![view.id], View::in_order(view.id, 1))
