@@ -6,6 +6,8 @@ mod arrays;
 mod axes;
 #[path = "tflite/build.rs"]
 mod build;
+#[path = "common/damaged.rs"]
+mod damage;
 #[path = "tflite/damaged.rs"]
 mod damaged;
 #[path = "tflite/edges.rs"]

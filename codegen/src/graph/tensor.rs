@@ -75,6 +75,23 @@ impl Shape {
         self.lines() * self.width()
     }
 
+    /// For each element of the tensor with its axes in another order, its place in this one's.
+    ///
+    /// ```
+    /// use microception_codegen::graph::Shape;
+    /// // Down the columns of a matrix.
+    /// assert_eq!(Shape(vec![2, 3]).order(&[1, 0]), [0, 3, 1, 4, 2, 5]);
+    /// ```
+    pub fn order(&self, axes: &[usize]) -> Vec<usize> {
+        let stride = |axis: usize| self.0[axis + 1..].iter().product::<usize>();
+        let mut places = vec![0];
+        for &axis in axes {
+            let along = |place: usize| (0..self.0[axis]).map(move |step| (place, step));
+            places = places.into_iter().flat_map(along).map(|(place, step)| place + step * stride(axis)).collect();
+        }
+        places
+    }
+
     /// The last extent.
     pub fn channels(&self) -> usize {
         self.0.last().copied().unwrap_or(1)

@@ -216,7 +216,7 @@ fn into_dense(graph: &mut Graph, index: usize, flatten: usize, axes: &[usize]) -
         return false;
     }
     let shape = graph.tensor(graph.layers[index].inputs[0]).shape.clone();
-    let order = order(&shape, axes);
+    let order = shape.order(axes);
     for reader in readers {
         let Some((weights, _)) = trained(&mut graph.layers[reader].operator) else { return false };
         for weights in weights.chunks_exact_mut(order.len()) {
@@ -240,29 +240,8 @@ fn before(constant: &Constant, axes: &[usize]) -> Option<Constant> {
     }
     let shape = Shape(extents);
     let mut moved = vec![0.0; numbers.len()];
-    for (place, &number) in order(&shape, axes).into_iter().zip(numbers) {
+    for (place, &number) in shape.order(axes).into_iter().zip(numbers) {
         moved[place] = number;
     }
     Some(Constant { shape, numbers: Numbers::F32(moved), first: constant.first })
-}
-
-/// For each element of a transposed tensor, its place in the tensor before, of the extents `shape`.
-fn order(shape: &Shape, axes: &[usize]) -> Vec<usize> {
-    let stride = |axis: usize| shape.0[axis + 1..].iter().product::<usize>();
-    let mut places = vec![0];
-    for &axis in axes {
-        let along = |place: usize| (0..shape.0[axis]).map(move |step| (place, step));
-        places = places.into_iter().flat_map(along).map(|(place, step)| place + step * stride(axis)).collect();
-    }
-    places
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_order_of_a_transposed_matrix_goes_down_its_columns() {
-        assert_eq!(order(&Shape(vec![2, 3]), &[1, 0]), [0, 3, 1, 4, 2, 5]);
-    }
 }

@@ -70,6 +70,7 @@ pub(super) fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         budget,
         nodes: &nodes,
         readers: HashMap::new(),
+        makers: HashMap::new(),
         outputs: HashSet::new(),
         constants: HashMap::new(),
         values: HashMap::new(),
@@ -77,7 +78,7 @@ pub(super) fn decode(bytes: Vec<u8>, name: &str) -> Result<Graph, Error> {
         names: HashSet::new(),
     };
     for bytes in &graph.initializers {
-        let Named { name } = named_tensor(bytes)?;
+        let name = name_of_tensor(bytes)?;
         builder.constants.insert(name, Held::Bytes(bytes.clone()));
     }
     builder.wire(&graph)?;
@@ -130,14 +131,13 @@ fn check_version(model: &message::Model) -> Result<(), Error> {
 }
 
 /// The name of a tensor of the file, without its numbers.
-fn named_tensor(bytes: &Bytes) -> Result<Named, Error> {
+fn name_of_tensor(bytes: &Bytes) -> Result<String, Error> {
     #[derive(Clone, PartialEq, prost::Message)]
     struct Name {
         #[prost(string, tag = "8")]
         name: String,
     }
-    let Name { name } = message(bytes)?;
-    Ok(Named { name })
+    message(bytes).map(|Name { name }| name)
 }
 
 /// A constant, decoded when it is looked at.
@@ -161,6 +161,8 @@ struct Builder<'a> {
     nodes: &'a [Node],
     /// Which nodes read a value, each as often as it does.
     readers: HashMap<&'a str, Vec<usize>>,
+    /// Which node makes a value.
+    makers: HashMap<&'a str, usize>,
     /// The model's outputs.
     outputs: HashSet<String>,
     constants: HashMap<String, Held>,
@@ -172,11 +174,14 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// Finds who reads what.
+    /// Finds who reads and who makes what.
     fn wire(&mut self, graph: &message::Graph) -> Result<(), Error> {
         for (index, node) in self.nodes.iter().enumerate() {
             for input in &node.inputs {
                 self.readers.entry(input.as_str()).or_default().push(index);
+            }
+            for output in &node.outputs {
+                self.makers.entry(output).or_insert(index);
             }
         }
         for bytes in &graph.outputs {
@@ -320,7 +325,7 @@ impl<'a> Builder<'a> {
             "Concat" => self.concatenate(index, node),
             "Pad" => self.pad(index, node),
             "Slice" => self.slice(index, node),
-            "Split" => self.split(index, node),
+            "Split" => self.split(node),
             "Resize" => self.resize(index, node),
             "Identity" | "Dropout" | "Cast" => self.pass_on(node),
             "QuantizeLinear" => self.quantize(node),

@@ -1,23 +1,7 @@
 //! Damaged files: an error or a graph that can be worked with, never a panic, and memory within bounds.
 
-use std::collections::BTreeSet;
-
-use microception_codegen::read::{most_memory, read_bytes};
-use microception_codegen::{lower, passes};
-
+use crate::damage::read;
 use crate::fixture;
-use crate::memory::peak;
-
-/// Reads, and goes on as far as kernels where that went well; checks the peak of memory.
-fn read(bytes: &[u8]) -> Result<(), String> {
-    let (outcome, peak) = peak(|| read_bytes(bytes, "damaged"));
-    assert!(peak <= most_memory(bytes.len()), "{peak} bytes for a file of {}", bytes.len());
-    let graph = outcome.map_err(|error| error.to_string())?;
-    if let Ok(graph) = passes::run(graph) {
-        let _ = lower::kernels(&graph, &BTreeSet::new());
-    }
-    Ok(())
-}
 
 /// A network, one in int8, and one that computes shapes.
 fn files() -> [Vec<u8>; 3] {

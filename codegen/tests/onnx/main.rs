@@ -3,6 +3,8 @@
 
 #[path = "../common/arrays.rs"]
 mod arrays;
+#[path = "../common/damaged.rs"]
+mod damage;
 mod damaged;
 mod fixture;
 #[macro_use]

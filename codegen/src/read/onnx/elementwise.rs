@@ -254,11 +254,7 @@ impl<'a> Builder<'a> {
         let lacking = axes.checked_sub(extents.len()).ok_or_else(wrong)?;
         let extents = [vec![1; lacking], extents.to_vec()].concat();
         let shape = Shape(view.axes.iter().map(|&axis| extents[axis]).collect());
-        let stride = |axis: usize| extents[axis + 1..].iter().product::<usize>();
-        let order = view.axes.iter().fold(vec![0], |places: Vec<usize>, &axis| {
-            let along = |place: usize| (0..extents[axis]).map(move |step| (place, step));
-            places.into_iter().flat_map(along).map(|(place, step)| place + step * stride(axis)).collect()
-        });
+        let order = Shape(extents).order(&view.axes);
         self.budget.take(order.len(), 2 * size_of::<usize>())?;
         let numbers = match &constant.numbers {
             Numbers::F32(numbers) => Numbers::F32(order.iter().map(|&place| numbers[place]).collect()),

@@ -20,9 +20,10 @@ impl<'a> Builder<'a> {
     /// The nodes around the Erf at `index`, if they are those of a GELU.
     pub(super) fn gelu_around(&mut self, index: usize) -> Result<Option<Gelu>, Error> {
         let nodes = self.nodes;
-        let maker = |name: &str| nodes.iter().position(|node| node.outputs.iter().any(|output| output == name));
         let erf = nodes[index].output()?;
-        let Some(first) = nodes[index].input(0).and_then(maker) else { return Ok(None) };
+        let Some(first) = nodes[index].input(0).and_then(|name| self.makers.get(name).copied()) else {
+            return Ok(None);
+        };
         let Some(sum) = self.only_reader(erf, "Add") else { return Ok(None) };
         let of_sum = nodes[sum].output()?;
         let Some(product) = self.only_reader(of_sum, "Mul") else { return Ok(None) };
@@ -45,7 +46,8 @@ impl<'a> Builder<'a> {
         let Some(input) = input else { return Ok(None) };
         let other = self.other_input(product, of_sum);
         let behind = self.only_reader(made, "Mul");
-        let before = other.and_then(maker).filter(|&before| nodes[before].kind == "Mul");
+        let before =
+            other.and_then(|name| self.makers.get(name).copied()).filter(|&before| nodes[before].kind == "Mul");
         // The half comes last, second, or first.
         let (half, last) = match (behind, before) {
             (Some(behind), _) if other == Some(input) && self.is_by(behind, made, 0.5)? => (behind, behind),

@@ -14,8 +14,7 @@ impl<'a> Builder<'a> {
     pub(super) fn reshape(&mut self, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
         let channels = self.extents(&view);
-        let whole = view.clone();
-        let whole = if whole.is_of_places() { whole.whole() } else { whole };
+        let whole = if view.is_of_places() { view.clone().whole() } else { view.clone() };
         let extents = self.extents(&whole);
         let all = match view.is_of_places() {
             true => vec![extents.iter().product::<usize>() / channels[0].max(1), channels[0]],
@@ -281,7 +280,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Split: a part for each output.
-    pub(super) fn split(&mut self, _: usize, node: &'a Node) -> Result<(), Error> {
+    pub(super) fn split(&mut self, node: &'a Node) -> Result<(), Error> {
         let view = self.read(node, 0)?;
         let view = self.with_axes(node, view)?;
         let axis = self.axis(node, node.integer("axis", 0)?, view.axes.len())?;

@@ -196,8 +196,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let view = self.read(node, 0)?;
-        let name = name.to_owned();
-        if !self.values.get(&name).is_some_and(|value| value.stored) {
+        if !self.values.get(name).is_some_and(|value| value.stored) {
             return Err(node.error("reads numbers that are not stored ones"));
         }
         let quantization = self.parameters(node)?;
@@ -210,7 +209,7 @@ impl<'a> Builder<'a> {
 
     /// The DequantizeLinear of a constant that makes the value of that name.
     pub(super) fn stored_constant(&self, name: &str) -> Option<&'a Node> {
-        let node = self.nodes.iter().find(|node| node.outputs.iter().any(|output| output == name))?;
+        let node = &self.nodes[*self.makers.get(name)?];
         let held = node.input(0).is_some_and(|name| self.constants.contains_key(name));
         (node.kind == "DequantizeLinear" && held).then_some(node)
     }

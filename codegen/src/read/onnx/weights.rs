@@ -6,7 +6,7 @@ use super::message::Node;
 use super::quantized::{Stored, StoredNumbers};
 use super::tensors::Constant;
 use crate::error::Error;
-use crate::graph::{Bias, Operator, Quantization, Weights, Window};
+use crate::graph::{Bias, Operator, Quantization, Shape, Weights, Window};
 
 /// Weights of the file, in its order, and the scales of their outputs where they are stored ones.
 pub(super) struct Trained {
@@ -147,24 +147,10 @@ impl<'a> Builder<'a> {
             return Err(node.error(format!("has {} weights for {inputs} inputs", weights.len())));
         }
         self.budget.take(inputs, 2 * size_of::<usize>())?;
-        let order = self.order_in_file(view);
+        let order = Shape(self.extents(&view.clone().whole())).order(&view.axes);
         let weights = reordered(weights, |place| place - place % inputs + order[place % inputs]);
         let operator = Operator::Dense { weights, bias, activation: None };
         self.emit(index, node, operator, vec![view.id], View::in_order(view.id, 1))
-    }
-
-    /// For each number of the graph's tensor in the order of memory, its place in the file's order.
-    fn order_in_file(&self, view: &View) -> Vec<usize> {
-        let shape = &self.graph.tensor(view.id).shape;
-        let mut extents = vec![1; shape.0.len()];
-        for (&axis, &extent) in view.axes.iter().zip(&shape.0) {
-            extents[axis] = extent;
-        }
-        let stride = |axis: usize| extents[axis + 1..].iter().product::<usize>();
-        view.axes.iter().fold(vec![0], |places, &axis| {
-            let along = |place: usize| (0..extents[axis]).map(move |step| (place, step));
-            places.into_iter().flat_map(along).map(|(place, step)| place + step * stride(axis)).collect()
-        })
     }
 
     /// A matrix as `[output][input]`.
