@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 
 use bytemuck::Pod;
 
-use crate::quantized::Channel;
+use crate::quantized::{Channel, WideChannel};
 use crate::window::Call;
 
 /// The version of the contract between generated modules and this runtime. It changes whenever a
@@ -216,6 +216,8 @@ pub enum Element {
     U8,
     /// Quantized to eight bits.
     I8,
+    /// Quantized to sixteen bits.
+    I16,
     /// IEEE single precision.
     F32,
 }
@@ -225,6 +227,7 @@ impl Element {
     pub const fn bytes(self) -> usize {
         match self {
             Element::U8 | Element::I8 => 1,
+            Element::I16 => 2,
             Element::F32 => 4,
         }
     }
@@ -274,11 +277,13 @@ pub enum Weights {
     Bytes(&'static [u8]),
     /// Biases and factors.
     Channels(&'static [Channel]),
+    /// The same of int16x8 layers.
+    WideChannels(&'static [WideChannel]),
 }
 
 impl Weights {
     /// Hands the bytes of the array to `take`, in as many pieces as it likes: of a channel bias and multiplier, the lowest
-    /// byte first, and the shift, without the padding that follows in memory.
+    /// byte first, and the shift, without the padding that follows in memory; of a wide one the bias has 64 bits.
     ///
     /// ```
     /// use microception::model::Weights;
@@ -299,6 +304,13 @@ impl Weights {
                     take(&channel.bias.to_le_bytes());
                     take(&channel.factor.multiplier.to_le_bytes());
                     take(&channel.factor.shift.to_le_bytes());
+                }
+            }
+            Weights::WideChannels(channels) => {
+                for channel in channels {
+                    take(&channel.bias().to_le_bytes());
+                    take(&channel.factor().multiplier.to_le_bytes());
+                    take(&channel.factor().shift.to_le_bytes());
                 }
             }
         }

@@ -129,6 +129,121 @@ impl Channel {
     }
 }
 
+/// What an output channel of an int16x8 layer adds to its accumulator of 48 bits, and the factor that takes this to the
+/// output's scale. 12 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C)]
+pub struct WideChannel {
+    pub(crate) low: u32,
+    pub(crate) multiplier: i32,
+    high: i16,
+    pub(crate) shift: i8,
+}
+
+impl WideChannel {
+    /// The lowest 48 bits of a bias; mantissa and power of two of the factor.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// assert_eq!(WideChannel::new(-(1 << 40), 1 << 30, 0).bias(), -(1 << 40));
+    /// ```
+    pub const fn new(bias: i64, multiplier: i32, shift: i8) -> WideChannel {
+        WideChannel { low: bias as u32, multiplier, high: (bias >> 32) as i16, shift }
+    }
+
+    /// What is added to the accumulator.
+    #[inline]
+    pub const fn bias(&self) -> i64 {
+        (self.high as i64) << 32 | self.low as i64
+    }
+
+    /// `input scale * weight scale / output scale`.
+    #[inline]
+    pub const fn factor(&self) -> Factor {
+        Factor { multiplier: self.multiplier, shift: self.shift }
+    }
+
+    /// The stored value of a sum of products: with the bias, times the factor, of which 16 bits count and whose shift is 7 at
+    /// most, rounded once, ties towards positive infinity, and cut. So LiteRT's reference kernels of CONV_2D and
+    /// DEPTHWISE_CONV_2D have it.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// let half = WideChannel::new(0, 1 << 30, 0);
+    /// assert_eq!([7, -7, 1 << 40].map(|sum| half.store(sum, [-32768, 32767])), [4, -3, 32767]);
+    /// ```
+    #[inline]
+    pub const fn store(&self, sum: i64, clamp: [i16; 2]) -> i16 {
+        // 8 to 46
+        let exponent = (15 - self.shift as i32) as u32 & 63;
+        let half = 1i64 << (exponent.wrapping_sub(1) & 63);
+        let product = sum.wrapping_add(self.bias()).wrapping_mul((self.multiplier >> 16) as i64);
+        let result = product.wrapping_add(half) >> exponent;
+        saturate_i16(
+            if result > i32::MAX as i64 {
+                i32::MAX
+            } else if result < i32::MIN as i64 {
+                i32::MIN
+            } else {
+                result as i32
+            },
+            clamp,
+        )
+    }
+
+    /// Whether sums of products from `-largest` to `largest` can be stored in the short form of
+    /// [`store_bounded`](WideChannel::store_bounded): with the bias they are numbers of 32 bits, and the factor is a quarter or
+    /// less.
+    pub const fn is_bounded(&self, largest: i64) -> bool {
+        self.shift <= -2 && largest.saturating_add(self.bias().saturating_abs()) < 1 << 31
+    }
+
+    /// As [`store`](WideChannel::store), to the bit, for a [bounded](WideChannel::is_bounded) sum and a multiplier whose lower 16
+    /// bits are zero: one product of 32 bits by 32, of which the high half is shifted.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// assert_eq!(WideChannel::new(6, 1 << 30, -2).store_bounded(74, [-32768, 32767]), 10);
+    /// ```
+    #[inline]
+    pub const fn store_bounded(&self, sum: i32, clamp: [i16; 2]) -> i16 {
+        let sum = sum.wrapping_add(self.low.cast_signed());
+        // What falls away with the low half, less than a step of the high one, changes no result.
+        let product = ((sum as i64 * self.multiplier as i64) >> 32) as i32;
+        let last = (-2i32).wrapping_sub(self.shift as i32) as u32 & 31;
+        saturate_i16(product.wrapping_add(1i32 << last) >> last >> 1, clamp)
+    }
+
+    /// The stored value of a sum of products, as LiteRT's reference kernel of FULLY_CONNECTED has it: all bits of the factor
+    /// count, and the product is rounded once, ties away from zero.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// let half = WideChannel::new(0, 1 << 30, 0);
+    /// assert_eq!([7, -7, -(1 << 40)].map(|sum| half.store_once(sum, [-32768, 32767])), [4, -4, -32768]);
+    /// ```
+    #[inline]
+    pub const fn store_once(&self, sum: i64, clamp: [i16; 2]) -> i16 {
+        let sum = sum.wrapping_add(self.bias());
+        let (magnitude, multiplier) = (sum.unsigned_abs(), self.multiplier as u64);
+        // The product in two words, of up to 47 bits and of 32.
+        let low = (magnitude & 0xFFFF_FFFF).wrapping_mul(multiplier);
+        let high = (magnitude >> 32).wrapping_mul(multiplier).wrapping_add(low >> 32);
+        // 1 to 62
+        let exponent = (31 - self.shift as i32) as u32 & 63;
+        let rounded = if exponent > 32 {
+            high.wrapping_add(1 << (exponent.wrapping_sub(33) & 63)) >> (exponent.wrapping_sub(32) & 63)
+        } else if high >> 31 == 0 {
+            (high << 32 | low & 0xFFFF_FFFF).wrapping_add(1 << (exponent.wrapping_sub(1) & 63)) >> exponent
+        } else {
+            i32::MAX as u64
+        };
+        let result = if rounded > i32::MAX as u64 { i32::MAX } else { rounded as i32 };
+        saturate_i16(if sum < 0 { -result } else { result }, clamp)
+    }
+}
+
 /// Where int8 results lie: the output's zero point, and the range that the fused activation leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -190,4 +305,21 @@ impl Range {
 #[inline]
 pub fn saturate(value: i32, [least, greatest]: [i8; 2]) -> i8 {
     value.min(i32::from(greatest)).max(i32::from(least)) as i8
+}
+
+/// `value`, brought into a range of int16.
+///
+/// ```
+/// assert_eq!(microception::quantized::saturate_i16(40_000, [-32768, 32767]), 32767);
+/// ```
+#[inline]
+pub const fn saturate_i16(value: i32, [least, greatest]: [i16; 2]) -> i16 {
+    let (least, greatest) = (least as i32, greatest as i32);
+    (if value > greatest {
+        greatest
+    } else if value < least {
+        least
+    } else {
+        value
+    }) as i16
 }

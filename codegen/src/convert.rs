@@ -29,10 +29,10 @@ use crate::data::picture::Fit;
 use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
 use crate::emit::{self, Module, Sections};
 use crate::error::Error;
-use crate::graph::{Element, Graph, Weights};
+use crate::graph::{Element, Graph, Operator};
 use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
-use crate::quantize::{Method, Ranges, calibrate, quantize};
+use crate::quantize::{Elements, Method, Ranges, calibrate, quantize_mixed};
 use crate::{passes, read};
 
 /// The arithmetic of a converted model.
@@ -43,6 +43,10 @@ pub enum Precision {
     F32,
     /// Eight bits, as the TensorFlow Lite 8-bit specification has it.
     Int8,
+    /// Activations of sixteen bits and weights of eight.
+    Int16x8,
+    /// Several of these, layer by layer. What a graph is in, not what it can be converted to.
+    Mixed,
 }
 
 impl Precision {
@@ -51,17 +55,35 @@ impl Precision {
         match self {
             Precision::F32 => "f32",
             Precision::Int8 => "int8",
+            Precision::Int16x8 => "int16x8",
+            Precision::Mixed => "mixed",
+        }
+    }
+
+    /// What activations are in memory.
+    fn element(self) -> Element {
+        match self {
+            Precision::F32 => Element::F32,
+            Precision::Int8 | Precision::Mixed => Element::I8,
+            Precision::Int16x8 => Element::I16,
         }
     }
 
     /// What a graph is in.
     pub fn of(graph: &Graph) -> Precision {
-        let quantized = |weights: &Weights| matches!(weights, Weights::I8 { .. });
-        let by_weights = graph.layers.iter().any(|layer| {
-            layer.operator.weights().is_some_and(|(weights, _)| quantized(weights))
-                || graph.tensor(layer.output).element == Element::I8
-        });
-        if by_weights { Precision::Int8 } else { Precision::F32 }
+        let mut elements: Vec<Element> = graph
+            .layers
+            .iter()
+            .filter(|layer| !matches!(layer.operator, Operator::Requantize { .. }))
+            .map(|layer| graph.tensor(layer.output).element)
+            .collect();
+        elements.dedup();
+        match elements[..] {
+            [Element::I8 | Element::U8] => Precision::Int8,
+            [Element::I16] => Precision::Int16x8,
+            [Element::F32] | [] => Precision::F32,
+            _ => Precision::Mixed,
+        }
     }
 }
 
@@ -73,6 +95,7 @@ type Progress = Box<dyn Fn(usize, usize)>;
 pub struct Convert {
     model: PathBuf,
     precision: Option<Precision>,
+    kept: Vec<(String, Precision)>,
     calibration: Option<PathBuf>,
     method: Option<Method>,
     save_ranges: Option<PathBuf>,
@@ -152,6 +175,7 @@ impl Convert {
         Convert {
             model: model.into(),
             precision: None,
+            kept: Vec::new(),
             calibration: None,
             method: None,
             save_ranges: None,
@@ -170,7 +194,15 @@ impl Convert {
         self
     }
 
-    /// Where the ranges of the activations come from, for int8: a ranges file, or data that the model is run on:
+    /// Another arithmetic for the layer of that name, with conversions around it: f32 or int16x8 among int8, say. What is fused
+    /// with it goes with it, and so does what only moves or pools what it makes.
+    #[must_use]
+    pub fn keep(mut self, layer: impl Into<String>, precision: Precision) -> Convert {
+        self.kept.push((layer.into(), precision));
+        self
+    }
+
+    /// Where the ranges of the activations come from, for int8 and int16x8: a ranges file, or data that the model is run on:
     /// `.npy`, `.npz`, or a folder of pictures; of a model with several inputs, an `.npz` with an array for each, by their
     /// names. Never the data that accuracy is measured with.
     #[must_use]
@@ -274,23 +306,44 @@ impl Convert {
             graph.labels = labels(&file, &Output::of(&graph))?;
         }
         let default = if self.calibration.is_some() { Precision::Int8 } else { Precision::F32 };
-        match (Precision::of(&graph), self.precision.unwrap_or(default)) {
-            (Precision::Int8, _) if self.calibration.is_some() => {
-                Err(Error::model("is quantized already, so there is nothing to calibrate"))
+        let (found, asked) = (Precision::of(&graph), self.precision.unwrap_or(default));
+        if found != Precision::F32 {
+            if self.calibration.is_some() || !self.kept.is_empty() {
+                return Err(Error::model(
+                    "is quantized already, so there is nothing to calibrate, and no layer to keep",
+                ));
             }
-            (Precision::Int8, Precision::F32) if self.precision.is_some() => {
-                Err(Error::model("is quantized already; its f32 weights are gone"))
-            }
-            (Precision::Int8, _) => Ok((graph, None)),
-            (Precision::F32, Precision::F32) if self.save_ranges.is_some() => {
+            return match self.precision {
+                Some(Precision::F32) => Err(Error::model("is quantized already; its f32 weights are gone")),
+                Some(asked) if asked != found => {
+                    Err(Error::model(format!("is quantized to {} already, not to {}", found.name(), asked.name())))
+                }
+                _ => Ok((graph, None)),
+            };
+        }
+        match asked {
+            Precision::F32 if self.save_ranges.is_some() => {
                 Err(Error::model("there are no ranges to save without calibration data (--calibration)"))
             }
-            (Precision::F32, Precision::F32) => Ok((graph, None)),
-            (Precision::F32, Precision::Int8) => {
+            Precision::F32 if !self.kept.is_empty() => Err(Error::model(
+                "is in f32 as a whole, and layers are kept in another precision than that of all: give --precision",
+            )),
+            Precision::F32 => Ok((graph, None)),
+            Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
+            Precision::Int8 | Precision::Int16x8 => {
                 let ranges = self.ranges(&graph, warnings)?;
-                Ok((quantize(&graph, &ranges)?, Some(ranges)))
+                Ok((quantize_mixed(&graph, &ranges, &self.elements(asked))?, Some(ranges)))
             }
         }
+    }
+
+    /// What each layer computes with.
+    fn elements(&self, precision: Precision) -> Elements {
+        let mut elements = Elements::all(precision.element());
+        for (layer, precision) in &self.kept {
+            elements.keep(layer, precision.element());
+        }
+        elements
     }
 
     /// The ranges from their file, or from data that the graph is run on.

@@ -6,7 +6,8 @@ mod elementwise;
 use microception::executor::{Executor, Progress};
 use microception::layers::{activation, average_pool, conv, dense, depthwise, flatten, global_average_pool, max_pool};
 use microception::layers::{
-    concatenate, crop, global_max_pool, input, pad, reshape, resize_bilinear, resize_nearest, softmax, transpose,
+    concatenate, crop, global_max_pool, input, pad, requantize, reshape, resize_bilinear, resize_nearest, softmax,
+    transpose,
 };
 use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step, Tensor};
 use microception::window::Call;
@@ -14,7 +15,7 @@ use microception::window::planes::by_lines;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
-use crate::lower::{Bilinear, Kernel, WindowF32, WindowInt8};
+use crate::lower::{Bilinear, Curve, Kernel, SoftmaxInt16, WindowF32, WindowInt8, WindowInt16};
 use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::{LayerRows, Plan};
 
@@ -291,6 +292,7 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         Kernel::InputCopy => input::copy(call),
         Kernel::InputCentre => input::centre(call),
         Kernel::InputLookup(table) => input::lookup(table, call),
+        Kernel::InputLookupInt16(table) => input::lookup(table, call),
         Kernel::InputRescale(rescale) => input::rescale(rescale, call),
         Kernel::ConvF32(layer) => {
             let WindowF32 { geometry, ref weights, ref bias, clamp } = *layer;
@@ -300,6 +302,23 @@ fn run(kernel: &Kernel, call: Call<'_>) {
             let WindowInt8 { geometry, ref weights, ref channels, padding, range, bounded, .. } = *layer;
             let run = if bounded { conv::int8 } else { conv::int8_literal };
             run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
+        }
+        Kernel::ConvInt16(layer) => {
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, bounded } = *layer;
+            let run = if bounded { conv::int16 } else { conv::int16_literal };
+            run(&conv::Int16 { geometry, weights, channels, clamp }, call);
+        }
+        Kernel::DepthwiseInt16(layer) => {
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, bounded } = *layer;
+            let run = if bounded { depthwise::int16 } else { depthwise::int16_literal };
+            run(&depthwise::Int16 { geometry, weights, channels, clamp }, call);
+        }
+        Kernel::PositionwiseDenseInt16(layer) => {
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, .. } = *layer;
+            dense::positionwise_int16(&conv::Int16 { geometry, weights, channels, clamp }, call);
+        }
+        Kernel::DenseInt16 { inputs, weights, channels, clamp } => {
+            dense::int16(&dense::Int16 { inputs: *inputs, weights, channels, clamp: *clamp }, call);
         }
         Kernel::WinogradConvInt8(layer) => {
             let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
@@ -329,6 +348,9 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         }
         Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),
         Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
+        Kernel::GlobalMaxPoolInt16 => global_max_pool::int16(call),
+        Kernel::PadInt16(layer) => pad::pad(layer, call),
+        Kernel::TransposeInt16(layer) => transpose::transpose::<i16>(layer, call),
         Kernel::PadF32(layer) => pad::pad(layer, call),
         Kernel::PadInt8(layer) => pad::pad(layer, call),
         Kernel::Crop(layer) => crop::crop(layer, call),
@@ -347,6 +369,34 @@ fn run(kernel: &Kernel, call: Call<'_>) {
         Kernel::ResizeBilinearInt8(layer) => {
             let Bilinear { channels, ref rows, ref columns } = *layer;
             resize_bilinear::int8(&resize_bilinear::ResizeBilinear { channels, rows, columns }, call);
+        }
+        Kernel::ResizeBilinearInt16(layer) => {
+            let Bilinear { channels, ref rows, ref columns } = *layer;
+            resize_bilinear::int16(&resize_bilinear::ResizeBilinear { channels, rows, columns }, call);
+        }
+        Kernel::MaxPoolInt16(geometry) => max_pool::int16(&max_pool::MaxPool { geometry: *geometry }, call),
+        Kernel::AveragePoolInt16(geometry) => {
+            average_pool::int16(&average_pool::AveragePool { geometry: *geometry }, call);
+        }
+        Kernel::GlobalAveragePoolInt16(layer) => global_average_pool::int16(layer, call),
+        Kernel::ActivationInt16(table) => activation::int16(&activation::Int16 { table }, call),
+        Kernel::StraightInt16(layer) => activation::straight_int16(layer, call),
+        Kernel::SigmoidInt16(curve) => activation::sigmoid_int16(&runtime_curve(curve), call),
+        Kernel::TanhInt16(curve) => activation::tanh_int16(&runtime_curve(curve), call),
+        Kernel::Requantize { from: Element::I8, to: Element::I16, layer } => {
+            requantize::requantize::<i8, i16>(layer, call);
+        }
+        Kernel::Requantize { from: Element::I16, to: Element::I8, layer } => {
+            requantize::requantize::<i16, i8>(layer, call);
+        }
+        Kernel::Requantize { layer, .. } => requantize::requantize::<i16, i16>(layer, call),
+        Kernel::Dequantize { from: Element::I8, layer } => requantize::dequantize::<i8>(layer, call),
+        Kernel::Dequantize { layer, .. } => requantize::dequantize::<i16>(layer, call),
+        Kernel::Quantize { to: Element::I8, layer } => requantize::quantize::<i8>(layer, call),
+        Kernel::Quantize { layer, .. } => requantize::quantize::<i16>(layer, call),
+        Kernel::SoftmaxInt16(layer) => {
+            let SoftmaxInt16 { channels, factor, powers, reciprocals } = layer;
+            softmax::int16(&softmax::Int16 { channels: *channels, factor: *factor, powers, reciprocals }, call);
         }
         Kernel::MaxPoolF32(geometry) => max_pool::f32(&max_pool::MaxPool { geometry: *geometry }, call),
         Kernel::MaxPoolInt8(geometry) => max_pool::int8(&max_pool::MaxPool { geometry: *geometry }, call),
@@ -369,6 +419,10 @@ fn run(kernel: &Kernel, call: Call<'_>) {
     }
 }
 
+fn runtime_curve(Curve { table, multiplier, shift }: &Curve) -> activation::Curve<'_> {
+    activation::Curve { table, multiplier: *multiplier, shift: *shift }
+}
+
 /// Of other kernels no plan asks for it.
 fn run_in_place(kernel: &Kernel, input: usize, call: Call<'_>) {
     match kernel {
@@ -379,6 +433,10 @@ fn run_in_place(kernel: &Kernel, input: usize, call: Call<'_>) {
         Kernel::Pairwise(layer) => elementwise::pairwise_in_place(layer, input, call),
         Kernel::ActivationF32(function) => elementwise::activation_in_place(*function, call),
         Kernel::ActivationInt8(table) => activation::int8_in_place(&activation::Int8 { table }, call),
+        Kernel::ActivationInt16(table) => activation::int16_in_place(&activation::Int16 { table }, call),
+        Kernel::StraightInt16(layer) => activation::straight_int16_in_place(layer, call),
+        Kernel::SigmoidInt16(curve) => activation::sigmoid_int16_in_place(&runtime_curve(curve), call),
+        Kernel::TanhInt16(curve) => activation::tanh_int16_in_place(&runtime_curve(curve), call),
         kernel => run(kernel, call),
     }
 }

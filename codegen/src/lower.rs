@@ -4,10 +4,11 @@
 //!
 //! `kernel`: which kernel a layer runs. `rows`: what the planner has to know of it. `window`: layers with a window.
 //! `moving`: operators that move values, or mix neighbours. `pairwise`: functions of two operands. `table`: functions
-//! of one stored value. `factor`: real factors in integers. `packed`: weights in the kernels' order. `transform`: weights
+//! of one stored value. `int16`: layers with values of 16 bits. `factor`: real factors in integers. `packed`: weights in the kernels' order. `transform`: weights
 //! for Winograd's algorithm.
 
 mod factor;
+mod int16;
 mod kernel;
 mod moving;
 mod packed;
@@ -24,6 +25,7 @@ use crate::graph::{Element, Graph, Layer, Quantization, Shape, TensorId};
 use crate::plan::LayerRows;
 
 pub use factor::factor;
+pub use int16::{Curve, SoftmaxInt16, WindowInt16};
 pub use kernel::{Bilinear, Kernel, WindowF32, WindowInt8};
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 pub use transform::transformable;

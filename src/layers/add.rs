@@ -1,9 +1,10 @@
 //! The sum of two operands, see [`pairwise`](super::pairwise). int8 follows ADD of LiteRT's reference
-//! kernels: both operands are shifted left by 20 bits and brought to one scale before they are added.
+//! kernels: both operands are shifted left by 20 bits and brought to one scale before they are added. int16 does so by 15
+//! bits.
 
 use super::cut;
 use super::pairwise::Pair;
-use crate::quantized::{Factor, Range};
+use crate::quantized::{Factor, Range, saturate_i16};
 use crate::simd;
 use crate::window::Call;
 
@@ -42,6 +43,30 @@ pub struct Int8 {
     pub output_factor: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A sum in int16.
+///
+/// ```
+/// use microception::layers::{add, pairwise::Pair};
+/// use microception::quantized::Factor;
+/// // equal scales: each operand's factor is one half, the output's is 2 / 2^15
+/// let half = Factor { multiplier: 1 << 30, shift: 0 };
+/// let layer = add::Int16 {
+///     factors: [half, half],
+///     output_factor: Factor { multiplier: 1 << 30, shift: -13 },
+///     clamp: [i16::MIN, i16::MAX],
+/// };
+/// assert_eq!((layer.of(500, 700), layer.of(-20_000, -20_000)), (1200, i16::MIN));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// Of each operand: its scale over twice the larger of both scales.
+    pub factors: [Factor; 2],
+    /// Twice the larger of both scales, over 2^15 times the output's scale.
+    pub output_factor: Factor,
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
 }
 
 impl Int8 {
@@ -140,6 +165,24 @@ impl Pair<i8> for Int8 {
         let sum = scaled(first, first_zero, first_factor).wrapping_add(scaled(second, second_zero, second_factor));
         self.range.requantize(sum, self.output_factor)
     }
+}
+
+/// As [`LEFT_SHIFT`], in int16.
+pub const LEFT_SHIFT_INT16: u32 = 15;
+
+impl Pair<i16> for Int16 {
+    #[inline]
+    fn of(self, first: i16, second: i16) -> i16 {
+        let [first_factor, second_factor] = self.factors;
+        let sum = scaled_int16(first, first_factor).wrapping_add(scaled_int16(second, second_factor));
+        saturate_i16(self.output_factor.of(sum), self.clamp)
+    }
+}
+
+/// As [`scaled`], of an int16.
+#[inline]
+pub(super) fn scaled_int16(value: i16, factor: Factor) -> i32 {
+    factor.of(i32::from(value) << LEFT_SHIFT_INT16)
 }
 
 /// A stored value on the scale that both operands are brought to.

@@ -40,6 +40,23 @@ pub fn int8(layer: &AveragePool, call: Call<'_>) {
     }
 }
 
+/// As [`int8`], in int16.
+pub fn int16(layer: &AveragePool, call: Call<'_>) {
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i16, i16>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let mut pixels = output.chunks_exact_mut(usize::from(layer.geometry.channels).max(1));
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(layer.geometry.output_width)).zip(&mut pixels) {
+            sums.fill(0);
+            let places = each_run(&layer.geometry, &window, row, column, |pixels| simd::add_pixels_i16(pixels, sums));
+            for (output, &sum) in output.iter_mut().zip(&*sums) {
+                *output = rounded_mean(sum, places) as i16;
+            }
+        }
+    }
+}
+
 /// As [`int8`], in f32. Scratch: none; sums are kept in the output.
 pub fn f32(layer: &AveragePool, call: Call<'_>) {
     let rows = call.rows;

@@ -7,6 +7,9 @@
 //! int8 follows CONV_2D of the [TensorFlow Lite 8-bit specification]: int8 x int8 into i32,
 //! requantized per output channel with two roundings.
 //!
+//! int16x8 has i16 values around zero: int16 x int8 into i64, requantized with one rounding by 16 bits of the factor, as
+//! LiteRT's reference kernels do it where the bias has 64 bits.
+//!
 //! [TensorFlow Lite 8-bit specification]: https://ai.google.dev/edge/litert/models/quantization_spec
 
 pub mod winograd;
@@ -14,7 +17,7 @@ pub mod winograd;
 use core::ops::Range;
 
 use super::{Geometry, copy};
-use crate::quantized::{self, Channel};
+use crate::quantized::{self, Channel, WideChannel};
 use crate::simd::{self, float};
 use crate::window::{Call, Window};
 
@@ -47,6 +50,21 @@ pub struct Int8<'a> {
     pub padding: i8,
     /// The output's zero point and range.
     pub range: quantized::Range,
+}
+
+/// A convolution in int16x8.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16<'a> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// `[output channel / 2][quad][output channel % 2][weight]`: each channel's column `[vertical][horizontal][input
+    /// channel]`, filled up with zeros to whole quads, the weights of a quad in [`simd::int16::WEIGHT_ORDER`]; an odd last
+    /// channel lies beside one of zeros.
+    pub weights: &'a [i8],
+    /// Per output channel; of multipliers the lower 16 bits are zero.
+    pub channels: &'a [WideChannel],
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
 }
 
 /// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`].
@@ -135,14 +153,7 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
                 (row, column) = (row.wrapping_add(1), 0);
             }
         }
-        // Lanes behind the last pixel compute what the first does; nobody reads it.
-        let [first, others @ ..] = &mut columns;
-        for column in others {
-            if column.is_empty() {
-                *column = first;
-            }
-        }
-        let columns = simd::Columns::new(columns);
+        let columns = simd::Columns::new(filled_up(columns));
         let filters = layer.weights.chunks_exact(column_elements.wrapping_mul(float::FILTERS).max(float::FILTERS));
         for (index, (filters, bias)) in filters.zip(layer.bias.chunks(float::FILTERS)).enumerate() {
             let mut start = [0.0; float::FILTERS];
@@ -164,6 +175,126 @@ pub fn f32(layer: &F32<'_>, call: Call<'_>) {
 /// Bytes of scratch of a convolution in f32: a tile of columns, which a pointwise convolution does without.
 pub const fn f32_scratch_bytes(geometry: &Geometry) -> usize {
     if geometry.taps() == 1 { 0 } else { geometry.column_elements() * simd::LANES * size_of::<f32>() }
+}
+
+/// Makes rows `[column][output channel]`. Scratch: [`int16_scratch_bytes`]. Every channel must be
+/// [bounded](WideChannel::is_bounded) for its sums; for others there is [`int16_literal`].
+///
+/// The pixels of all rows form one run, of which [`simd::LANES`] at a time are multiplied with two filters.
+///
+/// ```
+/// use microception::layers::{Geometry, conv};
+/// use microception::quantized::WideChannel;
+/// use microception::window::Call;
+/// // pointwise, four channels to one, a quarter: (3*1000 + 1*2000 + 6) / 4
+/// let layer = conv::Int16 {
+///     geometry: Geometry { width: 1, channels: 4, output_width: 1, kernel: [1, 1], stride: [1, 1], dilation: [1, 1], left: 0 },
+///     weights: &[3, 0, 1, 0, 0, 0, 0, 0],
+///     channels: &[WideChannel::new(6, 1 << 30, -2)],
+///     clamp: [i16::MIN, i16::MAX],
+/// };
+/// let mut output = [0i16];
+/// let pixel: [i16; 4] = [1000, 2000, 0, 0];
+/// conv::int16(&layer, Call::on_lines(bytemuck::cast_slice(&pixel), 1, 0, bytemuck::cast_slice_mut(&mut output), &mut [], 1));
+/// assert_eq!(output, [626]);
+/// ```
+pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
+    each_int16_tile(layer, call, |columns, output| {
+        simd::multiply_columns_i16(columns, layer.weights, layer.channels, layer.clamp, output);
+    });
+}
+
+/// As [`int16`], for any factors and sums: these have 64 bits.
+pub fn int16_literal(layer: &Int16<'_>, call: Call<'_>) {
+    int16_wide(layer, call, WideChannel::store);
+}
+
+/// As [`int16_literal`], with what makes the stored value of a sum.
+#[inline]
+pub(super) fn int16_wide(layer: &Int16<'_>, call: Call<'_>, store: impl Fn(&WideChannel, i64, [i16; 2]) -> i16) {
+    let outputs = layer.channels.len();
+    let pair_bytes = int16_column_elements(&layer.geometry).wrapping_mul(simd::FILTERS);
+    each_int16_tile(layer, call, |columns, output| {
+        let pairs = layer.weights.chunks_exact(pair_bytes.max(1)).zip(layer.channels.chunks(simd::FILTERS));
+        for (index, (filters, channels)) in pairs.enumerate() {
+            let mut wide = [[0i64; simd::FILTERS]; simd::LANES];
+            for (index, filters) in filters.chunks(simd::int16::EXACT * simd::FILTERS).enumerate() {
+                let from = index.wrapping_mul(simd::int16::EXACT);
+                let columns = columns.map(|column| column.get(from..).unwrap_or(&[]));
+                for (wide, sums) in wide.iter_mut().zip(simd::dot_columns_i16(filters, columns)) {
+                    for (wide, sum) in wide.iter_mut().zip(sums) {
+                        *wide = wide.wrapping_add(sum.into());
+                    }
+                }
+            }
+            let output = output.get_mut(index.wrapping_mul(simd::FILTERS)..).unwrap_or(&mut []);
+            for (sums, output) in wide.iter().zip(output.chunks_mut(outputs.max(1))) {
+                for ((output, &sum), channel) in output.iter_mut().zip(sums).zip(channels) {
+                    *output = store(channel, sum, layer.clamp);
+                }
+            }
+        }
+    });
+}
+
+/// Calls `multiply` with the columns of each tile and its output.
+#[inline]
+fn each_int16_tile(layer: &Int16<'_>, call: Call<'_>, multiply: impl Fn([&[i16]; simd::LANES], &mut [i16])) {
+    let geometry = &layer.geometry;
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i16, i16>();
+    let scratch: &mut [i16] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
+    let column_elements = int16_column_elements(geometry);
+    let (width, outputs) = (usize::from(geometry.output_width), layer.channels.len().max(1));
+    let (mut row, mut column) = (0, 0);
+    for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
+        let mut columns: [&[i16]; simd::LANES] = [&[]; simd::LANES];
+        let mut gathered = scratch.chunks_exact_mut(column_elements.max(1));
+        for place in &mut columns {
+            if row == rows {
+                break;
+            }
+            if is_read_in_place(geometry) {
+                *place = geometry.pixel(geometry.line(&window, row, 0), column, 0).unwrap_or(&[]);
+            } else if let Some(gathered) = gathered.next() {
+                gather(geometry, &window, row, column, gathered);
+                *place = gathered;
+            }
+            column += 1;
+            if column == width {
+                (row, column) = (row.wrapping_add(1), 0);
+            }
+        }
+        multiply(filled_up(columns), output);
+    }
+}
+
+/// Lanes behind the last pixel compute what the first does; nobody reads it.
+#[inline]
+fn filled_up<T>(mut columns: [&[T]; simd::LANES]) -> [&[T]; simd::LANES] {
+    let [first, others @ ..] = &mut columns;
+    for column in others {
+        if column.is_empty() {
+            *column = first;
+        }
+    }
+    columns
+}
+
+/// Bytes of scratch of a convolution in int16x8: a tile of columns, which a pointwise convolution of whole quads does
+/// without.
+pub const fn int16_scratch_bytes(geometry: &Geometry) -> usize {
+    if is_read_in_place(geometry) { 0 } else { int16_column_elements(geometry) * simd::LANES * size_of::<i16>() }
+}
+
+/// Elements of an int16 column: whole quads.
+const fn int16_column_elements(geometry: &Geometry) -> usize {
+    geometry.column_elements().next_multiple_of(simd::QUAD)
+}
+
+/// Whether an input pixel is a column.
+const fn is_read_in_place(geometry: &Geometry) -> bool {
+    geometry.taps() == 1 && (geometry.channels as usize).is_multiple_of(simd::QUAD)
 }
 
 /// Bytes of scratch of an int8 convolution: a tile of columns, widened, and behind it one horizontal run of
@@ -385,9 +516,9 @@ impl Columns<'_> {
     }
 }
 
-/// Copies the input under one output pixel's window into `scratch`, in the weights' order.
+/// Copies the input under one output pixel's window into `scratch`, in the weights' order, zeros where it is padding.
 #[inline]
-fn gather(geometry: &Geometry, window: &Window<'_, f32>, row: usize, column: usize, scratch: &mut [f32]) {
+fn gather<T: bytemuck::Pod>(geometry: &Geometry, window: &Window<'_, T>, row: usize, column: usize, scratch: &mut [T]) {
     let [vertical, horizontal] = geometry.kernel.map(usize::from);
     let mut taps = scratch.chunks_exact_mut(usize::from(geometry.channels).max(1));
     for tap in 0..vertical {
@@ -395,7 +526,7 @@ fn gather(geometry: &Geometry, window: &Window<'_, f32>, row: usize, column: usi
         for (tap, pixel) in (0..horizontal).zip(&mut taps) {
             match geometry.pixel(line, column, tap) {
                 Some(input) => copy(pixel, input),
-                None => pixel.fill(0.0),
+                None => pixel.fill(T::zeroed()),
             }
         }
     }

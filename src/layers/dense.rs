@@ -6,7 +6,7 @@
 //! round once where a convolution rounds twice.
 
 use super::{conv, cut};
-use crate::quantized::{Channel, Range};
+use crate::quantized::{Channel, Range, WideChannel};
 use crate::simd;
 use crate::window::Call;
 
@@ -34,6 +34,19 @@ pub struct Int8<'a> {
     pub channels: &'a [Channel],
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A dense layer in int16x8.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16<'a> {
+    /// Inputs in all, over all rows.
+    pub inputs: u32,
+    /// `[output][input]`.
+    pub weights: &'a [i8],
+    /// Per output.
+    pub channels: &'a [WideChannel],
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
 }
 
 /// Consumes rows; with the last one, makes the output `[output]`. Scratch: one f32 per output,
@@ -103,6 +116,39 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     }
 }
 
+/// Consumes rows; with the last one, makes the output `[output]`. Scratch: one sum of 64 bits per output, kept from step to
+/// step.
+///
+/// ```
+/// use microception::layers::dense;
+/// use microception::quantized::WideChannel;
+/// use microception::window::Call;
+/// let layer = dense::Int16 { inputs: 2, weights: &[1, 2], channels: &[WideChannel::new(4, 1 << 30, 0)], clamp: [i16::MIN, i16::MAX] };
+/// let (mut output, mut sums) = ([0i16], [0u32; 2]);
+/// let [output_bytes, sums] = [bytemuck::cast_slice_mut(&mut output), bytemuck::cast_slice_mut(&mut sums)];
+/// dense::int16(&layer, Call::on_lines(bytemuck::cast_slice(&[1000i16, 300]), 1, 0, output_bytes, sums, 1));
+/// assert_eq!(output, [802]);
+/// ```
+pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
+    let (row, inputs) = (call.row, layer.inputs as usize);
+    let (window, output, sums) = call.unary::<i16, i16>();
+    // An arena is aligned to words.
+    let sums: &mut [[u32; 2]] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    if row == 0 {
+        sums.fill([0; 2]);
+    }
+    for (index, line) in window.iter().enumerate() {
+        let consumed = row.wrapping_add(index).wrapping_mul(line.len());
+        for (sum, weights) in sums.iter_mut().zip(layer.weights.chunks_exact(inputs.max(1))) {
+            let weights = weights.get(consumed..).unwrap_or(&[]);
+            *sum = bytemuck::must_cast(simd::dot_i16(weights, line, bytemuck::must_cast(*sum)));
+        }
+    }
+    for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
+        *output = channel.store_once(bytemuck::must_cast(sum), layer.clamp);
+    }
+}
+
 /// A dense layer at every place by itself, rounded once: makes rows `[column][output]`, described and
 /// with scratch as a pointwise convolution. In f32 it is one.
 ///
@@ -124,4 +170,10 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 /// ```
 pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
     conv::each_tile(layer, call, simd::multiply_tile_once);
+}
+
+/// As [`positionwise_int8`], in int16x8: described and with scratch as a convolution in int16x8, but for multipliers, of which
+/// all bits count.
+pub fn positionwise_int16(layer: &conv::Int16<'_>, call: Call<'_>) {
+    conv::int16_wide(layer, call, WideChannel::store_once);
 }

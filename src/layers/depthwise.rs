@@ -1,12 +1,13 @@
 //! Convolution of each channel by itself: the spatial half of a separable convolution.
 //!
 //! Output channel `c * multiplier + m` reads input channel `c`. int8 follows DEPTHWISE_CONV_2D of the TensorFlow Lite 8-bit
-//! specification. With a 1x1 window it is a scale and shift per channel.
+//! specification, int16x8 LiteRT's reference kernels where the bias has 64 bits. With a 1x1 window it is a scale and shift
+//! per channel.
 
 use bytemuck::Pod;
 
 use super::{Geometry, cut};
-use crate::quantized::{Channel, Range};
+use crate::quantized::{Channel, Range, WideChannel};
 use crate::simd;
 use crate::window::{Call, Window};
 
@@ -37,6 +38,19 @@ pub struct Int8<'a> {
     pub padding: i8,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A depthwise convolution in int16x8.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16<'a> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// As those of [`Int8`].
+    pub weights: &'a [i8],
+    /// Per output channel; of multipliers the lower 16 bits are zero.
+    pub channels: &'a [WideChannel],
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
 }
 
 /// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`]; sums are kept in the output.
@@ -148,6 +162,76 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
     }
 }
 
+/// Makes rows `[column][output channel]`. Scratch: [`int16_scratch_bytes`]. Every channel must be
+/// [bounded](WideChannel::is_bounded) for its sums; for others there is [`int16_literal`].
+///
+/// ```
+/// use microception::layers::{Geometry, depthwise};
+/// use microception::quantized::WideChannel;
+/// use microception::window::Call;
+/// // a quarter of the sum of three neighbours, same padding
+/// let layer = depthwise::Int16 {
+///     geometry: Geometry { width: 3, channels: 1, output_width: 3, kernel: [1, 3], stride: [1, 1], dilation: [1, 1], left: 1 },
+///     weights: &[1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0],
+///     channels: &[WideChannel::new(0, 32767 << 16, -2)],
+///     clamp: [i16::MIN, i16::MAX],
+/// };
+/// let (mut output, mut scratch) = ([0i16; 3], [0u32; 2]);
+/// let [output_bytes, scratch] = [bytemuck::cast_slice_mut(&mut output), bytemuck::cast_slice_mut(&mut scratch)];
+/// depthwise::int16(&layer, Call::on_lines(bytemuck::cast_slice(&[100i16, 200, 300]), 1, 0, output_bytes, scratch, 1));
+/// assert_eq!(output, [75, 150, 125]);
+/// ```
+pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
+    each_int16_pixel(layer, call, |sum, channel| channel.store_bounded(sum, layer.clamp));
+}
+
+/// As [`int16`], for any factors and biases, of at most [`simd::int16::EXACT`] taps.
+pub fn int16_literal(layer: &Int16<'_>, call: Call<'_>) {
+    each_int16_pixel(layer, call, |sum, channel| channel.store(sum.into(), layer.clamp));
+}
+
+/// Sums up the products of each output pixel, of which `store` makes the stored values.
+#[inline]
+fn each_int16_pixel(layer: &Int16<'_>, call: Call<'_>, store: impl Fn(i32, &WideChannel) -> i16) {
+    let geometry = &layer.geometry;
+    let rows = call.rows;
+    let (window, output, scratch) = call.unary::<i16, i16>();
+    let outputs = layer.channels.len();
+    let (sums, padding) = scratch.split_at_mut_checked(outputs.wrapping_mul(size_of::<i32>())).unwrap_or_default();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    let padding: &mut [i16] = bytemuck::try_cast_slice_mut(padding).unwrap_or(&mut []);
+    padding.fill(0);
+    let padding = &*padding;
+    let multiplier = multiplier(geometry, outputs);
+    let mut pixels = output.chunks_exact_mut(outputs.max(1));
+    for row in 0..rows {
+        for (column, output) in (0..usize::from(geometry.output_width)).zip(&mut pixels) {
+            sums.fill(0);
+            let mut weights = layer.weights;
+            each_pass(geometry, &window, row, column, padding, |taps| {
+                let length = sums.len().next_multiple_of(4).wrapping_mul(taps.len());
+                let (of_pass, rest) = weights.split_at_checked(length).unwrap_or_default();
+                weights = rest;
+                if multiplier == 1 {
+                    simd::dot_pixels_i16(taps, of_pass, sums);
+                } else {
+                    spread(taps, of_pass, multiplier, sums, |sum, value, weight| {
+                        *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                    });
+                }
+            });
+            for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
+                *output = store(sum, channel);
+            }
+        }
+    }
+}
+
+/// Bytes of scratch of a depthwise convolution in int16x8: a sum per output channel, and a pixel of padding.
+pub const fn int16_scratch_bytes(geometry: &Geometry, output_channels: usize) -> usize {
+    output_channels * size_of::<i32>() + (geometry.channels as usize * size_of::<i16>()).next_multiple_of(4)
+}
+
 /// Calls `pass` with the pixels under the taps of one output pixel in their order, at most [`simd::TAPS`] at a
 /// time; on padding they are `padding`.
 #[inline]
@@ -228,7 +312,13 @@ pub fn int8_3x3(layer: &Int8<'_>, call: Call<'_>) {
 
 /// Adds the products of one pass of taps to the sums, where an input channel has several output channels.
 #[inline]
-fn spread<T: Pod, S>(taps: &[&[T]], weights: &[T], multiplier: usize, sums: &mut [S], add: impl Fn(&mut S, T, T)) {
+fn spread<T: Pod, W: Pod, S>(
+    taps: &[&[T]],
+    weights: &[W],
+    multiplier: usize,
+    sums: &mut [S],
+    add: impl Fn(&mut S, T, W),
+) {
     let (quads, _) = weights.as_chunks::<4>();
     let mut quads = quads.iter();
     for (group, sums) in sums.chunks_mut(4).enumerate() {

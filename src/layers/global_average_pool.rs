@@ -2,7 +2,7 @@
 //! int8 follows MEAN of LiteRT's reference kernels, where the number of places is part of the
 //! factor and the sum is rounded once by it.
 
-use crate::quantized::{Factor, Range};
+use crate::quantized::{Factor, Range, saturate_i16};
 use crate::simd;
 use crate::window::Call;
 
@@ -26,6 +26,15 @@ pub struct Int8 {
     pub factor: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A mean in int16, of at most 65,535 places.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// Channels of a pixel.
+    pub channels: u16,
+    /// `input scale / output scale / places`.
+    pub factor: Factor,
 }
 
 /// Consumes rows `[column][channel]`; with the last one, makes the output `[channel]`. Scratch:
@@ -82,5 +91,30 @@ pub fn int8(layer: &Int8, call: Call<'_>) {
     window.iter().for_each(|line| simd::add_pixels(line, sums));
     for (output, &sum) in output.iter_mut().zip(&*sums) {
         *output = layer.range.requantize(sum, layer.factor);
+    }
+}
+
+/// As [`int8`], in int16.
+///
+/// ```
+/// use microception::layers::global_average_pool;
+/// use microception::quantized::Factor;
+/// use microception::window::Call;
+/// let layer = global_average_pool::Int16 { channels: 1, factor: Factor { multiplier: 1 << 30, shift: 0 } };
+/// let (mut output, mut sums) = ([0i16], [0i32]);
+/// let [output_bytes, sums] = [bytemuck::cast_slice_mut(&mut output), bytemuck::cast_slice_mut(&mut sums)];
+/// global_average_pool::int16(&layer, Call::on_lines(bytemuck::cast_slice(&[400i16, 800]), 1, 0, output_bytes, sums, 1));
+/// assert_eq!(output, [600]);
+/// ```
+pub fn int16(layer: &Int16, call: Call<'_>) {
+    let row = call.row;
+    let (window, output, sums) = call.unary::<i16, i16>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    if row == 0 {
+        sums.fill(0);
+    }
+    window.iter().for_each(|line| simd::add_pixels_i16(line, sums));
+    for (output, &sum) in output.iter_mut().zip(&*sums) {
+        *output = saturate_i16(layer.factor.of(sum), [i16::MIN, i16::MAX]);
     }
 }

@@ -27,6 +27,11 @@ pub fn f32(call: Call<'_>) {
     pool(call, simd::maximum_f32);
 }
 
+/// As [`int8`], in int16.
+pub fn int16(call: Call<'_>) {
+    pool(call, simd::maximum_i16);
+}
+
 #[inline]
 fn pool<T: Pod>(call: Call<'_>, maximum: impl Fn(&[T], &mut [T])) {
     let row = call.row;

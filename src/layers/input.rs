@@ -47,9 +47,9 @@ pub fn centre(call: Call<'_>) {
     }
 }
 
-/// Takes a row of pixels to int8 by a table: `table[pixel]`.
-pub fn lookup(table: &[i8; 256], call: Call<'_>) {
-    let (window, output, _) = call.unary::<u8, i8>();
+/// Takes a row of pixels to int8 or int16 by a table: `table[pixel]`.
+pub fn lookup<T: bytemuck::Pod>(table: &[T; 256], call: Call<'_>) {
+    let (window, output, _) = call.unary::<u8, T>();
     for (output, &pixel) in output.iter_mut().zip(window.line(0).unwrap_or(&[])) {
         *output = table[usize::from(pixel)];
     }

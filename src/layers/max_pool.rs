@@ -72,6 +72,11 @@ pub fn f32(layer: &MaxPool, call: Call<'_>) {
     pool(layer, call, |output| output.fill(f32::NEG_INFINITY), simd::maximum_f32);
 }
 
+/// As [`int8`], in int16.
+pub fn int16(layer: &MaxPool, call: Call<'_>) {
+    pool(layer, call, |output| output.fill(i16::MIN), simd::maximum_i16);
+}
+
 #[inline]
 fn pool<T: bytemuck::Pod>(layer: &MaxPool, call: Call<'_>, begin: impl Fn(&mut [T]), maximum: impl Fn(&[T], &mut [T])) {
     let geometry = &layer.geometry;

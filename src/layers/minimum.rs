@@ -33,6 +33,26 @@ pub struct Int8 {
     pub clamp: [i8; 2],
 }
 
+/// The smaller in int16.
+///
+/// ```
+/// use microception::layers::{minimum, pairwise::Pair};
+/// assert_eq!(minimum::Int16 { clamp: [-500, 500] }.of(300, 400), 300);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
+}
+
+impl Pair<i16> for Int16 {
+    #[inline]
+    fn of(self, first: i16, second: i16) -> i16 {
+        let [least, greatest] = self.clamp;
+        first.min(second).min(greatest).max(least)
+    }
+}
+
 impl Pair<f32> for F32 {
     #[inline]
     fn of(self, first: f32, second: f32) -> f32 {

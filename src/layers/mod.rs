@@ -26,6 +26,7 @@ pub mod multiply;
 pub mod pad;
 pub mod pairwise;
 pub mod prelu;
+pub mod requantize;
 pub mod reshape;
 pub mod resize_bilinear;
 pub mod resize_nearest;

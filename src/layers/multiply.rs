@@ -3,7 +3,7 @@
 
 use super::cut;
 use super::pairwise::Pair;
-use crate::quantized::{Factor, Range};
+use crate::quantized::{Factor, Range, saturate_i16};
 
 /// A product in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,6 +35,29 @@ pub struct Int8 {
     pub factor: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A product in int16.
+///
+/// ```
+/// use microception::layers::{multiply, pairwise::Pair};
+/// use microception::quantized::Factor;
+/// let layer = multiply::Int16 { factor: Factor { multiplier: 1 << 30, shift: -4 }, clamp: [i16::MIN, i16::MAX] };
+/// assert_eq!(layer.of(400, 600), 7500); // 400 * 600 / 32
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// The product of the operands' scales over the output's.
+    pub factor: Factor,
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
+}
+
+impl Pair<i16> for Int16 {
+    #[inline]
+    fn of(self, first: i16, second: i16) -> i16 {
+        saturate_i16(self.factor.of(i32::from(first).wrapping_mul(second.into())), self.clamp)
+    }
 }
 
 impl Pair<f32> for F32 {

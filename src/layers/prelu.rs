@@ -4,7 +4,7 @@
 
 use super::cut;
 use super::pairwise::Pair;
-use crate::quantized::{Factor, Range};
+use crate::quantized::{Factor, Range, saturate_i16};
 
 /// A ReLU with slopes in f32.
 ///
@@ -45,6 +45,41 @@ pub struct Int8 {
     pub negative: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A ReLU with slopes in int16.
+///
+/// ```
+/// use microception::layers::pairwise::Pair;
+/// use microception::layers::prelu;
+/// use microception::quantized::Factor;
+/// // slopes in eighths
+/// let layer = prelu::Int16 {
+///     positive: Factor { multiplier: 1 << 30, shift: 1 },
+///     negative: Factor { multiplier: 1 << 30, shift: -2 },
+///     clamp: [i16::MIN, i16::MAX],
+/// };
+/// assert_eq!((layer.of(-2400, 2), layer.of(2400, 2)), (-600, 2400));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// For an input that is not negative: its scale over the output's.
+    pub positive: Factor,
+    /// For a negative one times its slope: the product of both scales over the output's.
+    pub negative: Factor,
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
+}
+
+impl Pair<i16> for Int16 {
+    #[inline]
+    fn of(self, x: i16, slope: i16) -> i16 {
+        let scaled = match i32::from(x) {
+            x @ ..0 => self.negative.of(x.wrapping_mul(slope.into())),
+            x => self.positive.of(x),
+        };
+        saturate_i16(scaled, self.clamp)
+    }
 }
 
 impl Pair<f32> for F32 {

@@ -47,10 +47,32 @@ pub struct ResizeBilinear<'a, Weight> {
 /// assert_eq!(output, [10, 14]);
 /// ```
 pub fn int8(layer: &ResizeBilinear<'_, i16>, call: Call<'_>) {
-    const ONE: i32 = 1 << 10;
-    const HALF: i32 = 1 << 19;
+    const HALF: i32 = ONE * ONE / 2;
+    mixed(layer, call, |weights, corners: [i8; 4]| {
+        let products = weights.iter().zip(corners).map(|(&weight, value)| weight.wrapping_mul(value.into()));
+        let sum = products.fold(0, i32::wrapping_add);
+        (sum.wrapping_add(if sum > 0 { HALF } else { -HALF }) / (2 * HALF)) as i8
+    });
+}
+
+/// As [`int8`], in int16.
+pub fn int16(layer: &ResizeBilinear<'_, i16>, call: Call<'_>) {
+    const HALF: i64 = (ONE * ONE / 2) as i64;
+    mixed(layer, call, |weights, corners: [i16; 4]| {
+        let products = weights.iter().zip(corners).map(|(&weight, value)| i64::from(weight) * i64::from(value));
+        let sum = products.fold(0, i64::wrapping_add);
+        (sum.wrapping_add(if sum > 0 { HALF } else { -HALF }) / (2 * HALF)) as i16
+    });
+}
+
+/// What the parts of a place add up to.
+const ONE: i32 = 1 << 10;
+
+/// Makes each number of the four around it, `mix` told the parts of them.
+#[inline]
+fn mixed<T: bytemuck::Pod>(layer: &ResizeBilinear<'_, i16>, call: Call<'_>, mix: impl Fn([i32; 4], [T; 4]) -> T) {
     let below = i32::from(layer.rows.get(call.row).copied().unwrap_or(0));
-    let (window, output, _) = call.unary::<i8, i8>();
+    let (window, output, _) = call.unary::<T, T>();
     each_pixel(layer, &window, output, |right, corners, output| {
         let right = i32::from(right);
         let weights = [
@@ -63,14 +85,7 @@ pub fn int8(layer: &ResizeBilinear<'_, i16>, call: Call<'_>) {
         for ((((output, &first), &second), &third), &fourth) in
             output.iter_mut().zip(first).zip(second).zip(third).zip(fourth)
         {
-            let [first, second, third, fourth] = [first, second, third, fourth].map(i32::from);
-            let sum = weights[0]
-                .wrapping_mul(first)
-                .wrapping_add(weights[1].wrapping_mul(second))
-                .wrapping_add(weights[2].wrapping_mul(third))
-                .wrapping_add(weights[3].wrapping_mul(fourth));
-            let rounded = sum.wrapping_add(if sum > 0 { HALF } else { -HALF });
-            *output = (rounded / (2 * HALF)) as i8;
+            *output = mix(weights, [first, second, third, fourth]);
         }
     });
 }

@@ -4,8 +4,9 @@
 //! In the comments `Qn` is a signed 32-bit number with n bits before the point, as in gemmlowp,
 //! where the polynomial and the constants come from.
 
+use super::activation::interpolate;
 use crate::functions::exp;
-use crate::quantized::{doubling_high_product, rounding_shift, saturate};
+use crate::quantized::{Factor, doubling_high_product, rounding_shift, saturate};
 use crate::window::Call;
 
 /// A softmax in f32.
@@ -26,6 +27,63 @@ pub struct Int8 {
     pub shift: u8,
     /// Differences from the largest value below this one count as zero: -255 to 0 or less.
     pub least_difference: i32,
+}
+
+/// A softmax in int16, whose output's scale is 1/32768. It follows LiteRT's reference kernels, which interpolate between
+/// exponentials and between reciprocals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16<'a> {
+    /// Channels of a pixel.
+    pub channels: u16,
+    /// Takes the input to steps of which 65535 are 10.
+    pub factor: Factor,
+    /// `exp(x)` in units of 2^-15, for 513 numbers from -10 to 0.
+    pub powers: &'a [i16; 513],
+    /// `1 / (1 + x)` in units of 2^-15, for 513 numbers from 0 to 1.
+    pub reciprocals: &'a [i16; 513],
+}
+
+/// Makes rows `[column][channel]`. Scratch: none; powers are kept in the output.
+///
+/// ```
+/// use microception::layers::softmax;
+/// use microception::quantized::Factor;
+/// use microception::window::Call;
+/// let step = |index: usize| index as f64 / 512.0;
+/// let table = |of: &dyn Fn(f64) -> f64| core::array::from_fn(|index| (of(step(index)) * 32768.0).min(32767.0) as i16);
+/// let (powers, reciprocals) = (table(&|step| (10.0 * step - 10.0).exp()), table(&|step| 1.0 / (1.0 + step)));
+/// let factor = Factor { multiplier: 1 << 30, shift: 1 };
+/// let layer = softmax::Int16 { channels: 2, factor, powers: &powers, reciprocals: &reciprocals };
+/// let mut output = [0i16; 2];
+/// let row = [500i16, 500];
+/// softmax::int16(&layer, Call::on_lines(bytemuck::cast_slice(&row), 1, 0, bytemuck::cast_slice_mut(&mut output), &mut [], 1));
+/// assert_eq!(output, [1 << 14; 2]); // one half each
+/// ```
+pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
+    let (window, output, _) = call.unary::<i16, i16>();
+    let channels = usize::from(layer.channels);
+    let pixels = window.iter().flat_map(|line| line.chunks_exact(channels.max(1)));
+    let saturated = |value: i32| crate::quantized::saturate_i16(value, [i16::MIN, i16::MAX]);
+    for (output, pixel) in output.chunks_exact_mut(channels.max(1)).zip(pixels) {
+        let largest = pixel.iter().fold(i16::MIN, |largest, &value| largest.max(value));
+        let mut sum = 0i32;
+        for (power, &value) in output.iter_mut().zip(pixel) {
+            let difference = layer.factor.of(i32::from(value) - i32::from(largest));
+            *power = interpolate(saturated(difference.saturating_add(32767)), layer.powers);
+            sum = sum.wrapping_add((*power).into());
+        }
+        // The sum with its first bit where 2^30 is, of which one is taken away, in 2^-15ths from the middle of the table.
+        let headroom = sum.leading_zeros();
+        let shifted = i64::from(sum).wrapping_shl(headroom.wrapping_sub(1));
+        let rest = ((shifted + (1 << 13)) >> 14) - (1 << 15) - (1 << 16);
+        let reciprocal = i32::from(interpolate(saturated(rest as i32), layer.reciprocals));
+        let shift = 31u32.wrapping_sub(headroom) & 31;
+        let half = (1i32 << shift) >> 1;
+        for power in output {
+            let probability = i32::from(*power).wrapping_mul(reciprocal).wrapping_add(half) >> shift;
+            *power = crate::quantized::saturate_i16(probability, [0, i16::MAX]);
+        }
+    }
 }
 
 /// Makes rows `[column][channel]`. Scratch: none.

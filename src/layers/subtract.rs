@@ -1,10 +1,10 @@
 //! The first operand minus the second, see [`pairwise`](super::pairwise). int8 follows SUB of LiteRT's
 //! reference kernels, which brings both to one scale as [`add`](super::add) does.
 
-use super::add::scaled;
+use super::add::{scaled, scaled_int16};
 use super::cut;
 use super::pairwise::Pair;
-use crate::quantized::{Factor, Range};
+use crate::quantized::{Factor, Range, saturate_i16};
 
 /// A difference in f32.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +41,39 @@ pub struct Int8 {
     pub output_factor: Factor,
     /// The output's zero point and range.
     pub range: Range,
+}
+
+/// A difference in int16.
+///
+/// ```
+/// use microception::layers::{pairwise::Pair, subtract};
+/// use microception::quantized::Factor;
+/// // equal scales: each operand's factor is one half, the output's is 2 / 2^15
+/// let half = Factor { multiplier: 1 << 30, shift: 0 };
+/// let layer = subtract::Int16 {
+///     factors: [half, half],
+///     output_factor: Factor { multiplier: 1 << 30, shift: -13 },
+///     clamp: [i16::MIN, i16::MAX],
+/// };
+/// assert_eq!(layer.of(900, 700), 200);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int16 {
+    /// Of each operand: its scale over twice the larger of both scales.
+    pub factors: [Factor; 2],
+    /// Twice the larger of both scales, over 2^15 times the output's scale.
+    pub output_factor: Factor,
+    /// The least and greatest stored value that the fused activation leaves.
+    pub clamp: [i16; 2],
+}
+
+impl Pair<i16> for Int16 {
+    #[inline]
+    fn of(self, first: i16, second: i16) -> i16 {
+        let [first_factor, second_factor] = self.factors;
+        let difference = scaled_int16(first, first_factor).wrapping_sub(scaled_int16(second, second_factor));
+        saturate_i16(self.output_factor.of(difference), self.clamp)
+    }
 }
 
 impl Pair<f32> for F32 {

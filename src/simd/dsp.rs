@@ -1,6 +1,6 @@
 //! The inner loops with the DSP instructions of Armv7E-M (Cortex-M4, M7), which Armv8-M cores can have too (Cortex-M33):
 //! `tile` multiplies columns with filters, `winograd` transformed ones, `depthwise` each channel by itself,
-//! `dot` one column with one filter, `elementwise` adds tensors, `pool` pixels.
+//! `int16` columns of 16 bits, `dot` one column with one filter, `elementwise` adds tensors, `pool` pixels.
 
 use core::arch::asm;
 
@@ -84,6 +84,7 @@ mod depthwise;
 mod dot;
 #[cfg(not(microception_helium))]
 mod elementwise;
+mod int16;
 #[cfg(not(microception_helium))]
 mod memory;
 #[cfg(not(microception_helium))]
@@ -97,6 +98,7 @@ pub use depthwise::{convolve_3x3, dot_pixels};
 pub use dot::dot_i8;
 #[cfg(not(microception_helium))]
 pub use elementwise::{add, add_in_place};
+pub use int16::{dot_pixels_i16, multiply_columns_i16};
 #[cfg(not(microception_helium))]
 pub use memory::{copy, set};
 #[cfg(not(microception_helium))]

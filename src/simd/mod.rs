@@ -1,6 +1,6 @@
 //! The inner loops: the fence around instructions that Rust has no safe name for.
 //!
-//! Every function here is safe, has a portable form in [`portable`], [`winograd`] or [`float`] that is the truth, and on
+//! Every function here is safe, has a portable form in [`portable`], [`winograd`], [`int16`] or [`float`] that is the truth, and on
 //! targets with better instructions a form that gives the same bits. One switch, `build.rs`,
 //! chooses by the target's name and, on Armv8-M, by `-Ctarget-cpu`: without it the portable form
 //! runs. All of the runtime's `unsafe` code is in this folder.
@@ -19,6 +19,7 @@
 pub mod float;
 #[cfg(any(microception_thumb1, microception_thumb2, microception_dsp))]
 mod front;
+pub mod int16;
 mod order;
 mod planes;
 pub mod portable;
@@ -37,11 +38,11 @@ mod thumb2;
 mod helium;
 
 #[cfg(microception_dsp)]
-pub use dsp::dot_pixels;
-#[cfg(microception_dsp)]
 pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
 pub use dsp::{add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, set, widen};
+#[cfg(microception_dsp)]
+pub use dsp::{dot_pixels, dot_pixels_i16, multiply_columns_i16};
 
 #[cfg(microception_helium)]
 pub use helium::{
@@ -76,6 +77,9 @@ pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 pub use portable::{add_pixels, copy, set};
 
 pub use float::{add_pixels_f32, maximum_f32};
+pub use int16::{add_pixels_i16, dot_columns_i16, dot_i16, maximum_i16};
+#[cfg(not(microception_dsp))]
+pub use int16::{dot_pixels_i16, multiply_columns_i16};
 pub use order::{Order, arrange};
 pub use portable::{Row, Sum, dot_f32};
 

@@ -153,6 +153,18 @@ impl Number for i8 {
     }
 }
 
+impl Number for i16 {
+    const ELEMENT: protocol::Element = protocol::Element::I16;
+
+    fn real(self, quantization: Quantization) -> f32 {
+        dequantize(f32::from(self), quantization)
+    }
+
+    fn from_byte(byte: u8) -> i16 {
+        i16::from(byte.cast_signed()) << 8
+    }
+}
+
 impl Number for f32 {
     const ELEMENT: protocol::Element = protocol::Element::F32;
 

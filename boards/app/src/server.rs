@@ -275,6 +275,7 @@ fn element(element: model::Element) -> Element {
     match element {
         model::Element::U8 => Element::U8,
         model::Element::I8 => Element::I8,
+        model::Element::I16 => Element::I16,
         model::Element::F32 => Element::F32,
     }
 }

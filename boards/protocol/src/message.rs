@@ -330,6 +330,8 @@ pub enum Element {
     I8,
     /// IEEE single precision.
     F32,
+    /// Quantized to sixteen bits, the lowest byte first.
+    I16,
 }
 
 impl Element {
@@ -337,6 +339,7 @@ impl Element {
     pub const fn bytes(self) -> usize {
         match self {
             Element::U8 | Element::I8 => 1,
+            Element::I16 => 2,
             Element::F32 => 4,
         }
     }

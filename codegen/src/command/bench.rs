@@ -59,7 +59,7 @@ impl Bench {
             write::check(path)?;
         }
         let board = board::named(&self.board)?;
-        let (module, summary) = self.settings.conversion(board.core.optimize()).to_module()?;
+        let (module, summary) = self.settings.conversion(board.core.optimize())?.to_module()?;
         warn(&summary.warnings);
         let file = module_file(&module.text)?;
         let measured = bench::bench(file.path(), board).map_err(|error| error.in_file(&self.settings.model))?;

@@ -55,7 +55,7 @@ struct Report<'a> {
 
 impl Convert {
     pub fn run(self) -> Result<String, Error> {
-        let mut conversion = self.settings.conversion(self.target.optimize());
+        let mut conversion = self.settings.conversion(self.target.optimize())?;
         if let Some(file) = &self.save_ranges {
             conversion = conversion.save_ranges(file);
         }

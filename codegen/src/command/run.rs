@@ -193,11 +193,7 @@ impl Frames {
         for (name, output, values) in answers {
             let mut shape = if list { vec![values.len()] } else { Vec::new() };
             shape.extend(&output.shape.0);
-            let saved = if self.dequantize || output.element == Element::F32 {
-                npz.array(name, &shape, values.iter().flat_map(|bytes| output.real(bytes)))
-            } else {
-                npz.array(name, &shape, values.iter().flatten().map(|byte| byte.cast_signed()))
-            };
+            let saved = npz.numbers(name, &shape, output.numbers(values.iter(), self.dequantize));
             written.push(format!("{} {}", saved.map_err(|error| error.in_file(path))?, Shape(shape)));
         }
         npz.write(path)?;
@@ -207,13 +203,8 @@ impl Frames {
     fn save(&self, path: &Path, output: &Output, outputs: &[Vec<u8>], list: bool) -> Result<String, Error> {
         let mut shape = if list { vec![outputs.len()] } else { Vec::new() };
         shape.extend(&output.shape.0);
-        let element = if self.dequantize || output.element == Element::F32 {
-            write::npy(path, &shape, outputs.iter().flat_map(|bytes| output.real(bytes)))?;
-            Element::F32
-        } else {
-            write::npy(path, &shape, outputs.iter().flatten().map(|byte| byte.cast_signed()))?;
-            Element::I8
-        };
+        let element = if self.dequantize { Element::F32 } else { output.element };
+        write::numbers(path, &shape, output.numbers(outputs.iter(), self.dequantize))?;
         Ok(format!(
             "wrote {}: {} {}, {} frames",
             path.display(),

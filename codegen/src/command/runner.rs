@@ -62,7 +62,7 @@ pub fn emulator(
     logs: bool,
 ) -> Result<Link<Box<dyn Port>>, Error> {
     let board = board::named(name)?;
-    let (module, _) = settings.conversion(board.core.optimize()).to_module_of(prepared)?;
+    let (module, _) = settings.conversion(board.core.optimize())?.to_module_of(prepared)?;
     let file = module_file(&module.text)?;
     let elf = firmware::build(file.path(), board, Program::Serve);
     let elf = elf.map_err(|error| error.in_file(&settings.model))?;
@@ -83,7 +83,7 @@ impl Runner {
                     .error(ErrorKind::ArgumentConflict, reason)
                     .exit();
             }
-            let machine = Machine::new(&prepared.graph, settings.conversion(Optimize::default()).goal());
+            let machine = Machine::new(&prepared.graph, settings.conversion(Optimize::default())?.goal());
             let machine = machine.map_err(|error| error.in_file(&settings.model))?;
             return Ok(Runner::Host(Box::new(machine)));
         }

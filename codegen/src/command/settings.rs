@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use microception_codegen::convert::{Convert, Prepared};
+use microception_codegen::convert::{self, Convert, Prepared};
 use microception_codegen::error::Error;
 use microception_codegen::optimize::Optimize as Kernels;
 use microception_codegen::plan::Strategy;
@@ -19,7 +19,11 @@ pub struct Settings {
     /// The arithmetic; int8 where there is calibration, else f32
     #[arg(long, value_name = "PRECISION")]
     pub precision: Option<Precision>,
-    /// Where int8 takes the ranges of activations from: training data (.npz, .npy, a folder of pictures) or a ranges
+    /// Computes a layer in another precision than the rest, with conversions around it: f32 or int16 among int8. May be given
+    /// several times; the names are those of microception inspect
+    #[arg(long, value_names = ["f32|int16|int8", "LAYER"], num_args = 2)]
+    pub keep: Vec<String>,
+    /// Where int8 and int16x8 take the ranges of activations from: training data (.npz, .npy, a folder of pictures) or a ranges
     /// file
     #[arg(long, value_name = "DATA|RANGES.json")]
     pub calibration: Option<PathBuf>,
@@ -45,6 +49,9 @@ pub enum Precision {
     F32,
     /// Eight bits, as in the TensorFlow Lite 8-bit specification
     Int8,
+    /// Activations of sixteen bits, weights of eight
+    #[value(alias = "int16")]
+    Int16x8,
 }
 
 /// What a plan is good at.
@@ -76,6 +83,17 @@ pub enum Optimize {
     Ram,
 }
 
+impl Precision {
+    /// As the library has it.
+    pub fn of_library(self) -> convert::Precision {
+        match self {
+            Precision::F32 => convert::Precision::F32,
+            Precision::Int8 => convert::Precision::Int8,
+            Precision::Int16x8 => convert::Precision::Int16x8,
+        }
+    }
+}
+
 impl Optimize {
     fn kernels(self) -> Kernels {
         match self {
@@ -93,14 +111,23 @@ fn method(text: &str) -> Result<Method, Error> {
 
 impl Settings {
     /// The conversion that they ask for. `optimize` is for the core that it is for, where they do not say.
-    pub fn conversion(&self, optimize: Kernels) -> Convert {
+    ///
+    /// # Errors
+    /// When a layer is to be kept in a precision that there is not.
+    pub fn conversion(&self, optimize: Kernels) -> Result<Convert, Error> {
         let optimize = self.optimize.map_or(optimize, Optimize::kernels);
         let mut convert = Convert::new(&self.model).optimize(optimize).progress(progress::calibration());
         if let Some(precision) = self.precision {
-            convert = convert.precision(match precision {
-                Precision::F32 => microception_codegen::convert::Precision::F32,
-                Precision::Int8 => microception_codegen::convert::Precision::Int8,
-            });
+            convert = convert.precision(precision.of_library());
+        }
+        for kept in self.keep.as_chunks::<2>().0 {
+            let [precision, layer] = kept;
+            let precision = Precision::from_str(precision, true).map_err(|_| {
+                Error::model(format!(
+                    "can't keep \"{layer}\" in \"{precision}\": layers are kept in f32, int16 or int8"
+                ))
+            })?;
+            convert = convert.keep(layer, precision.of_library());
         }
         if let Some(plan) = self.plan {
             convert = convert.strategy(match plan {
@@ -120,12 +147,12 @@ impl Settings {
         if let Some(file) = &self.labels {
             convert = convert.labels(file);
         }
-        convert
+        Ok(convert)
     }
 
     /// The graph that they ask for, its warnings told.
     pub fn prepare(&self) -> Result<Prepared, Error> {
-        let prepared = self.conversion(Kernels::default()).prepare()?;
+        let prepared = self.conversion(Kernels::default())?.prepare()?;
         warn(&prepared.warnings);
         Ok(prepared)
     }

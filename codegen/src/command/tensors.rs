@@ -5,7 +5,7 @@ use std::path::Path;
 use microception_codegen::data::write::Npz;
 use microception_codegen::data::{Examples, Output};
 use microception_codegen::error::Error;
-use microception_codegen::graph::{Element, Graph};
+use microception_codegen::graph::Graph;
 use microception_codegen::host::Machine;
 use microception_codegen::plan::Strategy;
 use rayon::prelude::*;
@@ -17,13 +17,12 @@ use super::table::grouped;
 const MOST_BYTES: usize = 1 << 31;
 
 /// Runs `examples` on the host under a plan that keeps all tensors, and writes them to the `.npz` at `path`; the
-/// names of its arrays are the layers'. int8 is written as stored unless `dequantize` asks for real numbers. Returns what
+/// names of its arrays are the layers'. Quantized ones are written as stored unless `dequantize` asks for real numbers. Returns what
 /// was done.
 pub fn save(path: &Path, graph: &Graph, examples: &Examples, dequantize: bool) -> Result<String, Error> {
     let frames = examples.len();
     let tensors: Vec<Output> = graph.layers.iter().map(|layer| Output::of_tensor(graph.tensor(layer.output))).collect();
-    let real = |tensor: &Output| dequantize || tensor.element == Element::F32;
-    let element_bytes = |tensor: &Output| if real(tensor) { size_of::<f32>() } else { 1 };
+    let element_bytes = |tensor: &Output| if dequantize { size_of::<f32>() } else { tensor.element.bytes() };
     let frame_bytes: usize = tensors.iter().map(|tensor| tensor.shape.elements() * element_bytes(tensor)).sum();
     if frame_bytes.saturating_mul(frames) > MOST_BYTES {
         let reason = format!(
@@ -58,12 +57,7 @@ pub fn save(path: &Path, graph: &Graph, examples: &Examples, dequantize: bool) -
         shape.extend(&tensor.shape.0);
         let values = runs.iter().map(|tensors| &tensors[index]);
         let name = &graph.tensor(layer.output).name;
-        let written = if real(tensor) {
-            npz.array(name, &shape, values.flat_map(|bytes| tensor.real(bytes)))
-        } else {
-            npz.array(name, &shape, values.flatten().map(|byte| byte.cast_signed()))
-        };
-        written.map_err(|error| error.in_file(path))?;
+        npz.numbers(name, &shape, tensor.numbers(values, dequantize)).map_err(|error| error.in_file(path))?;
     }
     npz.write(path)?;
     Ok(format!("wrote {}: {} tensors, {} frames", path.display(), tensors.len(), grouped(frames as u64)))

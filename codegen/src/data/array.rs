@@ -35,6 +35,8 @@ pub enum Numbers {
     U8(Vec<u8>),
     /// `int8`.
     I8(Vec<i8>),
+    /// `int16`.
+    I16(Vec<i16>),
     /// `float32`, and `float64` rounded.
     F32(Vec<f32>),
     /// Every wider integer.
@@ -47,6 +49,7 @@ impl Numbers {
         match self {
             Numbers::U8(values) => values.len(),
             Numbers::I8(values) => values.len(),
+            Numbers::I16(values) => values.len(),
             Numbers::F32(values) => values.len(),
             Numbers::I64(values) => values.len(),
         }
@@ -116,7 +119,7 @@ pub(super) fn npy(bytes: &[u8]) -> Result<Array, String> {
         // Beyond i64 there are neither labels nor pixels; the largest stands for them and is refused there.
         (TypeChar::Uint, 8) => Numbers::I64(read!(u64, |value| i64::try_from(value).unwrap_or(i64::MAX))),
         (TypeChar::Int, 1) => Numbers::I8(read!(i8, |value| value)),
-        (TypeChar::Int, 2) => Numbers::I64(read!(i16, i64::from)),
+        (TypeChar::Int, 2) => Numbers::I16(read!(i16, |value| value)),
         (TypeChar::Int, 4) => Numbers::I64(read!(i32, i64::from)),
         (TypeChar::Int, 8) => Numbers::I64(read!(i64, |value| value)),
         (TypeChar::Float, 4) => Numbers::F32(read!(f32, |value| value)),

@@ -10,7 +10,7 @@ pub struct Input {
     pub shape: Shape,
     /// What one number is in memory.
     pub element: Element,
-    /// Of an int8 input.
+    /// Of a quantized input.
     pub quantization: Option<Quantization>,
 }
 
@@ -29,7 +29,7 @@ impl Input {
                 Operator::Input { element, .. } => element,
                 _ => tensor.element,
             };
-            let quantization = tensor.quantization.filter(|_| element == Element::I8);
+            let quantization = tensor.quantization.filter(|_| element.is_quantized());
             (layer.name.clone(), Input { shape: tensor.shape.clone(), element, quantization })
         };
         graph.inputs().iter().map(input).collect()
@@ -59,7 +59,7 @@ impl Input {
     }
 
     /// The bytes that stand for `numbers` in the model's input. Nothing is lost silently: a model that takes
-    /// pixels is given whole numbers from 0 to 255, and an int8 model int8 as it is, or real numbers,
+    /// pixels is given whole numbers from 0 to 255, and an int8 or int16 model such numbers as they are, or real ones,
     /// which are quantized.
     ///
     /// # Errors
@@ -68,6 +68,7 @@ impl Input {
         match self.element {
             Element::U8 => pixels(numbers),
             Element::I8 => self.int8(numbers),
+            Element::I16 => self.int16(numbers),
             Element::F32 => real(numbers).map(|values| bytemuck::cast_slice(&values).to_vec()),
         }
     }
@@ -79,18 +80,34 @@ impl Input {
         let Some(Quantization { scale, zero_point }) = self.quantization else {
             return Err("the model's int8 input has no scale and zero point".to_owned());
         };
-        if !matches!(numbers, Numbers::F32(_)) {
-            let greatest = scale * (127 - zero_point) as f32;
-            if greatest < 254.5 {
-                return Err(format!(
-                    "holds whole numbers, and the model takes int8 for real numbers up to {greatest}: give it \
-                     float32, or int8 that is quantized already"
-                ));
-            }
-        }
+        check_scale(numbers, scale * (127 - zero_point) as f32, "int8")?;
         let stored = |real: f32| ((real / scale).round() as i32).saturating_add(zero_point).clamp(-128, 127) as i8;
         Ok(real(numbers)?.into_iter().map(|value| stored(value).cast_unsigned()).collect())
     }
+
+    fn int16(&self, numbers: &Numbers) -> Result<Vec<u8>, String> {
+        if let Numbers::I16(values) = numbers {
+            return Ok(bytemuck::cast_slice(values).to_vec());
+        }
+        let Some(Quantization { scale, .. }) = self.quantization else {
+            return Err("the model's int16 input has no scale".to_owned());
+        };
+        check_scale(numbers, scale * f32::from(i16::MAX), "int16")?;
+        let stored = |real: f32| (real / scale).round() as i16;
+        Ok(real(numbers)?.into_iter().flat_map(|value| stored(value).to_ne_bytes()).collect())
+    }
+}
+
+/// Errors where whole numbers are given for real ones up to `greatest`: they may be quantized in another way, or pixels of
+/// another range.
+fn check_scale(numbers: &Numbers, greatest: f32, element: &str) -> Result<(), String> {
+    if matches!(numbers, Numbers::F32(_)) || greatest >= 254.5 {
+        return Ok(());
+    }
+    Err(format!(
+        "holds whole numbers, and the model takes {element} for real numbers up to {greatest}: give it float32, or \
+         {element} that is quantized already"
+    ))
 }
 
 /// Whole numbers from 0 to 255.
@@ -100,6 +117,9 @@ fn pixels(numbers: &Numbers) -> Result<Vec<u8>, String> {
     match numbers {
         Numbers::U8(values) => Ok(values.clone()),
         Numbers::I8(_) => Err(format!("holds int8, and {NEEDED}: give it uint8")),
+        Numbers::I16(values) => {
+            values.iter().map(|&value| u8::try_from(value).map_err(|_| refused(value.to_string()))).collect()
+        }
         Numbers::I64(values) => {
             values.iter().map(|&value| u8::try_from(value).map_err(|_| refused(value.to_string()))).collect()
         }
@@ -118,6 +138,7 @@ fn real(numbers: &Numbers) -> Result<Vec<f32>, String> {
     match numbers {
         Numbers::U8(values) => Ok(values.iter().map(|&value| f32::from(value)).collect()),
         Numbers::I8(_) => Err("holds int8, and the model takes real numbers: give it float32".to_owned()),
+        Numbers::I16(values) => Ok(values.iter().map(|&value| f32::from(value)).collect()),
         Numbers::I64(values) => Ok(values.iter().map(|&value| value as f32).collect()),
         Numbers::F32(values) => match values.iter().position(|value| !value.is_finite()) {
             Some(index) => Err(format!("holds {} (number {index} of {})", values[index], values.len())),

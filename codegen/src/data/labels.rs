@@ -61,6 +61,7 @@ fn whole_numbers(numbers: &Numbers) -> Result<Vec<usize>, String> {
     match numbers {
         Numbers::U8(values) => Ok(values.iter().map(|&value| usize::from(value)).collect()),
         Numbers::I8(values) => values.iter().map(|&value| class(i64::from(value))).collect(),
+        Numbers::I16(values) => values.iter().map(|&value| class(i64::from(value))).collect(),
         Numbers::I64(values) => values.iter().map(|&value| class(value)).collect(),
         Numbers::F32(values) => values
             .iter()
@@ -82,6 +83,7 @@ fn largest(numbers: &Numbers, classes: usize) -> Vec<usize> {
     match numbers {
         Numbers::U8(values) => places(values, classes),
         Numbers::I8(values) => places(values, classes),
+        Numbers::I16(values) => places(values, classes),
         Numbers::I64(values) => places(values, classes),
         Numbers::F32(values) => places(values, classes),
     }

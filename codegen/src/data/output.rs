@@ -1,5 +1,6 @@
 //! What a model answers with: from the bytes of its output to numbers and classes.
 
+use crate::data::array::Numbers;
 use crate::graph::{Element, Graph, Quantization, Shape, Tensor};
 
 /// The output of a model, as a caller sees it.
@@ -9,7 +10,7 @@ pub struct Output {
     pub shape: Shape,
     /// What one number is in memory.
     pub element: Element,
-    /// Of an int8 output.
+    /// Of a quantized output.
     pub quantization: Option<Quantization>,
 }
 
@@ -39,7 +40,7 @@ impl Output {
         Output {
             shape: tensor.shape.clone(),
             element: tensor.element,
-            quantization: tensor.quantization.filter(|_| tensor.element == Element::I8),
+            quantization: tensor.quantization.filter(|_| tensor.element.is_quantized()),
         }
     }
 
@@ -53,12 +54,32 @@ impl Output {
         match self.element {
             Element::F32 => bytes.as_chunks::<4>().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect(),
             Element::U8 => bytes.iter().map(|&value| f32::from(value)).collect(),
-            Element::I8 => {
-                let Quantization { scale, zero_point } =
-                    self.quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
-                bytes.iter().map(|&byte| scale * (i32::from(byte.cast_signed()) - zero_point) as f32).collect()
+            Element::I8 => bytes.iter().map(|&byte| self.real_of(byte.cast_signed().into())).collect(),
+            Element::I16 => {
+                let values = bytes.as_chunks::<2>().0.iter().map(|&bytes| i16::from_ne_bytes(bytes));
+                values.map(|value| self.real_of(value.into())).collect()
             }
         }
+    }
+
+    /// The stored numbers of some such outputs, or the real ones that they stand for.
+    pub fn numbers<'a>(&self, outputs: impl Iterator<Item = &'a Vec<u8>>, dequantize: bool) -> Numbers {
+        match self.element {
+            Element::I16 if !dequantize => {
+                let values = outputs.flat_map(|bytes| bytes.as_chunks::<2>().0);
+                Numbers::I16(values.map(|&bytes| i16::from_ne_bytes(bytes)).collect())
+            }
+            Element::I8 | Element::U8 if !dequantize => {
+                Numbers::I8(outputs.flatten().map(|byte| byte.cast_signed()).collect())
+            }
+            _ => Numbers::F32(outputs.flat_map(|bytes| self.real(bytes)).collect()),
+        }
+    }
+
+    fn real_of(&self, stored: i32) -> f32 {
+        let Quantization { scale, zero_point } =
+            self.quantization.unwrap_or(Quantization { scale: 1.0, zero_point: 0 });
+        scale * (stored - zero_point) as f32
     }
 
     /// Classes and their values, best first; of equal values the first class comes first. A single unit gives

@@ -8,6 +8,7 @@ use npyz::{AutoSerialize, Serialize, WriterBuilder};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
+use crate::data::array::Numbers;
 use crate::error::Error;
 
 /// The most bytes of a zip's member of the usual form, less what an `.npy` file has beside its numbers.
@@ -77,6 +78,20 @@ pub fn npy<T: AutoSerialize + Serialize>(
     whole(path, &bytes.map_err(|error| Error::file(path, format!("cannot be written: {error}")))?)
 }
 
+/// As [`npy`], of numbers of whatever type.
+///
+/// # Errors
+/// As [`whole`].
+pub fn numbers(path: &Path, shape: &[usize], numbers: Numbers) -> Result<(), Error> {
+    match numbers {
+        Numbers::U8(values) => npy(path, shape, values),
+        Numbers::I8(values) => npy(path, shape, values),
+        Numbers::I16(values) => npy(path, shape, values),
+        Numbers::I64(values) => npy(path, shape, values),
+        Numbers::F32(values) => npy(path, shape, values),
+    }
+}
+
 /// The bytes of an `.npy` file.
 fn npy_bytes<T: AutoSerialize + Serialize>(
     shape: &[usize],
@@ -128,6 +143,20 @@ impl Npz {
         self.zip.start_file(format!("{free}.npy"), options).map_err(|error| failed(error.into()))?;
         self.zip.write_all(&bytes).map_err(failed)?;
         Ok(free)
+    }
+
+    /// As [`array`](Npz::array), of numbers of whatever type.
+    ///
+    /// # Errors
+    /// As [`array`](Npz::array).
+    pub fn numbers(&mut self, name: &str, shape: &[usize], numbers: Numbers) -> Result<String, Error> {
+        match numbers {
+            Numbers::U8(values) => self.array(name, shape, values),
+            Numbers::I8(values) => self.array(name, shape, values),
+            Numbers::I16(values) => self.array(name, shape, values),
+            Numbers::I64(values) => self.array(name, shape, values),
+            Numbers::F32(values) => self.array(name, shape, values),
+        }
     }
 
     /// Writes it to the file at `path`.

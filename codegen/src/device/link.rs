@@ -90,14 +90,16 @@ impl End {
         match self.element {
             Element::U8 => graph::Element::U8,
             Element::I8 => graph::Element::I8,
+            Element::I16 => graph::Element::I16,
             Element::F32 => graph::Element::F32,
         }
     }
 
-    /// What the numbers of an int8 tensor stand for.
+    /// What the numbers of a quantized tensor stand for.
     fn quantization(&self) -> Option<graph::Quantization> {
         let Quantization { scale, zero_point } = self.quantization;
-        (self.element == Element::I8).then_some(graph::Quantization { scale, zero_point: zero_point as i32 })
+        matches!(self.element, Element::I8 | Element::I16)
+            .then_some(graph::Quantization { scale, zero_point: zero_point as i32 })
     }
 }
 

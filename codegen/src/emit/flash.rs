@@ -1,7 +1,7 @@
 //! What a module keeps in flash, as a list, and its check.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Digest};
-use microception::quantized::Channel;
+use microception::quantized::{Channel, WideChannel};
 use microception::simd::Order;
 
 static CHECK: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
@@ -42,6 +42,16 @@ impl Flash {
         for channel in channels {
             let (bias, multiplier) = (channel.bias.to_le_bytes(), channel.factor.multiplier.to_le_bytes());
             let bytes = [&bias[..], &multiplier, &channel.factor.shift.to_le_bytes()].concat();
+            self.digests.iter_mut().for_each(|digest| digest.update(&bytes));
+        }
+    }
+
+    /// The same of int16x8 layers.
+    pub fn wide_channels(&mut self, name: &str, channels: &[WideChannel]) {
+        self.arrays.push(format!("Weights::WideChannels(&{name})"));
+        for channel in channels {
+            let (bias, factor) = (channel.bias().to_le_bytes(), channel.factor());
+            let bytes = [&bias[..], &factor.multiplier.to_le_bytes(), &factor.shift.to_le_bytes()].concat();
             self.digests.iter_mut().for_each(|digest| digest.update(&bytes));
         }
     }

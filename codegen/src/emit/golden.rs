@@ -74,6 +74,7 @@ fn element(end: &End<'_>) -> model::Element {
     match end.element {
         Element::U8 => model::Element::U8,
         Element::I8 => model::Element::I8,
+        Element::I16 => model::Element::I16,
         Element::F32 => model::Element::F32,
     }
 }

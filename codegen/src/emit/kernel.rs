@@ -9,12 +9,12 @@ use microception::layers::pad::Pad;
 use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
 use microception::layers::{Geometry, conv};
-use microception::quantized::{Channel, Factor, Range};
+use microception::quantized::{Channel, Factor, Range, WideChannel};
 use microception::window::planes::Planes;
 
 use super::flash::Flash;
 use super::literal::{byte_string, float, list};
-use crate::lower::{Bilinear, Kernel, WindowF32, WindowInt8};
+use crate::lower::{Bilinear, Curve, Kernel, WindowF32, WindowInt8, WindowInt16};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
@@ -29,6 +29,10 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             module.item("&[i8; 256]", &format!("must_cast_ref(&{table}.0)"));
             format!("input::lookup({name}, call)")
         }
+        Kernel::InputLookupInt16(table) => {
+            let table = module.shorts("TABLE", table.as_slice());
+            format!("input::lookup(&{table}, call)")
+        }
         Kernel::InputRescale(rescale) => {
             let (scale, offset) = (float(rescale.scale), float(rescale.offset));
             module.item("input::Rescale", &format!("input::Rescale {{ scale: {scale}, offset: {offset} }}"));
@@ -37,6 +41,11 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
         Kernel::ConvInt8(layer) if layer.bounded => module.convolution("conv::int8", layer),
         Kernel::ConvInt8(layer) => module.convolution("conv::int8_literal", layer),
+        Kernel::ConvInt16(layer) if layer.bounded => module.window_int16("conv", "conv::int16", layer),
+        Kernel::ConvInt16(layer) => module.window_int16("conv", "conv::int16_literal", layer),
+        Kernel::DepthwiseInt16(layer) if layer.bounded => module.window_int16("depthwise", "depthwise::int16", layer),
+        Kernel::DepthwiseInt16(layer) => module.window_int16("depthwise", "depthwise::int16_literal", layer),
+        Kernel::PositionwiseDenseInt16(layer) => module.window_int16("conv", "dense::positionwise_int16", layer),
         Kernel::WinogradConvInt8(layer) => {
             let words = bytemuck::cast_slice::<_, u32>(&layer.weights);
             let weights = module.words("WEIGHTS", words);
@@ -63,8 +72,19 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             module.layer("dense::Int8", &fields);
             format!("dense::int8(&{name}, call)")
         }
+        Kernel::DenseInt16 { inputs, weights, channels, clamp } => {
+            let weights = module.bytes("WEIGHTS", weights);
+            let channels = module.wide_channels(channels);
+            let fields = format!(
+                "inputs: {inputs}, weights: must_cast_slice(&{weights}.0), channels: &{channels}, clamp: {clamp:?}"
+            );
+            module.layer("dense::Int16<'_>", &fields);
+            format!("dense::int16(&{name}, call)")
+        }
         Kernel::MaxPoolF32(geometry) => module.pool("max_pool", "MaxPool", "f32", geometry),
         Kernel::MaxPoolInt8(geometry) => module.pool("max_pool", "MaxPool", "int8", geometry),
+        Kernel::MaxPoolInt16(geometry) => module.pool("max_pool", "MaxPool", "int16", geometry),
+        Kernel::AveragePoolInt16(geometry) => module.pool("average_pool", "AveragePool", "int16", geometry),
         Kernel::AveragePoolF32(geometry) => module.pool("average_pool", "AveragePool", "f32", geometry),
         Kernel::AveragePoolInt8(geometry) => module.pool("average_pool", "AveragePool", "int8", geometry),
         Kernel::GlobalAveragePoolF32(layer) => {
@@ -83,10 +103,17 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             module.layer("global_average_pool::Int8", &fields);
             format!("global_average_pool::int8(&{name}, call)")
         }
+        Kernel::GlobalAveragePoolInt16(layer) => {
+            let fields = format!("channels: {}, factor: {}", layer.channels, factor_text(layer.factor));
+            module.layer("global_average_pool::Int16", &fields);
+            format!("global_average_pool::int16(&{name}, call)")
+        }
+        Kernel::GlobalMaxPoolInt16 => "global_max_pool::int16(call)".to_owned(),
         Kernel::GlobalMaxPoolF32 => "global_max_pool::f32(call)".to_owned(),
         Kernel::GlobalMaxPoolInt8 => "global_max_pool::int8(call)".to_owned(),
         Kernel::PadF32(layer) => module.pad("f32", layer, &float(layer.value)),
         Kernel::PadInt8(layer) => module.pad("i8", layer, &layer.value.to_string()),
+        Kernel::PadInt16(layer) => module.pad("i16", layer, &layer.value.to_string()),
         Kernel::Crop(Crop { pixel_bytes, columns, before, bytes }) => {
             let fields = format!("pixel_bytes: {pixel_bytes}, columns: {columns}, before: {before}, bytes: {bytes}");
             module.layer("crop::Crop", &fields);
@@ -94,6 +121,7 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
         }
         Kernel::TransposeF32(layer) => module.transpose("f32", layer),
         Kernel::TransposeInt8(layer) => module.transpose("i8", layer),
+        Kernel::TransposeInt16(layer) => module.transpose("i16", layer),
         Kernel::ConcatenateWithinRows(parts) => {
             module.layer("concatenate::Parts", &format!("bytes: {:?}", parts.bytes));
             format!("concatenate::within_rows(&{name}, call)")
@@ -109,12 +137,37 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
         }
         Kernel::ResizeBilinearF32(layer) => module.bilinear("f32", layer, |&weight| float(weight)),
         Kernel::ResizeBilinearInt8(layer) => module.bilinear("int8", layer, i16::to_string),
+        Kernel::ResizeBilinearInt16(layer) => module.bilinear("int16", layer, i16::to_string),
         Kernel::Pairwise(layer) => module.pairwise(layer),
         Kernel::ActivationF32(function) => format!("activation::f32({}, call)", elementwise::function_text(*function)),
         Kernel::ActivationInt8(table) => {
             let table = module.bytes("TABLE", table.as_slice());
             module.layer("activation::Int8<'_>", &format!("table: must_cast_ref(&{table}.0)"));
             format!("activation::int8(&{name}, call)")
+        }
+        Kernel::ActivationInt16(table) => {
+            let table = module.shorts("TABLE", table.as_slice());
+            module.layer("activation::Int16<'_>", &format!("table: &{table}"));
+            format!("activation::int16(&{name}, call)")
+        }
+        Kernel::StraightInt16(layer) => {
+            let [negative, positive] = layer.factors.map(factor_text);
+            module
+                .layer("activation::Straight", &format!("factors: [{negative}, {positive}], clamp: {:?}", layer.clamp));
+            format!("activation::straight_int16(&{name}, call)")
+        }
+        Kernel::SigmoidInt16(curve) => module.curve("sigmoid", curve),
+        Kernel::TanhInt16(curve) => module.curve("tanh", curve),
+        Kernel::Requantize { from, to, layer } => {
+            let (zero_points, factor) = (layer.zero_points, factor_text(layer.factor));
+            module.layer("requantize::Requantize", &format!("zero_points: {zero_points:?}, factor: {factor}"));
+            format!("requantize::requantize::<{}, {}>(&{name}, call)", from.name(), to.name())
+        }
+        Kernel::Dequantize { from: element, layer } | Kernel::Quantize { to: element, layer } => {
+            let (scale, zero_point) = (float(layer.scale), layer.zero_point);
+            module.layer("requantize::Scale", &format!("scale: {scale}, zero_point: {zero_point}"));
+            let function = if matches!(kernel, Kernel::Quantize { .. }) { "quantize" } else { "dequantize" };
+            format!("requantize::{function}::<{}>(&{name}, call)", element.name())
         }
         Kernel::SoftmaxF32(layer) => {
             module.layer("softmax::F32", &format!("channels: {}", layer.channels));
@@ -127,6 +180,16 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             );
             module.layer("softmax::Int8", &fields);
             format!("softmax::int8(&{name}, call)")
+        }
+        Kernel::SoftmaxInt16(layer) => {
+            let powers = module.shorts("POWERS", layer.powers.as_slice());
+            let reciprocals = module.shorts("RECIPROCALS", layer.reciprocals.as_slice());
+            let (channels, factor) = (layer.channels, factor_text(layer.factor));
+            module.layer(
+                "softmax::Int16<'_>",
+                &format!("channels: {channels}, factor: {factor}, powers: &{powers}, reciprocals: &{reciprocals}"),
+            );
+            format!("softmax::int16(&{name}, call)")
         }
         Kernel::Flatten => "flatten::flatten(call)".to_owned(),
         Kernel::ByLines { planes, kernel } => {
@@ -209,6 +272,54 @@ impl Writer<'_> {
         self.array(&name, &format!("[Channel; {}]", channels.len()), &list(items));
         self.flash.channels(&name, channels);
         name
+    }
+
+    fn wide_channels(&mut self, channels: &[WideChannel]) -> String {
+        let name = format!("{}_CHANNELS", self.name);
+        let items = channels.iter().map(|channel| {
+            let factor = channel.factor();
+            format!("WideChannel::new({}, {}, {})", channel.bias(), factor.multiplier, factor.shift)
+        });
+        self.array(&name, &format!("[WideChannel; {}]", channels.len()), &list(items));
+        self.flash.wide_channels(&name, channels);
+        name
+    }
+
+    /// A static of numbers of 16 bits; returns its name.
+    fn shorts(&mut self, suffix: &str, values: &[i16]) -> String {
+        self.short_array(suffix, "i16", values.iter().map(|value| (value.to_string(), value.to_le_bytes())))
+    }
+
+    fn short_array(
+        &mut self,
+        suffix: &str,
+        kind: &str,
+        values: impl ExactSizeIterator<Item = (String, [u8; 2])>,
+    ) -> String {
+        let name = format!("{}_{suffix}", self.name);
+        let (texts, bytes): (Vec<String>, Vec<[u8; 2]>) = values.unzip();
+        self.array(&name, &format!("[{kind}; {}]", texts.len()), &list(texts));
+        self.flash.bytes(&format!("must_cast_slice(&{name})"), bytes.as_flattened());
+        name
+    }
+
+    fn curve(&mut self, function: &str, Curve { table, multiplier, shift }: &Curve) -> String {
+        let numbers = table.iter().map(|number| (number.to_string(), number.to_le_bytes()));
+        let table = self.short_array("TABLE", "u16", numbers);
+        self.layer("activation::Curve<'_>", &format!("table: &{table}, multiplier: {multiplier}, shift: {shift}"));
+        format!("activation::{function}_int16(&{}, call)", self.name)
+    }
+
+    fn window_int16(&mut self, module: &str, function: &str, layer: &WindowInt16) -> String {
+        let weights = self.bytes("WEIGHTS", &layer.weights);
+        let channels = self.wide_channels(&layer.channels);
+        let fields = format!(
+            "geometry: {},\n    weights: must_cast_slice(&{weights}.0), channels: &{channels}, clamp: {:?},",
+            geometry_text(&layer.geometry),
+            layer.clamp
+        );
+        self.layer(&format!("{module}::Int16<'_>"), &fields);
+        format!("{function}(&{}, call)", self.name)
     }
 
     fn window_f32(&mut self, module: &str, layer: &WindowF32) -> String {

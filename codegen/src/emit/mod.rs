@@ -202,6 +202,7 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: b
         "pad",
         "pairwise",
         "prelu",
+        "requantize",
         "reshape",
         "resize_bilinear",
         "resize_nearest",
@@ -213,9 +214,9 @@ fn head(text: &mut String, graph: &Graph, statics: &str, calls: &str, endless: b
     if used("Geometry {") {
         layers.insert("Geometry");
     }
-    let quantized: Vec<&str> = ["Channel", "Factor", "Range"]
+    let quantized: Vec<&str> = ["Channel", "Factor", "Range", "WideChannel"]
         .into_iter()
-        .filter(|name| used(&format!("{name} {{")) || used(&format!("{name}::")))
+        .filter(|name| used(&format!("{name} {{")) || used(&format!("[{name}; ")))
         .collect();
     let casts: Vec<&str> = ["must_cast_ref", "must_cast_slice"].into_iter().filter(|name| used(name)).collect();
     if !casts.is_empty() {

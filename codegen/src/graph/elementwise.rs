@@ -180,6 +180,13 @@ pub enum Numbers {
         /// What they stand for.
         quantization: Quantization,
     },
+    /// The same in sixteen bits.
+    I16 {
+        /// The stored numbers.
+        values: Vec<i16>,
+        /// What they stand for.
+        quantization: Quantization,
+    },
 }
 
 impl Shape {

@@ -7,6 +7,8 @@ pub enum Element {
     F32,
     /// Quantized to eight bits, see [`Quantization`].
     I8,
+    /// Quantized to sixteen bits, around zero.
+    I16,
     /// Pixels as a camera gives them, 0 to 255. Only a model's input has this type.
     U8,
 }
@@ -16,8 +18,14 @@ impl Element {
     pub fn bytes(self) -> usize {
         match self {
             Element::F32 => 4,
+            Element::I16 => 2,
             Element::I8 | Element::U8 => 1,
         }
+    }
+
+    /// Whether its numbers stand for real ones by a [`Quantization`].
+    pub fn is_quantized(self) -> bool {
+        matches!(self, Element::I8 | Element::I16)
     }
 
     /// The type's name in Rust.
@@ -25,18 +33,19 @@ impl Element {
         match self {
             Element::F32 => "f32",
             Element::I8 => "i8",
+            Element::I16 => "i16",
             Element::U8 => "u8",
         }
     }
 }
 
-/// How an int8 tensor stands for real numbers: `real = scale * (stored - zero_point)`,
+/// How a quantized tensor stands for real numbers: `real = scale * (stored - zero_point)`,
 /// as in the TensorFlow Lite 8-bit quantization specification.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quantization {
     /// Real value of one step; positive and finite.
     pub scale: f32,
-    /// The stored value that stands for zero, -128 to 127.
+    /// The stored value that stands for zero, -128 to 127; of 16 bits always 0.
     pub zero_point: i32,
 }
 
@@ -114,7 +123,7 @@ pub struct Tensor {
     pub shape: Shape,
     /// Element type; [`Element::F32`] until the graph is quantized.
     pub element: Element,
-    /// Set when `element` is [`Element::I8`].
+    /// Set when `element` is [`Element::I8`] or [`Element::I16`].
     pub quantization: Option<Quantization>,
 }
 
@@ -154,6 +163,8 @@ pub enum Bias {
     F32(Vec<f32>),
     /// In steps of `input scale * weight scale` of the channel.
     I32(Vec<i32>),
+    /// The same of a layer with values of 16 bits, whose accumulator has 64.
+    I64(Vec<i64>),
 }
 
 impl Bias {
@@ -162,6 +173,7 @@ impl Bias {
         match self {
             Bias::F32(values) => values.len(),
             Bias::I32(values) => values.len(),
+            Bias::I64(values) => values.len(),
         }
     }
 

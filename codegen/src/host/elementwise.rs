@@ -47,6 +47,12 @@ fn run(layer: &Pairwise, form: Form, call: Call<'_>) {
         Pair::MinimumInt8(pair) => run_pair(pair, operands, of_int8, form, call),
         Pair::PreluF32(pair) => run_pair(pair, operands, of_f32, form, call),
         Pair::PreluInt8(pair) => run_pair(pair, operands, of_int8, form, call),
+        Pair::AddInt16(pair) => run_pair(pair, operands, of_int16, form, call),
+        Pair::SubtractInt16(pair) => run_pair(pair, operands, of_int16, form, call),
+        Pair::MultiplyInt16(pair) => run_pair(pair, operands, of_int16, form, call),
+        Pair::MaximumInt16(pair) => run_pair(pair, operands, of_int16, form, call),
+        Pair::MinimumInt16(pair) => run_pair(pair, operands, of_int16, form, call),
+        Pair::PreluInt16(pair) => run_pair(pair, operands, of_int16, form, call),
     }
 }
 
@@ -75,14 +81,21 @@ fn run_pair<T: bytemuck::Pod>(
 fn of_f32(numbers: &HeldNumbers) -> &[f32] {
     match numbers {
         HeldNumbers::F32(values) => values,
-        HeldNumbers::Int8(_) => &[],
+        HeldNumbers::Int8(_) | HeldNumbers::Int16(_) => &[],
     }
 }
 
 fn of_int8(numbers: &HeldNumbers) -> &[i8] {
     match numbers {
         HeldNumbers::Int8(values) => values,
-        HeldNumbers::F32(_) => &[],
+        HeldNumbers::F32(_) | HeldNumbers::Int16(_) => &[],
+    }
+}
+
+fn of_int16(numbers: &HeldNumbers) -> &[i16] {
+    match numbers {
+        HeldNumbers::Int16(values) => values,
+        HeldNumbers::F32(_) | HeldNumbers::Int8(_) => &[],
     }
 }
 

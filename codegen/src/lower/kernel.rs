@@ -1,21 +1,23 @@
 //! The runtime's kernels with their numbers owned, and which of them a layer runs.
 
 use microception::layers::Geometry;
+use microception::layers::activation::Straight;
 use microception::layers::concatenate::Parts;
 use microception::layers::conv::winograd;
 use microception::layers::crop::Crop;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
+use microception::layers::requantize::{Requantize, Scale};
 use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
 use microception::layers::{depthwise, global_average_pool, softmax};
-use microception::quantized::{Channel, Range};
+use microception::quantized::{Channel, Range, WideChannel};
 use microception::simd;
 use microception::window::planes::Planes;
 
 use super::factor::{divided, factor};
 use super::packed::{channel_by_channel, grouped, interleaved, side_by_side};
-use super::{Lowering, Pairwise, transform};
+use super::{Curve, Lowering, Pairwise, SoftmaxInt16, WindowInt16, transform};
 use crate::error::Error;
 use crate::graph::{Element, Function, Operator, Weights, Window};
 
@@ -78,12 +80,16 @@ pub enum Kernel {
     InputCentre,
     /// [`microception::layers::input::lookup`]
     InputLookup(Box<[i8; 256]>),
+    /// [`microception::layers::input::lookup`]
+    InputLookupInt16(Box<[i16; 256]>),
     /// [`microception::layers::input::rescale`]
     InputRescale(Rescale),
     /// [`microception::layers::conv::f32`]
     ConvF32(WindowF32),
     /// [`microception::layers::conv::int8`], or `int8_literal`
     ConvInt8(WindowInt8),
+    /// [`microception::layers::conv::int16`], or `int16_literal`
+    ConvInt16(WindowInt16),
     /// [`microception::layers::conv::winograd::int8`]
     WinogradConvInt8(WindowInt8<simd::Pair>),
     /// [`microception::layers::depthwise::f32`]
@@ -92,6 +98,8 @@ pub enum Kernel {
     DepthwiseInt8(WindowInt8),
     /// [`microception::layers::depthwise::int8_3x3`]
     Depthwise3x3Int8(WindowInt8),
+    /// [`microception::layers::depthwise::int16`], or `int16_literal`
+    DepthwiseInt16(WindowInt16),
     /// [`microception::layers::dense::f32`]
     DenseF32 {
         /// Inputs in all.
@@ -114,34 +122,59 @@ pub enum Kernel {
         /// The output's zero point and range.
         range: Range,
     },
+    /// [`microception::layers::dense::int16`]
+    DenseInt16 {
+        /// Inputs in all.
+        inputs: u32,
+        /// `[output][input]`.
+        weights: Vec<i8>,
+        /// Per output.
+        channels: Vec<WideChannel>,
+        /// The range that the fused activation leaves.
+        clamp: [i16; 2],
+    },
     /// [`microception::layers::dense::positionwise_int8`]
     PositionwiseDenseInt8(WindowInt8),
+    /// [`microception::layers::dense::positionwise_int16`]
+    PositionwiseDenseInt16(WindowInt16),
     /// [`microception::layers::max_pool::f32`]
     MaxPoolF32(Geometry),
     /// [`microception::layers::max_pool::int8`]
     MaxPoolInt8(Geometry),
+    /// [`microception::layers::max_pool::int16`]
+    MaxPoolInt16(Geometry),
     /// [`microception::layers::average_pool::f32`]
     AveragePoolF32(Geometry),
     /// [`microception::layers::average_pool::int8`]
     AveragePoolInt8(Geometry),
+    /// [`microception::layers::average_pool::int16`]
+    AveragePoolInt16(Geometry),
     /// [`microception::layers::global_average_pool::f32`]
     GlobalAveragePoolF32(global_average_pool::F32),
     /// [`microception::layers::global_average_pool::int8`]
     GlobalAveragePoolInt8(global_average_pool::Int8),
+    /// [`microception::layers::global_average_pool::int16`]
+    GlobalAveragePoolInt16(global_average_pool::Int16),
     /// [`microception::layers::global_max_pool::f32`]
     GlobalMaxPoolF32,
     /// [`microception::layers::global_max_pool::int8`]
     GlobalMaxPoolInt8,
+    /// [`microception::layers::global_max_pool::int16`]
+    GlobalMaxPoolInt16,
     /// [`microception::layers::pad::pad`]
     PadF32(Pad<f32>),
     /// [`microception::layers::pad::pad`]
     PadInt8(Pad<i8>),
+    /// [`microception::layers::pad::pad`]
+    PadInt16(Pad<i16>),
     /// [`microception::layers::crop::crop`]
     Crop(Crop),
     /// [`microception::layers::transpose::transpose`]
     TransposeF32(Transpose),
     /// [`microception::layers::transpose::transpose`]
     TransposeInt8(Transpose),
+    /// [`microception::layers::transpose::transpose`]
+    TransposeInt16(Transpose),
     /// [`microception::layers::concatenate::within_rows`]
     ConcatenateWithinRows(Parts),
     /// [`microception::layers::concatenate::rows`]
@@ -159,16 +192,51 @@ pub enum Kernel {
     ResizeBilinearF32(Bilinear<f32>),
     /// [`microception::layers::resize_bilinear::int8`]
     ResizeBilinearInt8(Bilinear<i16>),
+    /// [`microception::layers::resize_bilinear::int16`]
+    ResizeBilinearInt16(Bilinear<i16>),
     /// [`microception::layers::pairwise::same`] or [`microception::layers::pairwise::broadcast`]
     Pairwise(Pairwise),
     /// [`microception::layers::activation::f32`] of the function in [`microception::functions`]
     ActivationF32(Function),
     /// [`microception::layers::activation::int8`]
     ActivationInt8(Box<[i8; 256]>),
+    /// [`microception::layers::activation::int16`]
+    ActivationInt16(Box<[i16; 513]>),
+    /// [`microception::layers::activation::straight_int16`]
+    StraightInt16(Straight),
+    /// [`microception::layers::activation::sigmoid_int16`]
+    SigmoidInt16(Curve),
+    /// [`microception::layers::activation::tanh_int16`]
+    TanhInt16(Curve),
+    /// [`microception::layers::requantize::requantize`]
+    Requantize {
+        /// The input's element type.
+        from: Element,
+        /// The output's.
+        to: Element,
+        /// Zero points and factor.
+        layer: Requantize,
+    },
+    /// [`microception::layers::requantize::dequantize`]
+    Dequantize {
+        /// The input's element type.
+        from: Element,
+        /// What its numbers stand for.
+        layer: Scale,
+    },
+    /// [`microception::layers::requantize::quantize`]
+    Quantize {
+        /// The output's element type.
+        to: Element,
+        /// What its numbers stand for.
+        layer: Scale,
+    },
     /// [`microception::layers::softmax::f32`]
     SoftmaxF32(softmax::F32),
     /// [`microception::layers::softmax::int8`]
     SoftmaxInt8(softmax::Int8),
+    /// [`microception::layers::softmax::int16`]
+    SoftmaxInt16(SoftmaxInt16),
     /// [`microception::layers::flatten::flatten`]
     Flatten,
     /// [`microception::window::planes::by_lines`]
@@ -203,10 +271,18 @@ impl Kernel {
             Kernel::WinogradConvInt8(WindowInt8 { weights, channels, .. }) => {
                 size_of_val(weights.as_slice()) + size_of_val(channels.as_slice())
             }
+            Kernel::ConvInt16(WindowInt16 { weights, channels, .. })
+            | Kernel::DepthwiseInt16(WindowInt16 { weights, channels, .. })
+            | Kernel::PositionwiseDenseInt16(WindowInt16 { weights, channels, .. })
+            | Kernel::DenseInt16 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
+            Kernel::InputLookupInt16(table) => size_of_val(&**table),
+            Kernel::ActivationInt16(table) => size_of_val(&**table),
+            Kernel::SigmoidInt16(curve) | Kernel::TanhInt16(curve) => size_of_val(&*curve.table),
+            Kernel::SoftmaxInt16(layer) => size_of_val(&*layer.powers) + size_of_val(&*layer.reciprocals),
             Kernel::InputLookup(table) | Kernel::ActivationInt8(table) => table.len(),
             Kernel::ResizeNearest { columns, .. } => size_of_val(columns.as_slice()),
             Kernel::ResizeBilinearF32(layer) => layer.weight_bytes(),
-            Kernel::ResizeBilinearInt8(layer) => layer.weight_bytes(),
+            Kernel::ResizeBilinearInt8(layer) | Kernel::ResizeBilinearInt16(layer) => layer.weight_bytes(),
             Kernel::Pairwise(layer) => layer.weight_bytes(),
             Kernel::ByLines { kernel, .. } | Kernel::InPlace { kernel, .. } => kernel.weight_bytes(),
             _ => 0,
@@ -225,6 +301,11 @@ impl Lowering<'_> {
 
     /// The kernel of a row, or of the lines of a plane.
     pub(super) fn kernel_of_lines(&self) -> Result<Kernel, Error> {
+        if self.element() == Element::I16
+            && let Some(kernel) = self.kernel_int16()?
+        {
+            return Ok(kernel);
+        }
         let int8 = self.element() == Element::I8;
         let channels = || self.narrow::<u16>(self.output_shape().channels(), "number of channels");
         Ok(match &self.layer.operator {
@@ -357,7 +438,7 @@ impl Lowering<'_> {
             }
             Operator::Activation(function) if int8 => Kernel::ActivationInt8(Box::new(self.table(*function)?)),
             Operator::Activation(function) => Kernel::ActivationF32(*function),
-            Operator::Requantize { through } => Kernel::ActivationInt8(Box::new(self.requantized(*through)?)),
+            Operator::Requantize { through } => self.requantize_kernel(*through)?,
             Operator::Softmax if int8 => {
                 let scale = self.quantization(self.input(0)?)?.scale;
                 Kernel::SoftmaxInt8(self.softmax(channels()?, scale)?)
@@ -383,9 +464,36 @@ impl Lowering<'_> {
                 let centred = table.iter().enumerate().all(|(pixel, &value)| i32::from(value) == pixel as i32 - 128);
                 Ok(if centred { Kernel::InputCentre } else { Kernel::InputLookup(Box::new(table)) })
             }
+            (Element::U8, Element::I16) => {
+                let to = f64::from(self.quantization(self.layer.output)?.scale);
+                let stored = |pixel: usize| ((f64::from(scale) * pixel as f64 + f64::from(offset)) / to).round() as i16;
+                Ok(Kernel::InputLookupInt16(Box::new(std::array::from_fn(stored))))
+            }
             (from, to) if from == to => Ok(Kernel::InputCopy),
             (from, to) => Err(self.error(format!("its {} can't become {}", from.name(), to.name()))),
         }
+    }
+
+    /// From one element type to another, or one scale to another.
+    fn requantize_kernel(&self, through: Option<Function>) -> Result<Kernel, Error> {
+        let (input, output) = (self.input(0)?, self.layer.output);
+        let (from, to) = (self.graph.tensor(input).element, self.element());
+        let scale = |tensor| self.quantization(tensor).map(|to| Scale { scale: to.scale, zero_point: to.zero_point });
+        Ok(match (from, to) {
+            (Element::I8, Element::I8) => Kernel::ActivationInt8(Box::new(self.requantized(through)?)),
+            _ if through.is_some() => {
+                return Err(self.error("a function between two element types is possible in int8 only"));
+            }
+            (Element::I8 | Element::I16, Element::F32) => Kernel::Dequantize { from, layer: scale(input)? },
+            (Element::F32, Element::I8 | Element::I16) => Kernel::Quantize { to, layer: scale(output)? },
+            (Element::I8 | Element::I16, Element::I8 | Element::I16) => {
+                let [input, output] = [self.quantization(input)?, self.quantization(output)?];
+                let factor = factor(f64::from(input.scale) / f64::from(output.scale));
+                let zero_points = [input.zero_point, output.zero_point];
+                Kernel::Requantize { from, to, layer: Requantize { zero_points, factor } }
+            }
+            (from, to) => return Err(self.error(format!("its {} can't become {}", from.name(), to.name()))),
+        })
     }
 
     /// As LiteRT prepares SOFTMAX with beta 1.

@@ -27,7 +27,7 @@ impl Lowering<'_> {
                 Flow::Reshaped { elements: output.row_elements(), input_elements: input.row_elements() }
             }
             &Operator::ResizeBilinear { linear, .. } => {
-                Flow::Linear { linear, rows: output.rows(), int8: self.element() == Element::I8 }
+                Flow::Linear { linear, rows: output.rows(), int8: self.element().is_quantized() }
             }
             Operator::ResizeNearest { nearest, .. } => Flow::Nearest { nearest: *nearest, rows: output.rows() },
             _ => Flow::RowByRow,
@@ -69,7 +69,8 @@ impl Lowering<'_> {
                 };
                 match element {
                     Element::F32 => Kernel::PadF32(pad),
-                    _ => Kernel::PadInt8(with_value(pad, self.stored(*value)?)),
+                    Element::I16 => Kernel::PadInt16(with_value(pad, self.steps(*value)?.clamp(-32768, 32767) as i16)),
+                    _ => Kernel::PadInt8(with_value(pad, self.steps(*value)?.clamp(-128, 127) as i8)),
                 }
             }
             Operator::Crop { before, .. } => Kernel::Crop(self.crop(before)?),
@@ -77,6 +78,7 @@ impl Lowering<'_> {
                 let transpose = self.transpose(axes)?;
                 match element {
                     Element::F32 => Kernel::TransposeF32(transpose),
+                    Element::I16 => Kernel::TransposeInt16(transpose),
                     _ => Kernel::TransposeInt8(transpose),
                 }
             }
@@ -109,9 +111,13 @@ impl Lowering<'_> {
                 Element::F32 => Kernel::ResizeBilinearF32(
                     self.bilinear(|place, outputs, inputs| linear.between(place, outputs, inputs))?,
                 ),
-                _ => Kernel::ResizeBilinearInt8(
-                    self.bilinear(|place, outputs, inputs| linear.between_int8(place, outputs, inputs))?,
-                ),
+                element => {
+                    let layer = self.bilinear(|place, outputs, inputs| linear.between_int8(place, outputs, inputs))?;
+                    match element {
+                        Element::I16 => Kernel::ResizeBilinearInt16(layer),
+                        _ => Kernel::ResizeBilinearInt8(layer),
+                    }
+                }
             },
             _ => Kernel::Reshape,
         })
@@ -198,11 +204,11 @@ impl Lowering<'_> {
         })
     }
 
-    /// The stored value of a real one.
-    fn stored(&self, real: f32) -> Result<i8, Error> {
+    /// The stored value of a real one, before it is cut to its type.
+    fn steps(&self, real: f32) -> Result<i32, Error> {
         let to = self.quantization(self.layer.output)?;
         let steps = (f64::from(real) / f64::from(to.scale)).round() as i32;
-        Ok(steps.saturating_add(to.zero_point).clamp(-128, 127) as i8)
+        Ok(steps.saturating_add(to.zero_point))
     }
 
     /// Errors unless inputs and output have one scale and zero point: stored values are only copied.

@@ -26,6 +26,22 @@ pub(super) fn interleaved(weights: &[i8], length: usize, run: usize) -> Vec<i8> 
     interleaved
 }
 
+/// Filters of `length` elements each, as [`simd::dot_tile_i16`] reads them: two by two, quads of both in turn, filled up with
+/// zeros.
+pub(super) fn paired(weights: &[i8], length: usize) -> Vec<i8> {
+    let filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();
+    let mut paired = Vec::with_capacity(weights.len());
+    for pair in filters.chunks(simd::FILTERS) {
+        for quad in (0..length).step_by(simd::QUAD) {
+            for filter in 0..simd::FILTERS {
+                let of = |element: usize| pair.get(filter)?.get(quad + element).copied();
+                paired.extend(simd::int16::WEIGHT_ORDER.map(|element| of(element).unwrap_or(0)));
+            }
+        }
+    }
+    paired
+}
+
 /// Filters of `length` elements each, as the kernel in f32 reads them: four side by side, filled up with zeros.
 pub(super) fn side_by_side(weights: &[f32], length: usize) -> Vec<f32> {
     let mut together = Vec::with_capacity(weights.len());

@@ -24,26 +24,38 @@ pub enum Pair {
     AddF32(add::F32),
     /// [`microception::layers::add::Int8`]
     AddInt8(add::Int8),
+    /// [`microception::layers::add::Int16`]
+    AddInt16(add::Int16),
     /// [`microception::layers::subtract::F32`]
     SubtractF32(subtract::F32),
     /// [`microception::layers::subtract::Int8`]
     SubtractInt8(subtract::Int8),
+    /// [`microception::layers::subtract::Int16`]
+    SubtractInt16(subtract::Int16),
     /// [`microception::layers::multiply::F32`]
     MultiplyF32(multiply::F32),
     /// [`microception::layers::multiply::Int8`]
     MultiplyInt8(multiply::Int8),
+    /// [`microception::layers::multiply::Int16`]
+    MultiplyInt16(multiply::Int16),
     /// [`microception::layers::maximum::F32`]
     MaximumF32(maximum::F32),
     /// [`microception::layers::maximum::Int8`]
     MaximumInt8(maximum::Int8),
+    /// [`microception::layers::maximum::Int16`]
+    MaximumInt16(maximum::Int16),
     /// [`microception::layers::minimum::F32`]
     MinimumF32(minimum::F32),
     /// [`microception::layers::minimum::Int8`]
     MinimumInt8(minimum::Int8),
+    /// [`microception::layers::minimum::Int16`]
+    MinimumInt16(minimum::Int16),
     /// [`microception::layers::prelu::F32`]
     PreluF32(prelu::F32),
     /// [`microception::layers::prelu::Int8`]
     PreluInt8(prelu::Int8),
+    /// [`microception::layers::prelu::Int16`]
+    PreluInt16(prelu::Int16),
 }
 
 /// [`microception::layers::pairwise::Broadcast`] with its numbers owned.
@@ -77,6 +89,8 @@ pub enum HeldNumbers {
     F32(Vec<f32>),
     /// Of an int8 layer.
     Int8(Vec<i8>),
+    /// Of an int16 layer.
+    Int16(Vec<i16>),
 }
 
 impl Pairwise {
@@ -92,13 +106,14 @@ impl Pairwise {
             Some(held) => match &held.numbers {
                 HeldNumbers::F32(values) => 4 * values.len(),
                 HeldNumbers::Int8(values) => values.len(),
+                HeldNumbers::Int16(values) => 2 * values.len(),
             },
         }
     }
 }
 
 impl Pair {
-    /// The result for two stored values; `None` in f32.
+    /// The result for two stored values; `None` in f32 and int16.
     pub fn of_int8(self, first: i8, second: i8) -> Option<i8> {
         match self {
             Pair::AddInt8(layer) => Some(layer.of(first, second)),
@@ -107,12 +122,7 @@ impl Pair {
             Pair::MaximumInt8(layer) => Some(layer.of(first, second)),
             Pair::MinimumInt8(layer) => Some(layer.of(first, second)),
             Pair::PreluInt8(layer) => Some(layer.of(first, second)),
-            Pair::AddF32(_)
-            | Pair::SubtractF32(_)
-            | Pair::MultiplyF32(_)
-            | Pair::MaximumF32(_)
-            | Pair::MinimumF32(_)
-            | Pair::PreluF32(_) => None,
+            _ => None,
         }
     }
 }
@@ -132,6 +142,7 @@ impl Lowering<'_> {
     ) -> Result<Kernel, Error> {
         let pair = match self.element() {
             Element::I8 => self.pair_int8(function, constant, activation)?,
+            Element::I16 => self.pair_int16(function, constant, activation)?,
             _ => self.pair_f32(function, activation)?,
         };
         // A function of one stored value and a single constant is a function of one stored value.
@@ -182,10 +193,7 @@ impl Lowering<'_> {
         let product = || factor(f64::from(first.scale * second.scale / output.scale));
         let same = || match [first, second] == [output, output] {
             true => Ok(range.clamp),
-            false => Err(self.error(format!(
-                "its operands and its output have not one scale and zero point, which {} needs in int8",
-                function.name()
-            ))),
+            false => Err(self.one_scale_needed(function)),
         };
         Ok(match function {
             PairFunction::Add => {
@@ -209,16 +217,24 @@ impl Lowering<'_> {
         })
     }
 
+    pub(super) fn one_scale_needed(&self, function: PairFunction) -> Error {
+        let name = function.name();
+        self.error(format!("its operands and its output have not one scale and zero point, which {name} needs"))
+    }
+
     /// What the stored numbers of both operands stand for.
-    fn operands(&self, constant: Option<&Constant>) -> Result<[Quantization; 2], Error> {
+    pub(super) fn operands(&self, constant: Option<&Constant>) -> Result<[Quantization; 2], Error> {
         let input = self.quantization(self.input(0)?)?;
         match constant {
             None => Ok([input, self.quantization(self.input(1)?)?]),
             Some(Constant { numbers: Numbers::F32(_), .. }) => {
-                Err(self.error("has a constant of real numbers in int8"))
+                Err(self.error("has a constant of real numbers among integers"))
             }
-            Some(&Constant { numbers: Numbers::I8 { quantization, .. }, first: true, .. }) => Ok([quantization, input]),
-            Some(&Constant { numbers: Numbers::I8 { quantization, .. }, .. }) => Ok([input, quantization]),
+            Some(&Constant {
+                numbers: Numbers::I8 { quantization, .. } | Numbers::I16 { quantization, .. },
+                first,
+                ..
+            }) => Ok(if first { [quantization, input] } else { [input, quantization] }),
         }
     }
 
@@ -259,6 +275,7 @@ impl Lowering<'_> {
         let numbers = match (&constant.numbers, self.element()) {
             (Numbers::F32(values), Element::F32) => HeldNumbers::F32(values.clone()),
             (Numbers::I8 { values, .. }, Element::I8) => HeldNumbers::Int8(values.clone()),
+            (Numbers::I16 { values, .. }, Element::I16) => HeldNumbers::Int16(values.clone()),
             _ => return Err(self.error("has a constant of another type than its input")),
         };
         let row = if rows == 1 { 0 } else { self.narrow(width * channels, "row of constants")? };

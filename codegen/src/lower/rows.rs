@@ -1,5 +1,6 @@
 //! What the planner has to know of a layer: which rows it reads, how long its rows are, its scratch.
 
+use microception::layers::Geometry;
 use microception::layers::conv::{self, winograd};
 use microception::layers::depthwise;
 use microception::simd;
@@ -13,6 +14,15 @@ use crate::plan::{Batch, InPlace, LayerRows, Scratch};
 /// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
 const MOST_FOLDED: usize = 128;
 
+/// Scratch of a convolution.
+fn conv_scratch(geometry: &Geometry, element: Element) -> usize {
+    match element {
+        Element::I8 => conv::int8_scratch_bytes(geometry),
+        Element::I16 => conv::int16_scratch_bytes(geometry),
+        _ => conv::f32_scratch_bytes(geometry),
+    }
+}
+
 /// Pixels of a depthwise convolution's rows that are worth a call; each of its rows by itself costs as much as so many
 /// multiplications for every four channels.
 const DEPTHWISE_PIXELS: usize = 16;
@@ -23,7 +33,7 @@ impl Lowering<'_> {
         let output = self.output_shape();
         let bytes = self.element().bytes();
         let channels = output.channels();
-        let int8 = self.element() == Element::I8;
+        let element = self.element();
         let window_flow = |window: &Window| -> Result<Flow, Error> {
             let Taps { size, stride, dilation, before, .. } = window.slide(0, self.input_shape()?.rows());
             Ok(Flow::Window { size, stride, dilation, before })
@@ -35,10 +45,10 @@ impl Lowering<'_> {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch = match int8 {
-                    true if transformed => winograd::int8_scratch_bytes(&geometry),
-                    true => conv::int8_scratch_bytes(&geometry),
-                    false => conv::f32_scratch_bytes(&geometry),
+                let scratch = if transformed {
+                    winograd::int8_scratch_bytes(&geometry)
+                } else {
+                    conv_scratch(&geometry, element)
                 };
                 (window_flow(window)?, scratch)
             }
@@ -51,18 +61,19 @@ impl Lowering<'_> {
                         one
                     }
                     Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
+                    Kernel::DepthwiseInt16(_) => depthwise::int16_scratch_bytes(&geometry, channels),
                     _ => depthwise::f32_scratch_bytes(&geometry),
                 };
                 (window_flow(window)?, scratch)
             }
             Operator::MaxPool { window } => (window_flow(window)?, 0),
-            Operator::AveragePool { window } => (window_flow(window)?, if int8 { 4 * channels } else { 0 }),
-            Operator::PositionwiseDense { .. } => {
-                let geometry = self.geometry(&Window::POINT)?;
-                let scratch =
-                    if int8 { conv::int8_scratch_bytes(&geometry) } else { conv::f32_scratch_bytes(&geometry) };
-                (Flow::RowByRow, scratch)
+            Operator::AveragePool { window } => {
+                (window_flow(window)?, if element.is_quantized() { 4 * channels } else { 0 })
             }
+            Operator::PositionwiseDense { .. } => {
+                (Flow::RowByRow, conv_scratch(&self.geometry(&Window::POINT)?, element))
+            }
+            Operator::Dense { .. } if element == Element::I16 => (Flow::Running, 8 * channels),
             Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
             Operator::GlobalMaxPool { .. } => (Flow::Running, bytes * channels),
             Operator::Pad { .. }
@@ -117,7 +128,10 @@ impl Lowering<'_> {
     /// What kernels have a form for.
     fn in_place(&self) -> Result<InPlace, Error> {
         Ok(match &self.layer.operator {
-            Operator::Activation(_) | Operator::Requantize { .. } => InPlace::Rows,
+            Operator::Activation(_) => InPlace::Rows,
+            Operator::Requantize { .. } if matches!(self.kernel_of_lines()?, Kernel::ActivationInt8(_)) => {
+                InPlace::Rows
+            }
             Operator::Pairwise { .. } => match self.kernel_of_lines()? {
                 Kernel::Pairwise(layer) if layer.broadcast.is_none() => InPlace::Rows,
                 _ => InPlace::No,

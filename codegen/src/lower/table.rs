@@ -92,7 +92,7 @@ fn of_real(input: Quantization, output: Quantization, function: impl Fn(f32) -> 
 }
 
 /// A function of a real number.
-fn real(function: Function, x: f32) -> f32 {
+pub(super) fn real(function: Function, x: f32) -> f32 {
     let exact = f64::from(x);
     let elu = |alpha: f32| if x < 0.0 { (f64::from(alpha) * f64::from(libm::expm1(exact) as f32)) as f32 } else { x };
     let sigmoid = || 1.0 / (1.0 + libm::exp(-exact) as f32);
@@ -146,7 +146,7 @@ fn real(function: Function, x: f32) -> f32 {
 }
 
 /// A factor that may be negative.
-fn signed_factor(real: f64) -> Factor {
+pub(super) fn signed_factor(real: f64) -> Factor {
     let Factor { multiplier, shift } = factor(real.abs());
     Factor { multiplier: if real < 0.0 { -multiplier } else { multiplier }, shift }
 }

@@ -124,7 +124,7 @@ impl Lowering<'_> {
     pub(super) fn bias_f32(&self, bias: Option<&Bias>) -> Result<Vec<f32>, Error> {
         match bias {
             Some(Bias::F32(values)) => Ok(values.clone()),
-            Some(Bias::I32(_)) => Err(self.error("has float weights and an integer bias")),
+            Some(Bias::I32(_) | Bias::I64(_)) => Err(self.error("has float weights and an integer bias")),
             None => Ok(vec![0.0; self.output_shape().channels()]),
         }
     }
@@ -167,6 +167,7 @@ impl Lowering<'_> {
             .map(|channel| {
                 let bias = match bias {
                     Some(Bias::I32(values)) => values.get(channel).copied().unwrap_or(0),
+                    Some(Bias::I64(_)) => return Err(self.error("has values of 8 bits and biases of 64")),
                     Some(Bias::F32(_)) => return Err(self.error("has integer weights and a float bias")),
                     None => 0,
                 };

@@ -61,7 +61,7 @@ pub(crate) fn trained(operator: &mut Operator) -> Option<(&mut Vec<f32>, &mut Op
         | Operator::Depthwise { weights: Weights::F32(weights), bias, .. }
         | Operator::Dense { weights: Weights::F32(weights), bias, .. }
         | Operator::PositionwiseDense { weights: Weights::F32(weights), bias, .. } => match bias {
-            Some(Bias::I32(_)) => None,
+            Some(Bias::I32(_) | Bias::I64(_)) => None,
             _ => Some((weights, bias)),
         },
         _ => None,
@@ -72,7 +72,7 @@ pub(crate) fn trained(operator: &mut Operator) -> Option<(&mut Vec<f32>, &mut Op
 pub(crate) fn biases(bias: Option<&Bias>, outputs: usize) -> Vec<f64> {
     match bias {
         Some(Bias::F32(values)) => values.iter().map(|&value| f64::from(value)).collect(),
-        Some(Bias::I32(_)) | None => vec![0.0; outputs],
+        Some(Bias::I32(_) | Bias::I64(_)) | None => vec![0.0; outputs],
     }
 }
 

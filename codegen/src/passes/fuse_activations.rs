@@ -191,6 +191,6 @@ fn bounds_of_numbers(numbers: &Numbers) -> Bounds {
         Numbers::F32(values) => values.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[least, greatest], &value| {
             [least.min(f64::from(value)), greatest.max(f64::from(value))]
         }),
-        Numbers::I8 { .. } => UNBOUNDED,
+        Numbers::I8 { .. } | Numbers::I16 { .. } => UNBOUNDED,
     }
 }

@@ -207,6 +207,7 @@ fn check_numbers(shape: &Shape, numbers: &Numbers) -> Result<(), String> {
     let count = match numbers {
         Numbers::F32(values) => values.len(),
         Numbers::I8 { values, .. } => values.len(),
+        Numbers::I16 { values, .. } => values.len(),
     };
     within_bounds(shape.clone())?;
     if count == shape.elements() { Ok(()) } else { Err(format!("has {count} numbers for a shape of {shape}")) }

@@ -1,12 +1,15 @@
 //! Scale and zero point of activations.
 
-use crate::graph::Quantization;
+use crate::graph::{Element, Quantization};
 
 /// Steps between the least and the greatest stored value.
 const STEPS: f64 = 255.0;
 
 /// The least and the greatest stored value.
 const STORED: [f64; 2] = [-128.0, 127.0];
+
+/// The greatest stored value of 16 bits.
+const LARGEST_INT16: f64 = i16::MAX as f64;
 
 /// Bits that a kernel has for a result in steps of its output, before it is cut to int8.
 const HEADROOM: f64 = (1u32 << 29) as f64;
@@ -49,6 +52,29 @@ pub fn activation_quantization([least, greatest]: [f32; 2], reach: f64) -> Optio
     scale.is_finite().then_some(Quantization { scale, zero_point })
 }
 
+/// Scale and zero point of an element type for a range.
+pub fn quantization(element: Element, range: [f32; 2], reach: f64) -> Option<Quantization> {
+    if element == Element::I16 { symmetric_quantization(range, reach) } else { activation_quantization(range, reach) }
+}
+
+/// As [`activation_quantization`], in 16 bits: the larger end of the range is 32767 steps from zero.
+fn symmetric_quantization([least, greatest]: [f32; 2], reach: f64) -> Option<Quantization> {
+    let largest = f64::from(greatest.abs().max(least.abs()));
+    let mut scale = (largest / LARGEST_INT16).max(reach / HEADROOM);
+    if scale < f64::from(f32::MIN_POSITIVE) {
+        scale = SCALE_OF_ZERO / 256.0;
+    }
+    let scale = scale as f32;
+    scale.is_finite().then_some(Quantization { scale, zero_point: 0 })
+}
+
+/// Scale and zero point in 16 bits for pixels `real = scale * pixel + offset`, of the exact range.
+pub fn pixel_quantization_int16(scale: f32, offset: f32) -> Option<Quantization> {
+    let ends = [offset, (STEPS * f64::from(scale) + f64::from(offset)) as f32];
+    let usable = scale != 0.0 && ends.iter().all(|end| end.is_finite());
+    usable.then(|| symmetric_quantization(ends, 0.0))?
+}
+
 /// Scale and zero point for pixels `real = scale * pixel + offset`: the pixel minus 128 where the
 /// offset is a whole number of steps that leaves a zero point in int8, else the exact range.
 ///
@@ -73,8 +99,11 @@ pub fn covers(quantization: Quantization, reach: f64) -> bool {
     f64::from(quantization.scale) * HEADROOM >= reach
 }
 
-/// The largest magnitude that a stored value stands for.
-pub fn largest(quantization: Quantization) -> f64 {
+/// The largest magnitude that a stored value of an element type stands for.
+pub fn largest(element: Element, quantization: Quantization) -> f64 {
+    if element == Element::I16 {
+        return f64::from(quantization.scale) * (LARGEST_INT16 + 1.0);
+    }
     let magnitudes = STORED.map(|stored| (stored - f64::from(quantization.zero_point)).abs());
     f64::from(quantization.scale) * magnitudes[0].max(magnitudes[1])
 }

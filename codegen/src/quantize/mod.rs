@@ -20,9 +20,14 @@
 //! - An input of f32 becomes one of int8: the caller hands over quantized values.
 //!
 //! Outputs stay int8, their scale and zero point are the output tensor's.
+//!
+//! int16x8 is the same with activations of 16 bits, symmetric around zero: their scale is the range's larger end over 32767,
+//! that of softmax, sigmoids and a hyperbolic tangent 1/32768. Biases are `i64`. [`quantize_mixed`] gives each layer the
+//! [element type](Elements) that is asked for, and converts between those that differ.
 
 mod activations;
 mod calibrate;
+mod mixed;
 mod observe;
 mod operands;
 mod ranges;
@@ -33,6 +38,7 @@ use std::collections::HashSet;
 
 pub use activations::activation_quantization;
 pub use calibrate::calibrate;
+pub use mixed::Elements;
 pub use observe::Observer;
 pub use ranges::{Method, Ranges};
 pub use weights::{QuantizedWeights, quantize_weights};
@@ -41,29 +47,48 @@ use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, TensorId, Weights};
 use crate::passes::channels::Channels;
 
+/// The largest bias of an int16x8 layer: sums have 48 bits.
+const LARGEST_WIDE_BIAS: f64 = (1u64 << 45) as f64;
+
 /// Scale and zero point of probabilities: 0 to 255/256.
 const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
 
 /// Scale and zero point of a hyperbolic tangent: -1 to 127/128.
 const TANH: Quantization = Quantization { scale: 1.0 / 128.0, zero_point: 0 };
 
-/// Quantizes a graph that has gone through the [passes](crate::passes).
+/// Scale of what lies between -1 and 1 in 16 bits.
+const UNIT: Quantization = Quantization { scale: 1.0 / 32768.0, zero_point: 0 };
+
+/// Quantizes a graph that has gone through the [passes](crate::passes) to int8.
 ///
 /// # Errors
 /// When the ranges lack a tensor, two layers have one name, a layer is quantized already, or its
 /// numbers are too large.
 pub fn quantize(graph: &Graph, ranges: &Ranges) -> Result<Graph, Error> {
+    quantize_mixed(graph, ranges, &Elements::all(Element::I8))
+}
+
+/// As [`quantize`], with another element type for some layers or all.
+///
+/// # Errors
+/// As [`quantize`], and when an element type is asked for a layer that there is not.
+pub fn quantize_mixed(graph: &Graph, ranges: &Ranges, elements: &Elements) -> Result<Graph, Error> {
     graph.check()?;
     check_names(graph)?;
+    let mut graph = graph.clone();
+    mixed::assign(&mut graph, elements)?;
+    let graph = &graph;
     let mut quantized = graph.clone();
     for (index, layer) in graph.layers.iter().enumerate() {
-        let quantizer = Quantizer { graph, ranges, quantized: &quantized, layer };
+        let element = graph.tensor(layer.output).element;
+        if !element.is_quantized() {
+            continue;
+        }
+        let quantizer = Quantizer { graph, ranges, quantized: &quantized, layer, element };
         let output = quantizer.output()?;
         let operator = quantizer.operator(output)?;
         quantized.layers[index].operator = operator;
-        let tensor = &mut quantized.tensors[layer.output.0];
-        tensor.element = Element::I8;
-        tensor.quantization = Some(output);
+        quantized.tensors[layer.output.0].quantization = Some(output);
     }
     operands::bring_to_one_scale(&mut quantized);
     Ok(quantized)
@@ -84,6 +109,8 @@ struct Quantizer<'a> {
     ranges: &'a Ranges,
     quantized: &'a Graph,
     layer: &'a Layer,
+    /// What the layer makes: int8 or int16.
+    element: Element,
 }
 
 impl Quantizer<'_> {
@@ -100,16 +127,25 @@ impl Quantizer<'_> {
     /// Scale and zero point of the tensor that the layer makes.
     fn output(&self) -> Result<Quantization, Error> {
         match &self.layer.operator {
-            Operator::Input { element: Element::I8, .. } => Err(self.error("is quantized already")),
-            &Operator::Input { element: Element::U8, scale, offset } => activations::pixel_quantization(scale, offset)
-                .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
+            Operator::Input { element: Element::I8 | Element::I16, .. } => Err(self.error("is quantized already")),
+            &Operator::Input { element: Element::U8, scale, offset } => match self.element {
+                Element::I16 => activations::pixel_quantization_int16(scale, offset),
+                _ => activations::pixel_quantization(scale, offset),
+            }
+            .ok_or_else(|| self.error(format!("pixels times {scale} plus {offset} do not fit int8"))),
             Operator::Concatenate { .. } => self.calibrated(None),
             operator if shared::copies(operator) => self.input(0),
+            Operator::Softmax
+            | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. } | Function::Tanh)
+                if self.element == Element::I16 =>
+            {
+                Ok(UNIT)
+            }
             Operator::Softmax | Operator::Activation(Function::Sigmoid | Function::HardSigmoid { .. }) => {
                 Ok(PROBABILITY)
             }
             Operator::Activation(Function::Tanh) => Ok(TANH),
-            Operator::Requantize { .. } => Err(self.error("is quantized already")),
+            Operator::Requantize { through: Some(_) } => Err(self.error("is quantized already")),
             Operator::ScaleShift { .. } | Operator::Identity => {
                 Err(self.error(format!("{} should have been folded away", self.layer.operator.name())))
             }
@@ -153,7 +189,9 @@ impl Quantizer<'_> {
             let [least, greatest] = self.cut(layer, activation)?;
             range = [range[0].min(least), range[1].max(greatest)];
         }
-        activation_quantization(range, reach).ok_or_else(|| self.error("its values are too large for int8"))
+        let (element, name) = (self.element, self.element.name());
+        activations::quantization(element, range, reach)
+            .ok_or_else(|| self.error(format!("its values are too large for {name}")))
     }
 
     /// The range of what a layer makes, cut to what an activation leaves.
@@ -166,7 +204,9 @@ impl Quantizer<'_> {
 
     /// The range of a layer's tensor; where only a max pool reads it, of what the pool makes.
     fn range(&self, layer: &Layer) -> Result<[f32; 2], Error> {
-        let mut tensor = layer.output;
+        // A conversion's range is that of what it converts.
+        let converts = matches!(layer.operator, Operator::Requantize { .. });
+        let mut tensor = layer.inputs.first().copied().filter(|_| converts).unwrap_or(layer.output);
         while let Some(pool) = self.only_max_pool(tensor) {
             tensor = pool.output;
         }
@@ -186,9 +226,9 @@ impl Quantizer<'_> {
 
     /// The largest magnitude that the layer can make of any stored input, before a clamp.
     fn reach(&self) -> Result<f64, Error> {
-        let largest = |index: usize| self.input(index).map(activations::largest);
+        let largest = |index: usize| Ok(activations::largest(self.element, self.input(index)?));
         match &self.layer.operator {
-            Operator::Input { .. } => Ok(0.0),
+            Operator::Input { .. } | Operator::Requantize { .. } => Ok(0.0),
             Operator::Pairwise { function, constant, .. } => self.reach_of_pair(*function, constant.as_ref()),
             operator => match self.channels(operator) {
                 None => largest(0),
@@ -227,7 +267,7 @@ impl Quantizer<'_> {
         let mut operator = self.layer.operator.clone();
         match &mut operator {
             Operator::Input { element: element @ Element::F32, scale, offset } => {
-                *element = Element::I8;
+                *element = self.element;
                 *scale = output.scale;
                 *offset = -output.scale * output.zero_point as f32;
             }
@@ -238,11 +278,23 @@ impl Quantizer<'_> {
                 let channels = self.channels(&self.layer.operator).ok_or_else(|| self.error("has too few inputs"))?;
                 let (trained, trained_bias) = self.trained(&self.layer.operator)?;
                 let input_scale = self.input(0)?.scale;
-                let numbers = quantize_weights(trained, trained_bias, channels.outputs, input_scale, |index| {
+                // A wide bias overflows with no scale.
+                let narrow_bias = trained_bias.filter(|_| self.element == Element::I8);
+                let numbers = quantize_weights(trained, narrow_bias, channels.outputs, input_scale, |index| {
                     channels.output_of(index)
                 });
+                *bias = Some(match self.element {
+                    Element::I16 => {
+                        let real = |output: usize| trained_bias.map_or(0.0, |bias| f64::from(bias[output]));
+                        let stored = |(output, &scale): (usize, &f32)| {
+                            let steps = real(output) / (f64::from(input_scale) * f64::from(scale));
+                            steps.round().clamp(-LARGEST_WIDE_BIAS, LARGEST_WIDE_BIAS) as i64
+                        };
+                        Bias::I64(numbers.scales.iter().enumerate().map(stored).collect())
+                    }
+                    _ => Bias::I32(numbers.bias),
+                });
                 *weights = Weights::I8 { values: numbers.values, scales: numbers.scales };
-                *bias = Some(Bias::I32(numbers.bias));
             }
             Operator::Pairwise { function, constant: Some(constant), .. } => {
                 *constant = self.constant(*function, constant, output)?;

@@ -3,7 +3,8 @@
 //! A `.tflite` file is a flatbuffer: tables that refer to each other by offsets. The generated `schema` verifies
 //! all offsets before anything is read; what the tables say is checked here, index by index and length by length.
 //!
-//! Read are full-integer int8 models, with weights per channel or per tensor, and float models. At a model's edges
+//! Read are full-integer int8 models, with weights per channel or per tensor, int16x8 models (activations of 16 bits), and
+//! float models. At a model's edges
 //! QUANTIZE and DEQUANTIZE fall away: the model then takes and gives int8 (or takes pixels, where its input is
 //! uint8), and what makes int8 of real numbers is the caller's side. Inside, every number stays as the file has it.
 //!
@@ -181,7 +182,8 @@ impl Builder<'_> {
         if elements.is_none_or(|elements| elements > MOST_ELEMENTS) {
             return Err(Error::layer(name, format!("has the shape {shape}, which is too large")));
         }
-        if let Some(&other) = inputs.iter().find(|&&input| self.graph.tensor(input).element != element) {
+        let converts = matches!(operator, Operator::Requantize { .. });
+        if let Some(&other) = inputs.iter().find(|&&input| !converts && self.graph.tensor(input).element != element) {
             let other = self.graph.tensor(other);
             let reason = format!("makes {} of {} (\"{}\")", element.name(), other.element.name(), other.name);
             return Err(Error::layer(name, reason));

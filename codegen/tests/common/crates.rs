@@ -148,6 +148,10 @@ impl Program {
             let numbers = match about.element {
                 Element::U8 => format!("{bytes:?}"),
                 Element::I8 => format!("{:?}", bytes.iter().map(|byte| byte.cast_signed()).collect::<Vec<_>>()),
+                Element::I16 => {
+                    let halves = bytes.as_chunks::<2>().0.iter();
+                    format!("{:?}", halves.map(|&half| i16::from_le_bytes(half)).collect::<Vec<_>>())
+                }
                 Element::F32 => {
                     let words = bytes.as_chunks::<4>().0.iter();
                     format!("{:?}", words.map(|&word| f32::from_le_bytes(word)).collect::<Vec<_>>())

@@ -168,7 +168,7 @@ fn real_bias(bias: &Option<Bias>, channel: usize) -> f64 {
     match bias {
         None => 0.0,
         Some(Bias::F32(values)) => f64::from(values[channel]),
-        Some(Bias::I32(_)) => panic!("the oracle runs f32 graphs"),
+        Some(Bias::I32(_) | Bias::I64(_)) => panic!("the oracle runs f32 graphs"),
     }
 }
 
@@ -376,7 +376,7 @@ fn compute(operator: &Operator, inputs: &[&Image]) -> Image {
         Operator::Pairwise { function, constant, activation } => {
             let held = constant.as_ref().map(|Constant { shape, numbers, .. }| match numbers {
                 Numbers::F32(values) => Image::of(&shape.0, values.iter().map(|&value| f64::from(value)).collect()),
-                Numbers::I8 { .. } => panic!("the oracle runs f32 graphs"),
+                Numbers::I8 { .. } | Numbers::I16 { .. } => panic!("the oracle runs f32 graphs"),
             });
             let other = held.as_ref().unwrap_or_else(|| inputs[1]);
             let first = constant.as_ref().is_some_and(|constant| constant.first);

@@ -47,7 +47,7 @@ fn what_does_not_fit_together() {
         (|model| model.tensors[3].scales = vec![f32::NAN], "has the scale NaN, which is not possible"),
         (|model| model.tensors[3].scales = vec![1e-30], "which is not possible"),
         (|model| model.tensors[3].scales = vec![0.5, 0.5], "has 2 scales and 1 zero points"),
-        (|model| model.tensors[3].scales = Vec::new(), "layer \"sums\": holds int8 without a scale"),
+        (|model| model.tensors[3].scales = Vec::new(), "layer \"sums\": is quantized without a scale"),
         (
             |model| model.tensors[3].zero_points = vec![128],
             "has the zero points [128], where one that is stored is needed",

@@ -3,7 +3,7 @@
 use microception_codegen::device::link::{self, End};
 use microception_codegen::device::measure::{Measured, Unit};
 use microception_codegen::device::serial::Found;
-use microception_codegen::graph::{Element, Shape};
+use microception_codegen::graph::Shape;
 use microception_protocol::{Tick, VERSION};
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Tensor {
     name: String,
     shape: Vec<usize>,
     element: &'static str,
-    /// Of int8: `real = scale * (stored - zero_point)`.
+    /// Where it is quantized: `real = scale * (stored - zero_point)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     scale: Option<f32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ struct Tensor {
 
 impl Tensor {
     fn of(end: &End) -> Tensor {
-        let quantized = (end.element() == Element::I8).then_some(end.quantization);
+        let quantized = end.element().is_quantized().then_some(end.quantization);
         Tensor {
             name: end.name.clone(),
             shape: end.shape.clone(),

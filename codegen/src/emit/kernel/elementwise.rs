@@ -1,5 +1,7 @@
 //! Functions of one number and of two as Rust text.
 
+use microception::quantized::Factor;
+
 use super::{Writer, clamp_f32, factor_text, float, range_text};
 use crate::graph::Function;
 use crate::lower::{Broadcast, HeldNumbers, Pair, Pairwise};
@@ -17,6 +19,18 @@ impl Writer<'_> {
             Pair::PreluF32(pair) => ("prelu::F32", clamped(pair.clamp)),
             Pair::MaximumInt8(pair) => ("maximum::Int8", format!("clamp: {:?}", pair.clamp)),
             Pair::MinimumInt8(pair) => ("minimum::Int8", format!("clamp: {:?}", pair.clamp)),
+            Pair::MaximumInt16(pair) => ("maximum::Int16", format!("clamp: {:?}", pair.clamp)),
+            Pair::MinimumInt16(pair) => ("minimum::Int16", format!("clamp: {:?}", pair.clamp)),
+            Pair::AddInt16(pair) => ("add::Int16", sum_int16(pair.factors, pair.output_factor, pair.clamp)),
+            Pair::SubtractInt16(pair) => ("subtract::Int16", sum_int16(pair.factors, pair.output_factor, pair.clamp)),
+            Pair::MultiplyInt16(pair) => {
+                ("multiply::Int16", format!("factor: {}, clamp: {:?}", factor_text(pair.factor), pair.clamp))
+            }
+            Pair::PreluInt16(pair) => {
+                let [positive, negative] = [pair.positive, pair.negative].map(factor_text);
+                let fields = format!("positive: {positive}, negative: {negative}, clamp: {:?}", pair.clamp);
+                ("prelu::Int16", fields)
+            }
             Pair::AddInt8(pair) => {
                 let [first, second] = pair.factors.map(factor_text);
                 let fields = format!(
@@ -52,7 +66,12 @@ impl Writer<'_> {
                 ("prelu::Int8", fields)
             }
         };
-        let operands = layer.broadcast.as_ref().map(|broadcast| self.broadcast(broadcast, kind.ends_with("F32")));
+        let element = match kind.rsplit("::").next() {
+            Some("F32") => "f32",
+            Some("Int16") => "i16",
+            _ => "i8",
+        };
+        let operands = layer.broadcast.as_ref().map(|broadcast| self.broadcast(broadcast, element));
         self.layer(kind, &fields);
         match operands {
             None if layer.is_short_sum() => format!("add::int8(&{}, call)", self.name),
@@ -62,7 +81,7 @@ impl Writer<'_> {
     }
 
     /// A static of the operands of a layer; returns its name.
-    fn broadcast(&mut self, operands: &Broadcast, float: bool) -> String {
+    fn broadcast(&mut self, operands: &Broadcast, element: &str) -> String {
         let name = format!("{}_OPERANDS", self.name);
         let constant = match &operands.constant {
             None => "::core::option::Option::None".to_owned(),
@@ -73,6 +92,7 @@ impl Writer<'_> {
                         let constant = self.bytes("CONSTANT", values);
                         format!("must_cast_slice(&{constant}.0)")
                     }
+                    HeldNumbers::Int16(values) => format!("&{}", self.shorts("CONSTANT", values)),
                 };
                 let (row, first) = (held.row, held.first);
                 format!(
@@ -81,13 +101,18 @@ impl Writer<'_> {
             }
         };
         let Broadcast { width, channels, strides, .. } = operands;
-        let element = if float { "f32" } else { "i8" };
         self.text.push_str(&format!(
             "static {name}: pairwise::Broadcast<'_, {element}> = pairwise::Broadcast {{\n    \
              width: {width}, channels: {channels}, strides: {strides:?},\n    constant: {constant}\n}};\n"
         ));
         name
     }
+}
+
+/// The fields of a sum or difference in int16.
+fn sum_int16(factors: [Factor; 2], output_factor: Factor, clamp: [i16; 2]) -> String {
+    let ([first, second], output) = (factors.map(factor_text), factor_text(output_factor));
+    format!("factors: [{first}, {second}], output_factor: {output}, clamp: {clamp:?}")
 }
 
 /// The expression of a function of one number.

@@ -256,11 +256,13 @@ impl<'a> Builder<'a> {
         let shape = Shape(view.axes.iter().map(|&axis| extents[axis]).collect());
         let order = Shape(extents).order(&view.axes);
         self.budget.take(order.len(), 2 * size_of::<usize>())?;
-        let numbers = match &constant.numbers {
-            Numbers::F32(numbers) => Numbers::F32(order.iter().map(|&place| numbers[place]).collect()),
-            Numbers::I8 { values, quantization } => {
-                Numbers::I8 { values: order.iter().map(|&place| values[place]).collect(), quantization: *quantization }
-            }
+        fn ordered<T: Copy>(numbers: &[T], order: &[usize]) -> Vec<T> {
+            order.iter().map(|&place| numbers[place]).collect()
+        }
+        let numbers = match constant.numbers {
+            Numbers::F32(ref numbers) => Numbers::F32(ordered(numbers, &order)),
+            Numbers::I8 { ref values, quantization } => Numbers::I8 { values: ordered(values, &order), quantization },
+            Numbers::I16 { ref values, quantization } => Numbers::I16 { values: ordered(values, &order), quantization },
         };
         Ok(Constant { shape, numbers, first: constant.first })
     }

@@ -35,7 +35,7 @@ impl<'a> Builder<'a> {
             }
             match quantized.get(&index).copied().filter(|_| readers.get(&index) == Some(&1)) {
                 Some(quantized)
-                    if self.tensors.element(quantized)? == TensorType::INT8
+                    if matches!(self.tensors.element(quantized)?, TensorType::INT8 | TensorType::INT16)
                         && self.same_real(index, &self.tensors.value(quantized)?)? =>
                 {
                     self.quantized_input(index, quantized)?;
@@ -73,7 +73,7 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// An input whose numbers are those of the int8 tensor `quantized`, which alone reads it.
+    /// An input whose numbers are those of the quantized tensor `quantized`, which alone reads it.
     fn quantized_input(&mut self, index: i32, quantized: i32) -> Result<(), Error> {
         let value = self.tensors.value(quantized)?;
         if self.tensors.shape(index)? != value.shape {
@@ -81,7 +81,7 @@ impl<'a> Builder<'a> {
         }
         let operator = match self.tensors.element(index)? {
             TensorType::UINT8 => self.pixels(index)?,
-            _ => Operator::Input { element: Element::I8, scale: 1.0, offset: 0.0 },
+            _ => Operator::Input { element: value.element, scale: 1.0, offset: 0.0 },
         };
         let name = self.tensors.name(index);
         let id = self.push(operator, Vec::new(), Value { name, ..value })?;
@@ -89,15 +89,18 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Whether the numbers of the tensor at `index` stand for the same real numbers as those of an int8 value.
+    /// Whether the numbers of the tensor at `index` stand for the same real numbers as those of a quantized value.
     fn same_real(&self, index: i32, value: &Value) -> Result<bool, Error> {
         let moved = match self.tensors.element(index)? {
             TensorType::FLOAT32 => return Ok(true),
             TensorType::UINT8 => self.in_int8(index)?.quantization,
-            TensorType::INT8 => self.tensors.value(index)?.quantization,
+            TensorType::INT8 | TensorType::INT16 => {
+                let other = self.tensors.value(index)?;
+                return Ok((other.element, other.quantization) == (value.element, value.quantization));
+            }
             _ => return Ok(false),
         };
-        Ok(value.quantization == moved)
+        Ok(value.element == Element::I8 && value.quantization == moved)
     }
 
     /// A QUANTIZE or DEQUANTIZE that is not the first that reads an input: it may be the model's last.
@@ -135,11 +138,13 @@ impl<'a> Builder<'a> {
             return Err(self.tensors.error(call.output, "has another shape than what it is quantized from"));
         }
         let id = match value.element {
-            Element::I8 if self.same_real(call.output, &value)? => input,
-            Element::I8 if self.tensors.element(call.output)? == TensorType::INT8 => {
+            Element::I8 | Element::I16 if self.same_real(call.output, &value)? => input,
+            Element::I8 | Element::I16
+                if matches!(self.tensors.element(call.output)?, TensorType::INT8 | TensorType::INT16) =>
+            {
                 self.push(Operator::Requantize { through: None }, vec![input], self.value(call)?)?
             }
-            Element::I8 if self.tensors.element(call.output)? == TensorType::UINT8 => {
+            Element::I8 | Element::I16 if self.tensors.element(call.output)? == TensorType::UINT8 => {
                 let output = Value { shape: value.shape, ..self.in_int8(call.output)? };
                 self.push(Operator::Requantize { through: None }, vec![input], output)?
             }
@@ -151,8 +156,11 @@ impl<'a> Builder<'a> {
         };
         let axes = self.output_axes(call)?;
         self.set_axes(call.output, axes);
-        // What is not int8 in the file may only be an output.
-        let made = if self.tensors.element(call.output)? == TensorType::INT8 { &mut self.made } else { &mut self.ends };
+        // What is float or unsigned in the file may only be an output.
+        let made = match self.tensors.element(call.output)? {
+            TensorType::INT8 | TensorType::INT16 => &mut self.made,
+            _ => &mut self.ends,
+        };
         made.insert(call.output, id);
         Ok(())
     }

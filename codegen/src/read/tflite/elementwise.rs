@@ -143,6 +143,10 @@ impl<'a> Builder<'a> {
                 values: constant.bytes.iter().map(|byte| byte.cast_signed()).collect(),
                 quantization: self.tensors.quantization(index, -128)?,
             },
+            (Element::I16, TensorType::INT16, _) => Numbers::I16 {
+                values: constant.int16().unwrap_or_default(),
+                quantization: self.tensors.symmetric(index)?,
+            },
             _ => return Err(self.error(call, "has a constant of another type than its values")),
         };
         Ok(Constant { shape, numbers, first: place == 0 })

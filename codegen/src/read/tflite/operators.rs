@@ -4,10 +4,13 @@ use super::format::{ActivationFunctionType, BuiltinOperator, Padding as PaddingT
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Function, Operator, Padding, Quantization, TensorId, Window};
+use crate::graph::{Element, Function, Operator, Padding, Quantization, TensorId, Window};
 
 /// What LOGISTIC and SOFTMAX answer in int8, always.
 const PROBABILITY: Quantization = Quantization { scale: 1.0 / 256.0, zero_point: -128 };
+
+/// The same in int16.
+const WIDE_PROBABILITY: Quantization = Quantization { scale: 1.0 / 32768.0, zero_point: 0 };
 
 impl<'a> Builder<'a> {
     /// The layer of one operator.
@@ -178,8 +181,13 @@ impl<'a> Builder<'a> {
     }
 
     fn probability(&mut self, call: &Call<'a>, operator: Operator) -> Result<TensorId, Error> {
-        if self.value(call)?.quantization.is_some_and(|quantization| quantization != PROBABILITY) {
-            return Err(self.error(call, "has another scale or zero point than 1/256 and -128, which it always has"));
+        let value = self.value(call)?;
+        let (always, text) = match value.element {
+            Element::I16 => (WIDE_PROBABILITY, "1/32768 and 0"),
+            _ => (PROBABILITY, "1/256 and -128"),
+        };
+        if value.quantization.is_some_and(|quantization| quantization != always) {
+            return Err(self.error(call, format!("has another scale or zero point than {text}, which it always has")));
         }
         self.unary(call, operator)
     }

@@ -101,15 +101,26 @@ impl<'a> Tensors<'a> {
         let (element, quantization) = match self.element(index)? {
             TensorType::FLOAT32 => (Element::F32, None),
             TensorType::INT8 => (Element::I8, Some(self.quantization(index, -128)?)),
+            TensorType::INT16 => (Element::I16, Some(self.symmetric(index)?)),
             other => {
                 let reason = format!(
-                    "holds {}; supported are float32, and int8 from a full-integer conversion",
+                    "holds {}; supported are float32, and int8 or int16 from a full-integer conversion",
                     other.variant_name().unwrap_or("numbers of an unknown type")
                 );
                 return Err(self.error(index, reason));
             }
         };
         Ok(Value { name: self.name(index), shape, element, quantization })
+    }
+
+    /// The scale of a value of 16 bits, whose zero point is 0.
+    pub(super) fn symmetric(&self, index: i32) -> Result<Quantization, Error> {
+        match self.quantization(index, -128)? {
+            quantization @ Quantization { zero_point: 0, .. } => Ok(quantization),
+            Quantization { zero_point, .. } => {
+                Err(self.error(index, format!("holds int16 with the zero point {zero_point}, which has to be 0")))
+            }
+        }
     }
 
     /// The extents of a value without the batch.
@@ -128,7 +139,7 @@ impl<'a> Tensors<'a> {
     pub(super) fn quantization(&self, index: i32, least: i64) -> Result<Quantization, Error> {
         let (scales, zero_points) = self.scales(index)?;
         let [scale] = scales[..] else {
-            let reason = format!("holds int8 with {} scales, where a value that flows has one", scales.len());
+            let reason = format!("is quantized with {} scales, where a value that flows has one", scales.len());
             return Err(self.error(index, reason));
         };
         if !(LARGEST_SCALE.recip()..=LARGEST_SCALE).contains(&scale) {
@@ -167,7 +178,7 @@ impl<'a> Tensors<'a> {
     /// Scales and zero points, as many of these as of those.
     fn scales(&self, index: i32) -> Result<(Vec<f32>, Vec<i64>), Error> {
         let Some(quantization) = self.get(index)?.quantization() else {
-            return Err(self.error(index, "holds int8 without a scale"));
+            return Err(self.error(index, "is quantized without a scale"));
         };
         // Details of no type are not verified, and not looked at.
         if quantization.details_type() != QuantizationDetails::NONE {
@@ -203,6 +214,7 @@ impl<'a> Tensors<'a> {
         let element = tensor.type_();
         let size = match element {
             TensorType::INT8 => 1,
+            TensorType::INT16 => 2,
             TensorType::INT32 | TensorType::FLOAT32 => 4,
             TensorType::INT64 => 8,
             other => {
@@ -232,14 +244,21 @@ impl Constant<'_> {
             .then(|| self.bytes.as_chunks::<4>().0.iter().map(|&bytes| i32::from_le_bytes(bytes)).collect())
     }
 
+    /// The numbers of an int64 constant; none of another.
+    pub(super) fn int64(&self) -> Option<Vec<i64>> {
+        (self.element == TensorType::INT64)
+            .then(|| self.bytes.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
+    }
+
+    /// The numbers of an int16 constant; none of another.
+    pub(super) fn int16(&self) -> Option<Vec<i16>> {
+        (self.element == TensorType::INT16)
+            .then(|| self.bytes.as_chunks::<2>().0.iter().map(|&bytes| i16::from_le_bytes(bytes)).collect())
+    }
+
     /// The numbers of a constant of whole numbers, as they state axes, extents and paddings.
     pub(super) fn integers(&self) -> Option<Vec<i64>> {
-        match self.element {
-            TensorType::INT64 => {
-                Some(self.bytes.as_chunks::<8>().0.iter().map(|&bytes| i64::from_le_bytes(bytes)).collect())
-            }
-            _ => self.int32().map(|numbers| numbers.into_iter().map(i64::from).collect()),
-        }
+        self.int64().or_else(|| Some(self.int32()?.into_iter().map(i64::from).collect()))
     }
 
     /// The numbers of a float32 constant; none of another.

@@ -211,7 +211,7 @@ impl<'a> Builder<'a> {
         let constant = self.tensors.constant(index)?;
         self.budget.take(constant.bytes.len(), 1)?;
         match (value.element, constant.element, constant.float32()) {
-            (Element::I8, TensorType::INT8, _) => {
+            (Element::I8 | Element::I16, TensorType::INT8, _) => {
                 let scales = self.tensors.weight_scales(index, axis, channels)?;
                 self.budget.take(scales.len(), size_of::<f32>())?;
                 Ok(Weights::I8 { values: constant.bytes.iter().map(|byte| byte.cast_signed()).collect(), scales })
@@ -237,6 +237,7 @@ impl<'a> Builder<'a> {
         self.budget.take(constant.bytes.len(), 1)?;
         let bias = match value.element {
             Element::F32 => constant.float32().map(Bias::F32),
+            Element::I16 => constant.int64().map(Bias::I64),
             _ => constant.int32().map(Bias::I32),
         };
         bias.map(Some).ok_or_else(|| self.error(call, "has biases of another type than its weights need"))
@@ -256,6 +257,7 @@ fn part(weights: &Weights, bias: Option<&Bias>, group: usize, groups: usize) -> 
     let bias = bias.map(|bias| match bias {
         Bias::F32(values) => Bias::F32(share(values, group, groups)),
         Bias::I32(values) => Bias::I32(share(values, group, groups)),
+        Bias::I64(values) => Bias::I64(share(values, group, groups)),
     });
     (weights, bias)
 }
