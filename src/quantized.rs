@@ -192,6 +192,19 @@ impl WideChannel {
         )
     }
 
+    /// The stored value of a sum of products, where the bias has 32 bits: so have the accumulator, which wraps, and the factor, and
+    /// the product is rounded twice, as in int8.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// let half = WideChannel::new(1, 1 << 30, 0);
+    /// assert_eq!([6, -8].map(|sum| half.store_twice(sum, [-32768, 32767])), [4, -3]);
+    /// ```
+    #[inline]
+    pub const fn store_twice(&self, sum: i64, clamp: [i16; 2]) -> i16 {
+        saturate_i16(self.factor().of((sum as i32).wrapping_add(self.low.cast_signed())), clamp)
+    }
+
     /// Whether sums of products from `-largest` to `largest` can be stored in the short form of
     /// [`store_bounded`](WideChannel::store_bounded): with the bias they are numbers of 32 bits, and the factor is a quarter or
     /// less.

@@ -32,8 +32,13 @@ use crate::error::Error;
 use crate::graph::{Element, Graph, Operator};
 use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
-use crate::quantize::{Elements, Method, Ranges, calibrate, quantize_mixed};
+use crate::quantize::{Elements, Method, Ranges, calibrate, equalize, quantize_mixed};
 use crate::{passes, read};
+
+/// What is done where nothing is said.
+const METHOD: Method = Method::MinMax;
+const EQUALIZE: bool = true;
+const CORRECT_BIAS: bool = true;
 
 /// The arithmetic of a converted model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,6 +103,8 @@ pub struct Convert {
     kept: Vec<(String, Precision)>,
     calibration: Option<PathBuf>,
     method: Option<Method>,
+    equalize: Option<bool>,
+    correct_bias: Option<bool>,
     save_ranges: Option<PathBuf>,
     labels: Option<PathBuf>,
     strategy: Option<Strategy>,
@@ -178,6 +185,8 @@ impl Convert {
             kept: Vec::new(),
             calibration: None,
             method: None,
+            equalize: None,
+            correct_bias: None,
             save_ranges: None,
             labels: None,
             strategy: None,
@@ -215,6 +224,21 @@ impl Convert {
     #[must_use]
     pub fn method(mut self, method: Method) -> Convert {
         self.method = Some(method);
+        self
+    }
+
+    /// Whether channels' scales are moved between layers before calibration ([`equalize`](crate::quantize::equalize())).
+    /// Ranges files say themselves whether theirs are of the equalized graph.
+    #[must_use]
+    pub fn equalize(mut self, equalize: bool) -> Convert {
+        self.equalize = Some(equalize);
+        self
+    }
+
+    /// Whether biases take back what rounded weights add in the mean, where calibration knows the means.
+    #[must_use]
+    pub fn correct_bias(mut self, correct_bias: bool) -> Convert {
+        self.correct_bias = Some(correct_bias);
         self
     }
 
@@ -331,7 +355,7 @@ impl Convert {
             Precision::F32 => Ok((graph, None)),
             Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
             Precision::Int8 | Precision::Int16x8 => {
-                let ranges = self.ranges(&graph, warnings)?;
+                let (graph, ranges) = self.ranges(graph, warnings)?;
                 Ok((quantize_mixed(&graph, &ranges, &self.elements(asked))?, Some(ranges)))
             }
         }
@@ -346,8 +370,8 @@ impl Convert {
         elements
     }
 
-    /// The ranges from their file, or from data that the graph is run on.
-    fn ranges(&self, graph: &Graph, warnings: &mut Vec<String>) -> Result<Ranges, Error> {
+    /// The ranges from their file, or from data that the graph is run on, and the graph that they are of.
+    fn ranges(&self, graph: Graph, warnings: &mut Vec<String>) -> Result<(Graph, Ranges), Error> {
         let Some(source) = &self.calibration else {
             return Err(Error::model(
                 "int8 needs the ranges of the activations: give --calibration with training data (.npz, .npy, a folder \
@@ -361,9 +385,17 @@ impl Convert {
                     "holds ranges that are chosen already; --range goes with calibration data",
                 ));
             }
-            return Ranges::load(source);
+            if self.equalize.is_some() {
+                let reason =
+                    "holds ranges of a graph that is equalized already or not; --equalize goes with calibration data";
+                return Err(Error::file(source, reason));
+            }
+            let ranges = self.with_means(Ranges::load(source)?);
+            return Ok((if ranges.equalized { equalize(&graph) } else { graph }, ranges));
         }
-        let examples = Examples::open_all(source, &Input::all(graph), Purpose::Calibration, Fit::Exact)?;
+        let equalized = self.equalize.unwrap_or(EQUALIZE);
+        let graph = if equalized { equalize(&graph) } else { graph };
+        let examples = Examples::open_all(source, &Input::all(&graph), Purpose::Calibration, Fit::Exact)?;
         warnings.extend(examples.warning().map(str::to_owned));
         let total = examples.len();
         let report = |done| {
@@ -372,9 +404,15 @@ impl Convert {
             }
         };
         let frames = (0..total).map(|index| examples.frame(index).map(|frame| frame.into_owned()));
-        let mut ranges = calibrate(graph, frames, self.method.unwrap_or(Method::MinMax), report)?;
+        let mut ranges = calibrate(&graph, frames, self.method.unwrap_or(METHOD), report)?;
+        ranges.equalized = equalized;
         ranges.source = source.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(ranges)
+        Ok((graph, self.with_means(ranges)))
+    }
+
+    /// The ranges with what biases are corrected by, where they are to be.
+    fn with_means(&self, ranges: Ranges) -> Ranges {
+        if self.correct_bias.unwrap_or(CORRECT_BIAS) { ranges } else { ranges.without_means() }
     }
 
     /// The given file with class names, or the one beside the model.

@@ -15,7 +15,7 @@ use microception::window::planes::by_lines;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
-use crate::lower::{Bilinear, Curve, Kernel, SoftmaxInt16, WindowF32, WindowInt8, WindowInt16};
+use crate::lower::{Bilinear, Curve, Kernel, SoftmaxInt16, Sums, WindowF32, WindowInt8, WindowInt16};
 use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::{LayerRows, Plan};
 
@@ -304,21 +304,26 @@ fn run(kernel: &Kernel, call: Call<'_>) {
             run(&conv::Int8 { geometry, weights, channels, padding, range }, call);
         }
         Kernel::ConvInt16(layer) => {
-            let WindowInt16 { geometry, ref weights, ref channels, clamp, bounded } = *layer;
-            let run = if bounded { conv::int16 } else { conv::int16_literal };
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, sums } = *layer;
+            let run = match sums {
+                Sums::Bounded => conv::int16,
+                Sums::Wide => conv::int16_literal,
+                Sums::Narrow => conv::int16_narrow,
+            };
             run(&conv::Int16 { geometry, weights, channels, clamp }, call);
         }
         Kernel::DepthwiseInt16(layer) => {
-            let WindowInt16 { geometry, ref weights, ref channels, clamp, bounded } = *layer;
-            let run = if bounded { depthwise::int16 } else { depthwise::int16_literal };
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, sums } = *layer;
+            let run = if sums == Sums::Bounded { depthwise::int16 } else { depthwise::int16_literal };
             run(&depthwise::Int16 { geometry, weights, channels, clamp }, call);
         }
         Kernel::PositionwiseDenseInt16(layer) => {
             let WindowInt16 { geometry, ref weights, ref channels, clamp, .. } = *layer;
             dense::positionwise_int16(&conv::Int16 { geometry, weights, channels, clamp }, call);
         }
-        Kernel::DenseInt16 { inputs, weights, channels, clamp } => {
-            dense::int16(&dense::Int16 { inputs: *inputs, weights, channels, clamp: *clamp }, call);
+        Kernel::DenseInt16 { narrow, inputs, weights, channels, clamp } => {
+            let run = if *narrow { dense::int16_narrow } else { dense::int16 };
+            run(&dense::Int16 { inputs: *inputs, weights, channels, clamp: *clamp }, call);
         }
         Kernel::WinogradConvInt8(layer) => {
             let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;

@@ -25,7 +25,7 @@ use crate::graph::{Element, Graph, Layer, Quantization, Shape, TensorId};
 use crate::plan::LayerRows;
 
 pub use factor::factor;
-pub use int16::{Curve, SoftmaxInt16, WindowInt16};
+pub use int16::{Curve, SoftmaxInt16, Sums, WindowInt16};
 pub use kernel::{Bilinear, Kernel, WindowF32, WindowInt8};
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 pub use transform::transformable;

@@ -209,6 +209,11 @@ pub fn int16_literal(layer: &Int16<'_>, call: Call<'_>) {
     int16_wide(layer, call, WideChannel::store);
 }
 
+/// As [`int16_literal`], where biases have 32 bits ([`WideChannel::store_twice`]): all bits of multipliers count.
+pub fn int16_narrow(layer: &Int16<'_>, call: Call<'_>) {
+    int16_wide(layer, call, WideChannel::store_twice);
+}
+
 /// As [`int16_literal`], with what makes the stored value of a sum.
 #[inline]
 pub(super) fn int16_wide(layer: &Int16<'_>, call: Call<'_>, store: impl Fn(&WideChannel, i64, [i16; 2]) -> i16) {

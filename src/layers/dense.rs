@@ -130,6 +130,16 @@ pub fn int8(layer: &Int8<'_>, call: Call<'_>) {
 /// assert_eq!(output, [802]);
 /// ```
 pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
+    sum_int16(layer, call, WideChannel::store_once);
+}
+
+/// As [`int16`], where biases have 32 bits ([`WideChannel::store_twice`]).
+pub fn int16_narrow(layer: &Int16<'_>, call: Call<'_>) {
+    sum_int16(layer, call, WideChannel::store_twice);
+}
+
+#[inline]
+fn sum_int16(layer: &Int16<'_>, call: Call<'_>, store: impl Fn(&WideChannel, i64, [i16; 2]) -> i16) {
     let (row, inputs) = (call.row, layer.inputs as usize);
     let (window, output, sums) = call.unary::<i16, i16>();
     // An arena is aligned to words.
@@ -145,7 +155,7 @@ pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
         }
     }
     for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
-        *output = channel.store_once(bytemuck::must_cast(sum), layer.clamp);
+        *output = store(channel, bytemuck::must_cast(sum), layer.clamp);
     }
 }
 

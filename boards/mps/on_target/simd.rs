@@ -1,13 +1,13 @@
 //! Every inner loop that has a form for this core, against its portable twin: the same bits for
 //! random and for extreme values, for every length and every lane.
 
-use microception::quantized::{Channel, Factor, Range};
+use microception::quantized::{Channel, Factor, Range, WideChannel};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
     FILTERS, LANES, PLAIN_WEIGHTS, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add,
-    add_in_place, add_pixels, convolve_3x3, copy, dot_i8, dot_pixels, fill, maximum, multiply_tile,
-    multiply_tile_literal, multiply_tile_once, multiply_transformed, portable, set, transform_pixels, transform_run,
-    widen,
+    add_in_place, add_pixels, convolve_3x3, copy, dot_i8, dot_pixels, dot_pixels_i16, fill, int16, maximum,
+    multiply_columns_i16, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed, portable,
+    set, transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -23,6 +23,11 @@ const LONGEST: usize = 68;
 #[repr(align(4))]
 struct Words([[i8; LONGEST]; 8]);
 
+/// A column of 16 bits that begins with a word.
+#[derive(Clone, Copy)]
+#[repr(align(4))]
+struct WideLine([i16; LONGEST]);
+
 /// The most rows of a call: more than are made at once.
 const MOST_ROWS: usize = ROWS + 2;
 
@@ -36,6 +41,25 @@ impl Random {
     fn channel(&mut self) -> Channel {
         let multiplier = (1 << 30) | (self.next() >> 2) as i32;
         Channel::new((self.next() as i32) >> 14, multiplier, -1 - self.below(23) as i8)
+    }
+
+    /// Of a layer in int16x8: as above.
+    fn wide_channel(&mut self) -> WideChannel {
+        let multiplier = (1 << 30) | (self.next() >> 2) as i32 & !0xFFFF;
+        WideChannel::new(((self.next() as i32) >> 8).into(), multiplier, -2 - self.below(30) as i8)
+    }
+
+    /// As [`fill`](Random::fill), of 16 bits.
+    fn fill_i16(&mut self, values: &mut [i16]) {
+        let extreme = self.next().is_multiple_of(4);
+        for value in values {
+            let bits = self.next();
+            *value = match (extreme, bits % 2) {
+                (true, 0) => i16::MIN,
+                (true, _) => i16::MAX,
+                (false, _) => (bits >> 8) as i16,
+            };
+        }
     }
 
     /// With and without an activation's cuts.
@@ -448,6 +472,68 @@ on_target_tests! {
             let [mut found, mut expected] = [[start; LONGEST]; 2];
             dot_pixels(pixels, weights, &mut found[..channels]);
             portable::dot_pixels(pixels, weights, &mut expected[..channels]);
+            assert!(found == expected, "case {case}: {taps} taps, {channels} channels");
+        }
+    }
+
+    fn multiply_columns_i16_equals_its_twin() {
+        let mut random = Random(10);
+        let (mut values, mut weights) = ([WideLine([0; LONGEST]); LANES], Words([[0; LONGEST]; 8]));
+        for case in 0..CASES {
+            values.iter_mut().for_each(|values| random.fill_i16(&mut values.0));
+            weights.0.iter_mut().for_each(|weights| random.fill(weights));
+            let count = 1 + random.below(MOST_CHANNELS);
+            let mut channels = [WideChannel::new(0, 0, -2); MOST_CHANNELS];
+            channels[..count].fill_with(|| random.wide_channel());
+            let channels = &channels[..count];
+            // As many quads as there are weights for, columns now and then beside words, of one length or not.
+            let quads = 1 + random.below(weights.0.as_flattened().len() / (count.div_ceil(FILTERS) * FILTERS * QUAD));
+            let elements = (quads * QUAD).min(LONGEST - 2) / QUAD * QUAD;
+            let from = if random.below(8) == 0 { 1 } else { 0 };
+            let mut columns: [&[i16]; LANES] = [&[]; LANES];
+            for (column, values) in columns.iter_mut().zip(&values) {
+                *column = &values.0[from..from + elements];
+            }
+            if random.below(16) == 0 {
+                columns[random.below(LANES)] = &values[0].0[..elements.saturating_sub(QUAD)];
+            }
+            let clamp = match random.below(3) {
+                0 => [i16::MIN, i16::MAX],
+                1 => [0, i16::MAX],
+                _ => [-(random.below(1 << 15) as i16), random.below(1 << 15) as i16],
+            };
+            let length = count * random.below(LANES + 1);
+            let [mut found, mut expected] = [[case as i16; LANES * MOST_CHANNELS]; 2];
+            let weights = weights.0.as_flattened();
+            multiply_columns_i16(columns, weights, channels, clamp, &mut found[..length]);
+            int16::multiply_columns_i16(columns, weights, channels, clamp, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {elements} elements, {count} channels, {length} outputs");
+        }
+    }
+
+    fn dot_pixels_i16_equals_its_twin() {
+        let mut random = Random(11);
+        let (mut values, mut weights) = ([WideLine([0; LONGEST]); TAPS + 1], [0; LONGEST * (TAPS + 1)]);
+        for case in 0..CASES {
+            values.iter_mut().for_each(|values| random.fill_i16(&mut values.0));
+            random.fill(&mut weights);
+            // one more tap than the fast form takes, pixels now and then beside words, one of them shorter
+            let (taps, channels) = (random.below(TAPS + 2), random.below(LONGEST - 3));
+            let beside = random.below(4) == 0;
+            let mut pixels: [&[i16]; TAPS + 1] = [&[]; TAPS + 1];
+            for (pixel, values) in pixels.iter_mut().zip(&values) {
+                let from = if beside { random.below(4) } else { 2 * random.below(2) };
+                *pixel = &values.0[from..from + channels];
+            }
+            if random.below(4) == 0 {
+                pixels[random.below(TAPS + 1)] = &values[0].0[..random.below(channels + 1)];
+            }
+            let pixels = &pixels[..taps];
+            let length = if random.below(4) == 0 { random.below(weights.len() + 1) } else { weights.len() };
+            let start = random.next() as i32;
+            let [mut found, mut expected] = [[start; LONGEST]; 2];
+            dot_pixels_i16(pixels, &weights[..length], &mut found[..channels]);
+            int16::dot_pixels_i16(pixels, &weights[..length], &mut expected[..channels]);
             assert!(found == expected, "case {case}: {taps} taps, {channels} channels");
         }
     }

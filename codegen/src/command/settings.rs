@@ -27,9 +27,16 @@ pub struct Settings {
     /// file
     #[arg(long, value_name = "DATA|RANGES.json")]
     pub calibration: Option<PathBuf>,
-    /// How ranges are chosen from calibration data: minmax, percentile (99.99), or percentile:P [default: minmax]
+    /// How ranges are chosen from calibration data: minmax, mse, percentile (99.99), or percentile:P [default: minmax]
     #[arg(long, value_name = "METHOD", value_parser = method)]
     pub range: Option<Method>,
+    /// Whether channels' scales are moved between layers before calibration, so that one scale serves all channels of a
+    /// tensor; the model computes the same [default: on]
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub equalize: Option<bool>,
+    /// Whether biases take back what rounded weights add in the mean [default: on]
+    #[arg(long, value_name = "on|off", value_parser = switch)]
+    pub correct_bias: Option<bool>,
     /// The classes' names, one per line; without it, labels.txt beside the model if there is one
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
@@ -105,6 +112,14 @@ impl Optimize {
     }
 }
 
+fn switch(text: &str) -> Result<bool, Error> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(Error::model(format!("\"{text}\" is neither on nor off"))),
+    }
+}
+
 fn method(text: &str) -> Result<Method, Error> {
     if text == "minmax" { Ok(Method::MinMax) } else { text.parse() }
 }
@@ -143,6 +158,12 @@ impl Settings {
         }
         if let Some(method) = self.range {
             convert = convert.method(method);
+        }
+        if let Some(equalize) = self.equalize {
+            convert = convert.equalize(equalize);
+        }
+        if let Some(correct) = self.correct_bias {
+            convert = convert.correct_bias(correct);
         }
         if let Some(file) = &self.labels {
             convert = convert.labels(file);

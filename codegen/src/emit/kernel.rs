@@ -14,7 +14,7 @@ use microception::window::planes::Planes;
 
 use super::flash::Flash;
 use super::literal::{byte_string, float, list};
-use crate::lower::{Bilinear, Curve, Kernel, WindowF32, WindowInt8, WindowInt16};
+use crate::lower::{Bilinear, Curve, Kernel, Sums, WindowF32, WindowInt8, WindowInt16};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
@@ -41,9 +41,17 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
         Kernel::ConvF32(layer) => module.window_f32("conv", layer),
         Kernel::ConvInt8(layer) if layer.bounded => module.convolution("conv::int8", layer),
         Kernel::ConvInt8(layer) => module.convolution("conv::int8_literal", layer),
-        Kernel::ConvInt16(layer) if layer.bounded => module.window_int16("conv", "conv::int16", layer),
-        Kernel::ConvInt16(layer) => module.window_int16("conv", "conv::int16_literal", layer),
-        Kernel::DepthwiseInt16(layer) if layer.bounded => module.window_int16("depthwise", "depthwise::int16", layer),
+        Kernel::ConvInt16(layer) => {
+            let function = match layer.sums {
+                Sums::Bounded => "conv::int16",
+                Sums::Wide => "conv::int16_literal",
+                Sums::Narrow => "conv::int16_narrow",
+            };
+            module.window_int16("conv", function, layer)
+        }
+        Kernel::DepthwiseInt16(layer) if layer.sums == Sums::Bounded => {
+            module.window_int16("depthwise", "depthwise::int16", layer)
+        }
         Kernel::DepthwiseInt16(layer) => module.window_int16("depthwise", "depthwise::int16_literal", layer),
         Kernel::PositionwiseDenseInt16(layer) => module.window_int16("conv", "dense::positionwise_int16", layer),
         Kernel::WinogradConvInt8(layer) => {
@@ -72,14 +80,14 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             module.layer("dense::Int8", &fields);
             format!("dense::int8(&{name}, call)")
         }
-        Kernel::DenseInt16 { inputs, weights, channels, clamp } => {
+        Kernel::DenseInt16 { narrow, inputs, weights, channels, clamp } => {
             let weights = module.bytes("WEIGHTS", weights);
             let channels = module.wide_channels(channels);
             let fields = format!(
                 "inputs: {inputs}, weights: must_cast_slice(&{weights}.0), channels: &{channels}, clamp: {clamp:?}"
             );
             module.layer("dense::Int16<'_>", &fields);
-            format!("dense::int16(&{name}, call)")
+            format!("dense::{}(&{name}, call)", if *narrow { "int16_narrow" } else { "int16" })
         }
         Kernel::MaxPoolF32(geometry) => module.pool("max_pool", "MaxPool", "f32", geometry),
         Kernel::MaxPoolInt8(geometry) => module.pool("max_pool", "MaxPool", "int8", geometry),

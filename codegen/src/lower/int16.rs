@@ -34,8 +34,19 @@ pub struct WindowInt16 {
     pub channels: Vec<WideChannel>,
     /// The range that the fused activation leaves.
     pub clamp: [i16; 2],
-    /// Whether every channel is [bounded](WideChannel::is_bounded) for the largest sum that its weights can make.
-    pub bounded: bool,
+    /// What its sums are, and how they become results.
+    pub sums: Sums,
+}
+
+/// What the sums of an int16x8 layer are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sums {
+    /// Numbers of 32 bits, with every channel [bounded](WideChannel::is_bounded) for the largest that its weights can make.
+    Bounded,
+    /// Numbers of 48 bits.
+    Wide,
+    /// Numbers of 32 bits that wrap, because the biases have as many ([`WideChannel::store_twice`]).
+    Narrow,
 }
 
 /// [`microception::layers::activation::Curve`] with its table owned.
@@ -79,11 +90,22 @@ impl Lowering<'_> {
                 let (of, whole) = (|index| index / per_channel, |factor: Factor| factor.multiplier);
                 let window = &Window::POINT;
                 let layer = self.window_int16(window, (values, scales), bias.as_ref(), of, whole, *activation)?;
-                Kernel::PositionwiseDenseInt16(WindowInt16 { weights: paired(values, per_channel), ..layer })
+                let layer = WindowInt16 { weights: paired(values, per_channel), ..layer };
+                // With biases of 32 bits it is rounded as a convolution.
+                if layer.sums == Sums::Narrow {
+                    Kernel::ConvInt16(layer)
+                } else {
+                    Kernel::PositionwiseDenseInt16(layer)
+                }
             }
             Operator::Depthwise { weights: Weights::I8 { values, scales }, bias, window, activation, .. } => {
                 let of = |index| index % outputs;
                 let layer = self.window_int16(window, (values, scales), bias.as_ref(), of, shortened, *activation)?;
+                if layer.sums == Sums::Narrow {
+                    return Err(
+                        self.error("has values of 16 bits and biases of 32, for which there is no depthwise layer")
+                    );
+                }
                 if layer.geometry.taps() > EXACT {
                     let taps = layer.geometry.taps();
                     return Err(self.error(format!("its window has {taps} taps, more than {EXACT} in int16")));
@@ -94,6 +116,7 @@ impl Lowering<'_> {
                 let inputs = self.input_shape()?.elements();
                 let of = |index| index / inputs.max(1);
                 Kernel::DenseInt16 {
+                    narrow: matches!(bias, Some(Bias::I32(_))),
                     inputs: self.narrow(inputs, "number of inputs")?,
                     channels: self.wide_channels(values, scales, bias.as_ref(), of, |factor| factor.multiplier)?.0,
                     weights: values.clone(),
@@ -132,10 +155,15 @@ impl Lowering<'_> {
         activation: Option<Function>,
     ) -> Result<WindowInt16, Error> {
         let (channels, largest) = self.wide_channels(values, scales, bias, channel_of, multiplier)?;
+        let bounded = || channels.iter().zip(largest).all(|(channel, largest)| channel.is_bounded(largest));
         Ok(WindowInt16 {
             geometry: self.geometry(window)?,
             weights: Vec::new(),
-            bounded: channels.iter().zip(largest).all(|(channel, largest)| channel.is_bounded(largest)),
+            sums: match bias {
+                Some(Bias::I32(_)) => Sums::Narrow,
+                _ if bounded() => Sums::Bounded,
+                _ => Sums::Wide,
+            },
             channels,
             clamp: self.clamp_int16(activation)?,
         })
@@ -158,10 +186,11 @@ impl Lowering<'_> {
         for (index, &value) in values.iter().enumerate() {
             largest[channel_of(index)] += LARGEST * i64::from(value).abs();
         }
+        let bias_type = bias;
         let channel = |(channel, &largest): (usize, &i64)| {
             let bias = match bias {
                 Some(Bias::I64(values)) => values.get(channel).copied().unwrap_or(0),
-                Some(Bias::I32(_)) => return Err(self.error("has values of 16 bits and biases of 32")),
+                Some(Bias::I32(values)) => values.get(channel).copied().map_or(0, i64::from),
                 Some(Bias::F32(_)) => return Err(self.error("has integer weights and a float bias")),
                 None => 0,
             };
@@ -172,13 +201,15 @@ impl Lowering<'_> {
             let scale = if scales.len() == 1 { scales.first() } else { scales.get(channel) };
             let scale = scale.ok_or_else(|| self.error("has fewer weight scales than channels"))?;
             let real = factor(f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale));
-            if real.shift > LARGEST_SHIFT {
+            let narrow = matches!(bias_type, Some(Bias::I32(_)));
+            if real.shift > LARGEST_SHIFT && !narrow {
                 return Err(self.error("its output's scale is too small for its input's and its weights'"));
             }
             // Of what never makes one step any factor would do that is none.
             let none = real.multiplier == 0 || vanishes(real, largest.saturating_add(bias.saturating_abs()));
             let shift = if none { -2 } else { real.shift };
-            Ok(WideChannel::new(bias, if none { 0 } else { multiplier(real) }, shift))
+            let multiplier = if narrow { real.multiplier } else { multiplier(real) };
+            Ok(WideChannel::new(bias, if none { 0 } else { multiplier }, shift))
         };
         let channels = largest.iter().enumerate().map(channel).collect::<Result<_, _>>()?;
         Ok((channels, largest))
@@ -206,10 +237,11 @@ impl Lowering<'_> {
             }
             Function::Sigmoid => Kernel::SigmoidInt16(self.curve(f64::from(input))?),
             Function::Tanh => Kernel::TanhInt16(self.curve(f64::from(input))?),
-            function => {
-                let real = |stored: i32| f64::from(table::real(function, input * stored as f32)) / f64::from(output);
-                Kernel::ActivationInt16(Box::new(interpolated(|index| real((index - 256) * 128))))
-            }
+            // LiteRT has no error function in f32 that comes as close.
+            Function::Gelu => Kernel::ActivationInt16(Box::new(function_table(input, output, |x| {
+                0.5 * x * libm::erfcf(-x * std::f32::consts::FRAC_1_SQRT_2)
+            }))),
+            function => Kernel::ActivationInt16(Box::new(function_table(input, output, |x| table::real(function, x)))),
         })
     }
 
@@ -226,8 +258,13 @@ impl Lowering<'_> {
         if multiplier >= f64::from(i16::MAX) + 1.0 {
             return Err(self.error("its input's scale is too large"));
         }
-        // sigmoid(n / 24)
-        let number = |index: usize| (65536.0 / (1.0 + libm::exp(-(index as f64) / 24.0))).round().min(65535.0) as u16;
+        // The sigmoid of 24ths, each moved by half of what interpolation is off by in the middle of its step.
+        let sigmoid = |place: f64| 65536.0 / (1.0 + libm::exp(-place / 24.0));
+        let number = |index: usize| {
+            let place = index as f64;
+            let off = (sigmoid(place) + sigmoid(place + 1.0)) / 2.0 - sigmoid(place + 0.5);
+            if index == 255 { u16::MAX } else { (sigmoid(place) - off / 2.0).round() as u16 }
+        };
         Ok(Curve { table: Box::new(std::array::from_fn(number)), multiplier: multiplier as i32, shift })
     }
 
@@ -285,9 +322,22 @@ fn shortened(Factor { multiplier, .. }: Factor) -> i32 {
     multiplier.checked_add(1 << 15).map_or(LARGEST, |sum| (sum & !0xFFFF).min(LARGEST))
 }
 
-/// A table of 513 answers.
-fn interpolated(answer: impl Fn(i32) -> f64) -> [i16; 513] {
-    std::array::from_fn(|index| answer(index as i32).round() as i16)
+/// A table of 513 answers of a real function, as LiteRT makes them, every step rounded to f32: over the input's 65535 steps, each
+/// moved by half of what interpolation is off by in the middle of its part.
+fn function_table(input: f32, output: f32, function: impl Fn(f32) -> f32) -> [i16; 513] {
+    let (least, greatest) = (input * -32768.0, input * 32767.0);
+    let part = (greatest - least) / 512.0;
+    let inverse = 65536.0 / (output * 32767.0 - output * -32768.0);
+    let stored = |x: f32| (function(x) * inverse).round();
+    std::array::from_fn(|index| {
+        if index == 512 {
+            return stored(greatest) as i16;
+        }
+        let from = least + index as f32 * part;
+        let between = ((function(least + (index as f32 + 1.0) * part) * inverse + stored(from)) / 2.0).round();
+        let off = between - stored(from + part / 2.0);
+        (stored(from) - (off / 2.0).round()) as i16
+    })
 }
 
 /// A table of a function of 0 to 1 in 512 steps, in units of 2^-15, as LiteRT makes them: each answer is moved by half of what

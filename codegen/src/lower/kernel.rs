@@ -88,7 +88,7 @@ pub enum Kernel {
     ConvF32(WindowF32),
     /// [`microception::layers::conv::int8`], or `int8_literal`
     ConvInt8(WindowInt8),
-    /// [`microception::layers::conv::int16`], or `int16_literal`
+    /// [`microception::layers::conv::int16`], or `int16_literal` or `int16_narrow`
     ConvInt16(WindowInt16),
     /// [`microception::layers::conv::winograd::int8`]
     WinogradConvInt8(WindowInt8<simd::Pair>),
@@ -122,8 +122,10 @@ pub enum Kernel {
         /// The output's zero point and range.
         range: Range,
     },
-    /// [`microception::layers::dense::int16`]
+    /// [`microception::layers::dense::int16`], or `int16_narrow`
     DenseInt16 {
+        /// Whether the biases have 32 bits.
+        narrow: bool,
         /// Inputs in all.
         inputs: u32,
         /// `[output][input]`.

@@ -21,8 +21,12 @@ struct Seen {
     name: String,
     least: f32,
     greatest: f32,
-    /// For percentiles.
+    /// For percentiles and mean squares.
     histogram: Option<Histogram>,
+    /// Of each channel.
+    sums: Vec<f64>,
+    /// Values of each channel.
+    places: u64,
 }
 
 impl Observer {
@@ -33,7 +37,9 @@ impl Observer {
             name: graph.tensor(tensor).name.clone(),
             least: f32::INFINITY,
             greatest: f32::NEG_INFINITY,
-            histogram: matches!(method, Method::Percentile(_)).then(Histogram::new),
+            histogram: (method != Method::MinMax).then(Histogram::new),
+            sums: vec![0.0; graph.tensor(tensor).shape.channels()],
+            places: 0,
         };
         Observer { method, frames: 0, tensors: graph.layers.iter().map(|layer| seen(layer.output)).collect() }
     }
@@ -72,10 +78,14 @@ impl Observer {
         if let Some(histogram) = &mut seen.histogram {
             histogram.add(values);
         }
+        for pixel in values.chunks_exact(seen.sums.len().max(1)) {
+            seen.sums.iter_mut().zip(pixel).for_each(|(sum, &value)| *sum += f64::from(value));
+            seen.places += 1;
+        }
         Ok(())
     }
 
-    /// The ranges of all tensors that had values.
+    /// The ranges of all tensors that had values, and the means of their channels.
     ///
     /// # Errors
     /// When there was no frame.
@@ -90,9 +100,12 @@ impl Observer {
                     let ends = [seen.least, seen.greatest];
                     [histogram.percentile(100.0 - percent, ends), histogram.percentile(percent, ends)]
                 }
+                (Method::Mse, Some(histogram)) => histogram.least_error([seen.least, seen.greatest]),
                 _ => [seen.least, seen.greatest],
             };
             ranges.set(&seen.name, range)?;
+            let mean = seen.sums.iter().map(|sum| (sum / seen.places.max(1) as f64) as f32);
+            ranges.set_mean(&seen.name, mean.collect())?;
         }
         Ok(ranges)
     }
@@ -118,6 +131,41 @@ impl Histogram {
         self.total += values.len() as u64;
     }
 
+    /// The value that stands for a bucket's.
+    fn middle(&self, bucket: u16) -> f64 {
+        let [start, end] = [start(bucket), start(bucket.saturating_add(1))].map(f64::from);
+        // The zeros of a ReLU are in a bucket with the numbers just above.
+        let middle = (start + end) / 2.0;
+        if middle.abs() < f64::from(f32::MIN_POSITIVE) { 0.0 } else { middle }
+    }
+
+    /// The range within `ends`, zero in it, in which eight bits lose least: each end in turn is brought nearer to zero in
+    /// hundredths of its way, until neither gains.
+    fn least_error(&self, [least, greatest]: [f32; 2]) -> [f32; 2] {
+        const PARTS: u32 = 100;
+        let moments = Moments::of(self);
+        let zeros = self.counts[usize::from(bucket(0.0))] as f64;
+        let ends = [f64::from(least.min(0.0)), f64::from(greatest.max(0.0))];
+        let range = |parts: [u32; 2]| [0, 1].map(|end| ends[end] * f64::from(parts[end]) / f64::from(PARTS));
+        let error = |parts: [u32; 2]| moments.error(range(parts), zeros);
+        let mut best = [PARTS; 2];
+        loop {
+            let before = best;
+            for end in [1, 0] {
+                for part in 1..=PARTS {
+                    let mut parts = best;
+                    parts[end] = part;
+                    if error(parts) < error(best) {
+                        best = parts;
+                    }
+                }
+            }
+            if best == before {
+                return range(best).map(|end| end as f32);
+            }
+        }
+    }
+
     /// The value below which `percent` of the values lie, linear within a bucket; `least` and
     /// `greatest` are the values at 0 and 100.
     fn percentile(&self, percent: f64, [least, greatest]: [f32; 2]) -> f32 {
@@ -140,6 +188,42 @@ impl Histogram {
             before += count;
         }
         greatest
+    }
+}
+
+/// Of values in their order: how many lie below one, their sum, and that of their squares.
+struct Moments(Vec<(f64, [f64; 3])>);
+
+impl Moments {
+    fn of(histogram: &Histogram) -> Moments {
+        let mut below = [0f64; 3];
+        let mut moments = Vec::new();
+        for (bucket, &count) in (0..=u16::MAX).zip(&histogram.counts).filter(|(_, count)| **count != 0) {
+            let value = histogram.middle(bucket);
+            moments.push((value, below));
+            let count = count as f64;
+            below = [below[0] + count, below[1] + count * value, below[2] + count * value * value];
+        }
+        moments.push((f64::INFINITY, below));
+        Moments(moments)
+    }
+
+    /// The moments of the values below one.
+    fn below(&self, value: f64) -> [f64; 3] {
+        let at = self.0.partition_point(|&(place, _)| place < value);
+        self.0.get(at).or(self.0.last()).map_or([0.0; 3], |&(_, moments)| moments)
+    }
+
+    /// The sum of the squares of what is lost with a range of 255 steps: what lies outside is cut, what lies inside and is not
+    /// zero is off by a twelfth of a step's square in the mean.
+    fn error(&self, [least, greatest]: [f64; 2], zeros: f64) -> f64 {
+        let (below, inside) = (self.below(least), self.below(greatest));
+        let all = self.below(f64::INFINITY);
+        let cut = |[count, sum, squares]: [f64; 3], end: f64| squares - 2.0 * end * sum + end * end * count;
+        let above = [all[0] - inside[0], all[1] - inside[1], all[2] - inside[2]];
+        let step = (greatest - least) / 255.0;
+        let rounded = (inside[0] - below[0] - zeros).max(0.0);
+        cut(below, least) + cut(above, greatest) + rounded * step * step / 12.0
     }
 }
 

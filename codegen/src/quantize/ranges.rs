@@ -17,6 +17,8 @@ pub enum Method {
     /// So that this many percent of the values are below the upper end, and as many above the
     /// lower: a few outliers are cut off, and all others get finer steps.
     Percentile(f64),
+    /// With the least mean square of what eight bits lose: by cutting, and by rounding what is not exactly zero.
+    Mse,
 }
 
 impl Method {
@@ -28,6 +30,7 @@ impl std::fmt::Display for Method {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Method::MinMax => formatter.write_str("min-max"),
+            Method::Mse => formatter.write_str("mse"),
             Method::Percentile(percent) => write!(formatter, "percentile {percent}"),
         }
     }
@@ -36,15 +39,16 @@ impl std::fmt::Display for Method {
 impl std::str::FromStr for Method {
     type Err = Error;
 
-    /// `min-max`, `percentile`, or `percentile 99.9` (also with a colon for the space).
+    /// `min-max`, `mse`, `percentile`, or `percentile 99.9` (also with a colon for the space).
     fn from_str(text: &str) -> Result<Method, Error> {
         let misfit = || {
             Error::model(format!(
-                "no method \"{text}\": use min-max, percentile, or percentile:P with P from 50 to 100"
+                "no method \"{text}\": use min-max, mse, percentile, or percentile:P with P from 50 to 100"
             ))
         };
         match text.split_once([' ', ':']) {
             None if text == "min-max" => Ok(Method::MinMax),
+            None if text == "mse" => Ok(Method::Mse),
             None if text == "percentile" => Ok(Method::PERCENTILE),
             Some(("percentile", percent)) => match percent.trim().parse() {
                 Ok(percent) if (50.0..=100.0).contains(&percent) => Ok(Method::Percentile(percent)),
@@ -70,7 +74,8 @@ impl std::str::FromStr for Method {
 /// }
 /// ```
 ///
-/// Only `ranges` is needed; the rest says where they come from.
+/// Only `ranges` is needed; the rest says where they come from. With `"equalized": true` they are those of the equalized graph,
+/// which is then quantized; with `means`, lists like that of ranges with a number for each channel, biases are corrected.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ranges {
@@ -83,7 +88,12 @@ pub struct Ranges {
     /// What the frames were.
     #[serde(default)]
     pub source: Option<String>,
+    /// Whether they are those of the [equalized](super::equalize()) graph.
+    #[serde(default)]
+    pub equalized: bool,
     ranges: BTreeMap<String, [f32; 2]>,
+    #[serde(default)]
+    means: BTreeMap<String, Vec<f32>>,
 }
 
 impl Ranges {
@@ -95,6 +105,29 @@ impl Ranges {
     /// The range of a tensor.
     pub fn get(&self, tensor: &str) -> Option<[f32; 2]> {
         self.ranges.get(tensor).copied()
+    }
+
+    /// The mean of each channel of a tensor.
+    pub fn mean(&self, tensor: &str) -> Option<&[f32]> {
+        self.means.get(tensor).map(Vec::as_slice)
+    }
+
+    /// Sets the means of a tensor's channels.
+    ///
+    /// # Errors
+    /// When one is not finite.
+    pub fn set_mean(&mut self, tensor: impl Into<String>, mean: Vec<f32>) -> Result<(), Error> {
+        let tensor = tensor.into();
+        check_mean(&tensor, &mean)?;
+        self.means.insert(tensor, mean);
+        Ok(())
+    }
+
+    /// The same ranges without means: biases stay what they are.
+    #[must_use]
+    pub fn without_means(mut self) -> Ranges {
+        self.means.clear();
+        self
     }
 
     /// Sets the range of a tensor.
@@ -124,6 +157,7 @@ impl Ranges {
         for (tensor, range) in ranges.iter() {
             check(tensor, range)?;
         }
+        ranges.means.iter().try_for_each(|(tensor, mean)| check_mean(tensor, mean))?;
         Ok(ranges)
     }
 
@@ -135,6 +169,7 @@ impl Ranges {
             ("method", self.method.as_deref().map(text)),
             ("frames", self.frames.map(|frames| frames.to_string())),
             ("source", self.source.as_deref().map(text)),
+            ("equalized", self.equalized.then(|| "true".to_owned())),
         ];
         for (name, value) in facts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             json += &format!("  \"{name}\": {value},\n");
@@ -145,7 +180,12 @@ impl Ranges {
             // Writing to a string can't fail. Debug keeps every bit of an f32, and its point.
             let _ = write!(json, "{comma}\n    {}: [{least:?}, {greatest:?}]", text(tensor));
         }
-        json += "\n  }\n}\n";
+        json += "\n  }";
+        for (index, (tensor, mean)) in self.means.iter().enumerate() {
+            json += if index == 0 { ",\n  \"means\": {\n" } else { ",\n" };
+            let _ = write!(json, "    {}: {mean:?}", text(tensor));
+        }
+        json += if self.means.is_empty() { "\n}\n" } else { "\n  }\n}\n" };
         json
     }
 
@@ -165,6 +205,13 @@ impl Ranges {
     /// When the file can't be written; the error names it.
     pub fn save(&self, file: impl AsRef<Path>) -> Result<(), Error> {
         write::whole(file.as_ref(), self.to_json().as_bytes())
+    }
+}
+
+fn check_mean(tensor: &str, mean: &[f32]) -> Result<(), Error> {
+    match mean.iter().find(|mean| !mean.is_finite()) {
+        Some(mean) => Err(Error::layer(tensor, format!("has a channel with the mean {mean}"))),
+        None => Ok(()),
     }
 }
 
