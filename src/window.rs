@@ -198,6 +198,25 @@ impl<'a> Call<'a> {
         (window, bytemuck::try_cast_slice_mut(self.output).unwrap_or(&mut []), self.scratch)
     }
 
+    /// The first bytes of the scratch, which are no longer the call's; none where it has fewer.
+    #[inline]
+    pub(crate) fn take_scratch(&mut self, bytes: usize) -> &'a mut [u8] {
+        let scratch = core::mem::take(&mut self.scratch);
+        if bytes > scratch.len() {
+            self.scratch = scratch;
+            return &mut [];
+        }
+        let (taken, rest) = scratch.split_at_mut_checked(bytes).unwrap_or_default();
+        self.scratch = rest;
+        taken
+    }
+
+    /// Bytes of scratch.
+    #[inline]
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.scratch.len()
+    }
+
     /// The lines of both inputs, and the output rows as one run.
     #[inline]
     pub fn binary<I: Pod, O: Pod>(self) -> (Window<'a, I>, Window<'a, I>, &'a mut [O]) {

@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -29,10 +30,10 @@ use crate::data::picture::Fit;
 use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
 use crate::emit::{self, Module, Sections};
 use crate::error::Error;
-use crate::graph::{Element, Graph, Operator};
+use crate::graph::{Element, Graph, Operator, Weights};
 use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
-use crate::quantize::{Elements, Method, Ranges, calibrate, equalize, quantize_mixed};
+use crate::quantize::{Elements, Method, Ranges, calibrate, equalize, int4_layers, quantize_mixed, weighted};
 use crate::{passes, read};
 
 /// What is done where nothing is said.
@@ -50,6 +51,11 @@ pub enum Precision {
     Int8,
     /// Activations of sixteen bits and weights of eight.
     Int16x8,
+    /// As `Int8`, with weights of four bits, but for [some layers](crate::quantize::int4_layers).
+    Int4,
+    /// As `Int8`, with weights of four bits in every layer.
+    #[serde(rename = "int4-all")]
+    Int4All,
     /// Several of these, layer by layer. What a graph is in, not what it can be converted to.
     Mixed,
 }
@@ -61,6 +67,8 @@ impl Precision {
             Precision::F32 => "f32",
             Precision::Int8 => "int8",
             Precision::Int16x8 => "int16x8",
+            Precision::Int4 => "int4",
+            Precision::Int4All => "int4-all",
             Precision::Mixed => "mixed",
         }
     }
@@ -69,7 +77,7 @@ impl Precision {
     fn element(self) -> Element {
         match self {
             Precision::F32 => Element::F32,
-            Precision::Int8 | Precision::Mixed => Element::I8,
+            Precision::Int8 | Precision::Int4 | Precision::Int4All | Precision::Mixed => Element::I8,
             Precision::Int16x8 => Element::I16,
         }
     }
@@ -84,7 +92,16 @@ impl Precision {
             .collect();
         elements.dedup();
         match elements[..] {
-            [Element::I8 | Element::U8] => Precision::Int8,
+            [Element::I8 | Element::U8] => {
+                let mut weights =
+                    graph.layers.iter().filter_map(|layer| layer.operator.weights()).map(|(weights, _)| weights);
+                let is_int4 = |weights: &Weights| matches!(weights, Weights::I4 { .. });
+                match (weights.clone().any(is_int4), weights.all(is_int4)) {
+                    (false, _) => Precision::Int8,
+                    (true, false) => Precision::Int4,
+                    (true, true) => Precision::Int4All,
+                }
+            }
             [Element::I16] => Precision::Int16x8,
             [Element::F32] | [] => Precision::F32,
             _ => Precision::Mixed,
@@ -354,16 +371,22 @@ impl Convert {
             )),
             Precision::F32 => Ok((graph, None)),
             Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
-            Precision::Int8 | Precision::Int16x8 => {
+            Precision::Int8 | Precision::Int16x8 | Precision::Int4 | Precision::Int4All => {
                 let (graph, ranges) = self.ranges(graph, warnings)?;
-                Ok((quantize_mixed(&graph, &ranges, &self.elements(asked))?, Some(ranges)))
+                Ok((quantize_mixed(&graph, &ranges, &self.elements(&graph, asked))?, Some(ranges)))
             }
         }
     }
 
     /// What each layer computes with.
-    fn elements(&self, precision: Precision) -> Elements {
+    fn elements(&self, graph: &Graph, precision: Precision) -> Elements {
         let mut elements = Elements::all(precision.element());
+        let int4 = match precision {
+            Precision::Int4 => int4_layers(graph),
+            Precision::Int4All => weighted(graph),
+            _ => BTreeSet::new(),
+        };
+        int4.into_iter().for_each(|index| elements.shorten(&graph.layers[index].name));
         for (layer, precision) in &self.kept {
             elements.keep(layer, precision.element());
         }

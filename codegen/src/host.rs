@@ -15,7 +15,7 @@ use microception::window::planes::by_lines;
 
 use crate::error::Error;
 use crate::graph::{Element, Graph, TensorId};
-use crate::lower::{Bilinear, Curve, Kernel, SoftmaxInt16, Sums, WindowF32, WindowInt8, WindowInt16};
+use crate::lower::{Bilinear, Curve, Kernel, SoftmaxInt16, Sums, WindowF32, WindowInt4, WindowInt8, WindowInt16};
 use crate::optimize::{Goal, Lowered, lowered};
 use crate::plan::{LayerRows, Plan};
 
@@ -351,6 +351,16 @@ fn run(kernel: &Kernel, call: Call<'_>) {
             let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
             dense::positionwise_int8(&conv::Int8 { geometry, weights, channels, padding, range }, call);
         }
+        Kernel::ConvInt4(layer) => {
+            let run = if layer.bounded { conv::int4::int4 } else { conv::int4::literal };
+            run(&convolution_int4(layer), call);
+        }
+        Kernel::PositionwiseDenseInt4(layer) => dense::positionwise_int4(&convolution_int4(layer), call),
+        Kernel::DepthwiseInt4(layer) => depthwise::int4(&depthwise_int4(layer), call),
+        Kernel::Depthwise3x3Int4(layer) => depthwise::int4_3x3(&depthwise_int4(layer), call),
+        Kernel::DenseInt4 { weights, channels, range } => {
+            dense::int4(&dense::Int4 { weights, channels, range: *range }, call);
+        }
         Kernel::GlobalMaxPoolF32 => global_max_pool::f32(call),
         Kernel::GlobalMaxPoolInt8 => global_max_pool::int8(call),
         Kernel::GlobalMaxPoolInt16 => global_max_pool::int16(call),
@@ -426,6 +436,16 @@ fn run(kernel: &Kernel, call: Call<'_>) {
 
 fn runtime_curve(Curve { table, multiplier, shift }: &Curve) -> activation::Curve<'_> {
     activation::Curve { table, multiplier: *multiplier, shift: *shift }
+}
+
+fn convolution_int4(layer: &WindowInt4) -> conv::int4::Int4<'_> {
+    let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+    conv::int4::Int4 { geometry, weights, channels, padding, range }
+}
+
+fn depthwise_int4(layer: &WindowInt4) -> depthwise::Int4<'_> {
+    let WindowInt8 { geometry, ref weights, ref channels, padding, range, .. } = *layer;
+    depthwise::Int4 { geometry, weights, channels, padding, range }
 }
 
 /// Of other kernels no plan asks for it.

@@ -26,7 +26,7 @@ use crate::plan::LayerRows;
 
 pub use factor::factor;
 pub use int16::{Curve, SoftmaxInt16, Sums, WindowInt16};
-pub use kernel::{Bilinear, Kernel, WindowF32, WindowInt8};
+pub use kernel::{Bilinear, Kernel, WindowF32, WindowInt4, WindowInt8};
 pub use pairwise::{Broadcast, Held, HeldNumbers, Pair, Pairwise};
 pub use transform::transformable;
 

@@ -12,6 +12,7 @@
 //!
 //! [TensorFlow Lite 8-bit specification]: https://ai.google.dev/edge/litert/models/quantization_spec
 
+pub mod int4;
 pub mod winograd;
 
 use core::ops::Range;
@@ -405,33 +406,52 @@ pub(super) fn each_tile(
     call: Call<'_>,
     multiply: impl Fn(&mut [simd::Pair], &[i8], &[Channel], &quantized::Range, &mut [i8]),
 ) {
-    let geometry = &layer.geometry;
     let rows = call.rows;
     let (window, output, scratch) = call.unary::<i8, i8>();
-    let tile_bytes = column_elements(geometry).wrapping_mul(simd::LANES * size_of::<i16>());
-    let (tile, gathered) = scratch.split_at_mut_checked(tile_bytes).unwrap_or_default();
-    let tile: &mut [simd::Pair] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
-    let mut columns = Columns {
-        geometry,
-        window,
-        inside: inside(geometry),
-        padding: layer.padding,
-        gathered: bytemuck::must_cast_slice_mut(gathered),
-    };
-    let (width, outputs) = (usize::from(geometry.output_width), layer.channels.len().max(1));
-    let (mut row, mut column) = (0usize, 0usize);
-    for output in output.chunks_mut(outputs.wrapping_mul(simd::LANES).max(1)) {
-        let mut lane = 0;
-        while lane < simd::LANES && row < rows {
-            let end = width.min(column.wrapping_add(simd::LANES).wrapping_sub(lane));
-            columns.widen(row, column..end, lane, tile);
-            lane = lane.wrapping_add(end.wrapping_sub(column).max(1));
-            column = end;
-            if column >= width {
-                (row, column) = (row.wrapping_add(1), 0);
-            }
-        }
+    let run = Run { geometry: &layer.geometry, padding: layer.padding, window, rows, outputs: layer.channels.len() };
+    run.each_tile(output, scratch, |tile, output| {
         multiply(tile, layer.weights, layer.channels, &layer.range, output);
+    });
+}
+
+/// The pixels of a call.
+struct Run<'a> {
+    geometry: &'a Geometry,
+    /// What a padded place holds.
+    padding: i8,
+    window: Window<'a, i8>,
+    /// Output rows.
+    rows: usize,
+    /// Output channels.
+    outputs: usize,
+}
+
+impl Run<'_> {
+    /// As [`each_tile`].
+    #[inline]
+    fn each_tile(&self, output: &mut [i8], scratch: &mut [u8], mut multiply: impl FnMut(&mut [simd::Pair], &mut [i8])) {
+        let &Run { geometry, padding, window, rows, outputs } = self;
+        let tile_bytes = column_elements(geometry).wrapping_mul(simd::LANES * size_of::<i16>());
+        let (tile, gathered) = scratch.split_at_mut_checked(tile_bytes).unwrap_or_default();
+        let tile: &mut [simd::Pair] = bytemuck::try_cast_slice_mut(tile).unwrap_or(&mut []);
+        let inside = inside(geometry);
+        let gathered = bytemuck::must_cast_slice_mut(gathered);
+        let mut columns = Columns { geometry, window, inside, padding, gathered };
+        let width = usize::from(geometry.output_width);
+        let (mut row, mut column) = (0usize, 0usize);
+        for output in output.chunks_mut(outputs.max(1).wrapping_mul(simd::LANES).max(1)) {
+            let mut lane = 0;
+            while lane < simd::LANES && row < rows {
+                let end = width.min(column.wrapping_add(simd::LANES).wrapping_sub(lane));
+                columns.widen(row, column..end, lane, tile);
+                lane = lane.wrapping_add(end.wrapping_sub(column).max(1));
+                column = end;
+                if column >= width {
+                    (row, column) = (row.wrapping_add(1), 0);
+                }
+            }
+            multiply(tile, output);
+        }
     }
 }
 

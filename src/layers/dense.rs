@@ -49,6 +49,17 @@ pub struct Int16<'a> {
     pub clamp: [i16; 2],
 }
 
+/// A dense layer in int8, with weights of four bits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int4<'a> {
+    /// `[output][row][input of the row]`, of each row filled up with zeros to whole words and [packed](simd::int4).
+    pub weights: &'a [u32],
+    /// Per output.
+    pub channels: &'a [Channel],
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
 /// Consumes rows; with the last one, makes the output `[output]`. Scratch: one f32 per output,
 /// kept from step to step.
 ///
@@ -159,6 +170,51 @@ fn sum_int16(layer: &Int16<'_>, call: Call<'_>, store: impl Fn(&WideChannel, i64
     }
 }
 
+/// Packed words that [`int4`] unpacks at a time.
+const TOGETHER: usize = 8;
+
+/// As [`int8`], with weights of four bits; scratch is the same. A few weights at a time are unpacked on the stack.
+///
+/// ```
+/// use microception::layers::dense;
+/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::simd::int4::pack;
+/// use microception::window::Call;
+/// let layer = dense::Int4 {
+///     weights: &[pack([1, 2, 0, 0, 0, 0, 0, 0])],
+///     channels: &[Channel { bias: 4, factor: Factor { multiplier: 1 << 30, shift: 0 } }],
+///     range: Range { zero_point: 1, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut sums) = ([0u8], [0u32]);
+/// dense::int4(&layer, Call::on_lines(&[10, 3], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut sums), 1));
+/// assert_eq!(output, [11]);
+/// ```
+pub fn int4(layer: &Int4<'_>, call: Call<'_>) {
+    let row = call.row;
+    let (window, output, sums) = call.unary::<i8, i8>();
+    let sums: &mut [i32] = bytemuck::try_cast_slice_mut(sums).unwrap_or(&mut []);
+    if row == 0 {
+        for (sum, channel) in sums.iter_mut().zip(layer.channels) {
+            *sum = channel.bias;
+        }
+    }
+    let filter_words = layer.weights.len().checked_div(layer.channels.len()).unwrap_or(0);
+    for (index, line) in window.iter().enumerate() {
+        let consumed = row.wrapping_add(index).wrapping_mul(line.len().div_ceil(simd::int4::NUMBERS));
+        for (sum, weights) in sums.iter_mut().zip(layer.weights.chunks_exact(filter_words.max(1))) {
+            let weights = weights.get(consumed..).unwrap_or(&[]).chunks(TOGETHER);
+            for (weights, values) in weights.zip(line.chunks(TOGETHER * simd::int4::NUMBERS)) {
+                let mut unpacked = [0; 2 * TOGETHER];
+                simd::int4::unpack(weights, &mut unpacked);
+                *sum = simd::dot_i8(bytemuck::must_cast_slice(&unpacked), values, *sum);
+            }
+        }
+    }
+    for ((output, &sum), channel) in output.iter_mut().zip(&*sums).zip(layer.channels) {
+        *output = layer.range.store(channel.factor.once(sum));
+    }
+}
+
 /// A dense layer at every place by itself, rounded once: makes rows `[column][output]`, described and
 /// with scratch as a pointwise convolution. In f32 it is one.
 ///
@@ -186,4 +242,9 @@ pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
 /// all bits count.
 pub fn positionwise_int16(layer: &conv::Int16<'_>, call: Call<'_>) {
     conv::int16_wide(layer, call, WideChannel::store_once);
+}
+
+/// As [`positionwise_int8`], with weights of four bits: described and with scratch as a convolution of them.
+pub fn positionwise_int4(layer: &conv::int4::Int4<'_>, call: Call<'_>) {
+    conv::int4::each_part(layer, call, simd::multiply_tile_once);
 }

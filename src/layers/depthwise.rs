@@ -53,6 +53,21 @@ pub struct Int16<'a> {
     pub clamp: [i16; 2],
 }
 
+/// A depthwise convolution in int8, with weights of four bits, which are unpacked into scratch, once for all pixels of a call.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Int4<'a> {
+    /// Window and widths.
+    pub geometry: Geometry,
+    /// In the order of those of [`Int8`], filled up with zeros to whole words and [packed](simd::int4).
+    pub weights: &'a [u32],
+    /// Per output channel.
+    pub channels: &'a [Channel],
+    /// What a padded place holds: the input's zero point.
+    pub padding: i8,
+    /// The output's zero point and range.
+    pub range: Range,
+}
+
 /// Makes rows `[column][output channel]`. Scratch: [`f32_scratch_bytes`]; sums are kept in the output.
 ///
 /// ```
@@ -308,6 +323,48 @@ pub fn int8_3x3(layer: &Int8<'_>, call: Call<'_>) {
     let row = simd::Row { width, output_width, stride, left, padding, weights, channels, range, in_place };
     let scratch: &mut [u32] = bytemuck::try_cast_slice_mut(scratch).unwrap_or(&mut []);
     simd::convolve_3x3(&row, rows, |row, tap| geometry.line(&window, row, tap), scratch, output);
+}
+
+/// Bytes of scratch that so many packed words of weights take beside those of the kernel of int8.
+pub const fn int4_scratch_bytes(weights: usize) -> usize {
+    weights * size_of::<u32>() * 2
+}
+
+/// As [`int8`], with weights of four bits. Scratch: [`int4_scratch_bytes`] and [`int8_scratch_bytes`].
+///
+/// ```
+/// use microception::layers::{Geometry, depthwise};
+/// use microception::quantized::{Channel, Factor, Range};
+/// use microception::simd::int4::pack;
+/// use microception::window::Call;
+/// // the sum of three neighbours, same padding, zero point 0
+/// let layer = depthwise::Int4 {
+///     geometry: Geometry { width: 3, channels: 1, output_width: 3, kernel: [1, 3], stride: [1, 1], dilation: [1, 1], left: 1 },
+///     weights: &[pack([1, 0, 0, 0, 1, 0, 0, 0]), pack([1, 0, 0, 0, 0, 0, 0, 0])],
+///     channels: &[Channel { bias: 0, factor: Factor { multiplier: 1 << 30, shift: 1 } }],
+///     padding: 0,
+///     range: Range { zero_point: 0, clamp: [-128, 127] },
+/// };
+/// let (mut output, mut scratch) = ([0u8; 3], [0u32; 6]);
+/// depthwise::int4(&layer, Call::on_lines(&[1, 2, 3], 1, 0, &mut output, bytemuck::cast_slice_mut(&mut scratch), 1));
+/// assert_eq!(output, [3, 6, 5]);
+/// ```
+pub fn int4(layer: &Int4<'_>, call: Call<'_>) {
+    unpacked(layer, call, int8);
+}
+
+/// As [`int8_3x3`], with weights of four bits. Scratch: [`int4_scratch_bytes`] and [`int8_3x3_scratch_bytes`].
+pub fn int4_3x3(layer: &Int4<'_>, call: Call<'_>) {
+    unpacked(layer, call, int8_3x3);
+}
+
+#[inline]
+fn unpacked(layer: &Int4<'_>, mut call: Call<'_>, run: impl Fn(&Int8<'_>, Call<'_>)) {
+    let &Int4 { geometry, weights, channels, padding, range } = layer;
+    let unpacked = call.take_scratch(int4_scratch_bytes(weights.len()));
+    let unpacked: &mut [u32] = bytemuck::try_cast_slice_mut(unpacked).unwrap_or(&mut []);
+    simd::int4::unpack(weights, unpacked);
+    run(&Int8 { geometry, weights: bytemuck::must_cast_slice(unpacked), channels, padding, range }, call);
 }
 
 /// Adds the products of one pass of taps to the sums, where an input channel has several output channels.

@@ -104,7 +104,7 @@ pub use memory::{copy, set};
 #[cfg(not(microception_helium))]
 pub use pool::{add_pixels, maximum};
 #[cfg(not(microception_helium))]
-pub use tile::{multiply_tile, widen};
+pub use tile::{multiply_tile, multiply_tile_int4, widen};
 
 /// Brings every value into a range, four at once.
 #[inline(never)]

@@ -20,6 +20,7 @@ pub mod float;
 #[cfg(any(microception_thumb1, microception_thumb2, microception_dsp))]
 mod front;
 pub mod int16;
+pub mod int4;
 mod order;
 mod planes;
 pub mod portable;
@@ -40,7 +41,9 @@ mod helium;
 #[cfg(microception_dsp)]
 pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, set, widen};
+pub use dsp::{
+    add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, multiply_tile_int4, set, widen,
+};
 #[cfg(microception_dsp)]
 pub use dsp::{dot_pixels, dot_pixels_i16, multiply_columns_i16};
 
@@ -76,6 +79,9 @@ pub use float::{Columns, dot_pixels_f32, dot_tile_f32};
 #[cfg(not(all(microception_dsp, not(microception_helium))))]
 pub use portable::{add_pixels, copy, set};
 
+#[cfg(not(all(microception_dsp, not(microception_helium))))]
+pub use int4::multiply_tile as multiply_tile_int4;
+
 pub use float::{add_pixels_f32, maximum_f32};
 pub use int16::{add_pixels_i16, dot_columns_i16, dot_i16, maximum_i16};
 #[cfg(not(microception_dsp))]
@@ -97,6 +103,9 @@ pub const MOST_STREAMS: usize = 2;
 
 /// Whether [`arrange`] leaves the weights of a pair of filters as two bytes, or makes a number of 16 bits of both.
 pub const PLAIN_WEIGHTS: bool = cfg!(microception_thumb1);
+
+/// Whether [`multiply_tile_int4`] is faster here than [`multiply_tile`] with weights that are unpacked beforehand.
+pub const MULTIPLIES_INT4: bool = cfg!(all(microception_dsp, not(microception_helium)));
 
 /// Sums of a convolution stay below it, so that 256 times a sum is an i32.
 pub const LARGEST_SUM: i64 = 1 << 23;

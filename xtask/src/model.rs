@@ -80,7 +80,7 @@ fn ranges(model: &Path) -> PathBuf {
 
 fn in_folder(name: &str, model: &Path, precision: Precision) -> Result<Converted, Error> {
     let mut conversion = Convert::new(model).precision(precision);
-    if precision == Precision::Int8 {
+    if precision != Precision::F32 {
         conversion = conversion.calibration(ranges(model));
     }
     converted(name, &conversion)

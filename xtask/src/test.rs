@@ -204,7 +204,7 @@ fn on_target() -> Result<Vec<Command>, Error> {
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
     let mut passed = 0;
-    for precision in [Precision::Int8, Precision::F32] {
+    for precision in [Precision::Int8, Precision::Int4All, Precision::F32] {
         let (module, summary) = convert(precision)?;
         for board in BOARDS.iter().filter(|board| board.machine.is_some()) {
             let fits = model::fits(&summary, board, 32 * 32 * 3)?;

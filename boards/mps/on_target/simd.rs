@@ -4,10 +4,10 @@
 use microception::quantized::{Channel, Factor, Range, WideChannel};
 use microception::simd::winograd::{self, INPUTS, OUTPUTS, POSITIONS, transform_taps};
 use microception::simd::{
-    FILTERS, LANES, PLAIN_WEIGHTS, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS, add,
-    add_in_place, add_pixels, convolve_3x3, copy, dot_i8, dot_pixels, dot_pixels_i16, fill, int16, maximum,
-    multiply_columns_i16, multiply_tile, multiply_tile_literal, multiply_tile_once, multiply_transformed, portable,
-    set, transform_pixels, transform_run, widen,
+    FILTERS, LANES, MULTIPLIES_INT4, PLAIN_WEIGHTS, Pair, QUAD, ROWS, Row, STREAMS, Sum, TAPS, TAPS_3X3, WORD_ELEMENTS,
+    add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, dot_pixels, dot_pixels_i16, fill, int4, int16, maximum,
+    multiply_columns_i16, multiply_tile, multiply_tile_int4, multiply_tile_literal, multiply_tile_once,
+    multiply_transformed, portable, set, transform_pixels, transform_run, widen,
 };
 use microception_mps::on_target_tests;
 
@@ -192,6 +192,38 @@ on_target_tests! {
 
     fn multiply_tile_once_equals_its_twin() {
         multiplies_as(9, false, portable::multiply_tile_once, multiply_tile_once);
+    }
+
+    fn multiply_tile_int4_equals_its_twin() {
+        let mut random = Random(12);
+        let (mut packed, mut column) = ([0; LONGEST / 2 * MOST_CHANNELS.div_ceil(4)], [0; LONGEST]);
+        // where there is no form of its own, tiles may not be widened
+        for case in 0..if MULTIPLIES_INT4 { CASES } else { 0 } {
+            packed.fill_with(|| random.next() << 16 | random.next() & 0xFFFF);
+            if random.below(4) == 0 {
+                // the ends
+                packed.iter_mut().for_each(|word| *word = (*word & 0x1111_1111) * 15);
+            }
+            let quads = random.below(LONGEST / QUAD + 1);
+            let mut tile = [Pair([random.next() as i16; 2]); LONGEST / 2 * LANES];
+            let tile = &mut tile[..quads * 2 * LANES];
+            for lane in 0..LANES {
+                random.fill(&mut column);
+                portable::widen(&column, 0, lane..lane + 1, tile);
+            }
+            let mut channels = [Channel::new(0, 0, -1); MOST_CHANNELS];
+            channels.fill_with(|| random.channel());
+            // now and then fewer weights than the channels need
+            let channels = &channels[..random.below(MOST_CHANNELS + 1)];
+            let needed = channels.len().div_ceil(4) * quads * 2;
+            let packed = &packed[..needed - if random.below(16) == 0 { random.below(needed + 1) } else { 0 }];
+            let range = random.range();
+            let [mut found, mut expected] = [[5; LANES * MOST_CHANNELS]; 2];
+            let length = random.below(LANES + 1) * channels.len();
+            multiply_tile_int4(tile, packed, channels, &range, &mut found[..length]);
+            int4::multiply_tile(tile, packed, channels, &range, &mut expected[..length]);
+            assert!(found == expected, "case {case}: {quads} quads, {} channels, {length} results", channels.len());
+        }
     }
 
     fn transform_pixels_equals_its_twin() {

@@ -59,6 +59,10 @@ pub enum Precision {
     /// Activations of sixteen bits, weights of eight
     #[value(alias = "int16")]
     Int16x8,
+    /// The same, with weights of four bits; eight where four lose much: in depthwise layers, the first and the last
+    Int4,
+    /// The same, with weights of four bits in every layer
+    Int4All,
 }
 
 /// What a plan is good at.
@@ -97,6 +101,8 @@ impl Precision {
             Precision::F32 => convert::Precision::F32,
             Precision::Int8 => convert::Precision::Int8,
             Precision::Int16x8 => convert::Precision::Int16x8,
+            Precision::Int4 => convert::Precision::Int4,
+            Precision::Int4All => convert::Precision::Int4All,
         }
     }
 }

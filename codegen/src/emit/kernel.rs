@@ -14,7 +14,7 @@ use microception::window::planes::Planes;
 
 use super::flash::Flash;
 use super::literal::{byte_string, float, list};
-use crate::lower::{Bilinear, Curve, Kernel, Sums, WindowF32, WindowInt8, WindowInt16};
+use crate::lower::{Bilinear, Curve, Kernel, Sums, WindowF32, WindowInt4, WindowInt8, WindowInt16};
 
 /// Appends the statics of a kernel to `text` and returns the call that runs it. `name` is the
 /// static's name, and the beginning of the names of its arrays. `section` is the attribute that places the arrays, if they
@@ -57,7 +57,7 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
         Kernel::WinogradConvInt8(layer) => {
             let words = bytemuck::cast_slice::<_, u32>(&layer.weights);
             let weights = module.words("WEIGHTS", words);
-            module.window_int8("conv::winograd", "conv::winograd::int8", layer, &weights)
+            module.window_int8("conv::winograd::Int8", "conv::winograd::int8", layer, &weights)
         }
         Kernel::DepthwiseF32(layer) => module.window_f32("depthwise", layer),
         Kernel::DepthwiseInt8(layer) => module.window_int8_of_bytes("depthwise", "depthwise::int8", layer),
@@ -88,6 +88,18 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             );
             module.layer("dense::Int16<'_>", &fields);
             format!("dense::{}(&{name}, call)", if *narrow { "int16_narrow" } else { "int16" })
+        }
+        Kernel::ConvInt4(layer) if layer.bounded => module.window_int4("conv::int4", "conv::int4::int4", layer),
+        Kernel::ConvInt4(layer) => module.window_int4("conv::int4", "conv::int4::literal", layer),
+        Kernel::PositionwiseDenseInt4(layer) => module.window_int4("conv::int4", "dense::positionwise_int4", layer),
+        Kernel::DepthwiseInt4(layer) => module.window_int4("depthwise", "depthwise::int4", layer),
+        Kernel::Depthwise3x3Int4(layer) => module.window_int4("depthwise", "depthwise::int4_3x3", layer),
+        Kernel::DenseInt4 { weights, channels, range } => {
+            let weights = module.words("WEIGHTS", weights);
+            let channels = module.channels(channels);
+            let fields = format!("weights: {weights}, channels: &{channels}, range: {}", range_text(range));
+            module.layer("dense::Int4", &fields);
+            format!("dense::int4(&{name}, call)")
         }
         Kernel::MaxPoolF32(geometry) => module.pool("max_pool", "MaxPool", "f32", geometry),
         Kernel::MaxPoolInt8(geometry) => module.pool("max_pool", "MaxPool", "int8", geometry),
@@ -349,21 +361,20 @@ impl Writer<'_> {
             format!("::microception::simd::arrange({bytes}, {pair_bytes})")
         });
         self.flash.arranged(&format!("&{weights}.0"), bytemuck::cast_slice(&layer.weights), pair_bytes);
-        self.window_int8("conv", function, layer, &format!("must_cast_slice(&{weights}.0)"))
+        self.window_int8("conv::Int8", function, layer, &format!("must_cast_slice(&{weights}.0)"))
     }
 
     fn window_int8_of_bytes(&mut self, module: &str, function: &str, layer: &WindowInt8) -> String {
         let weights = format!("must_cast_slice(&{}.0)", self.bytes("WEIGHTS", &layer.weights));
-        self.window_int8(module, function, layer, &weights)
+        self.window_int8(&format!("{module}::Int8"), function, layer, &weights)
     }
 
-    fn window_int8<Weight>(
-        &mut self,
-        module: &str,
-        function: &str,
-        layer: &WindowInt8<Weight>,
-        weights: &str,
-    ) -> String {
+    fn window_int4(&mut self, module: &str, function: &str, layer: &WindowInt4) -> String {
+        let weights = self.words("WEIGHTS", &layer.weights);
+        self.window_int8(&format!("{module}::Int4"), function, layer, &weights)
+    }
+
+    fn window_int8<Weight>(&mut self, kind: &str, function: &str, layer: &WindowInt8<Weight>, weights: &str) -> String {
         let channels = self.channels(&layer.channels);
         let fields = format!(
             "geometry: {},\n    weights: {weights}, channels: &{channels}, padding: {}, range: {},",
@@ -371,7 +382,7 @@ impl Writer<'_> {
             layer.padding,
             range_text(&layer.range)
         );
-        self.layer(&format!("{module}::Int8<'_>"), &fields);
+        self.layer(&format!("{kind}<'_>"), &fields);
         format!("{function}(&{}, call)", self.name)
     }
 

@@ -139,6 +139,13 @@ pub enum Weights {
         /// Real value of one step, per output channel.
         scales: Vec<f32>,
     },
+    /// As [`I8`](Weights::I8), in four bits.
+    I4 {
+        /// The quantized numbers, -8 to 7.
+        values: Vec<i8>,
+        /// Real value of one step, per output channel.
+        scales: Vec<f32>,
+    },
 }
 
 impl Weights {
@@ -146,7 +153,32 @@ impl Weights {
     pub fn len(&self) -> usize {
         match self {
             Weights::F32(values) => values.len(),
-            Weights::I8 { values, .. } => values.len(),
+            Weights::I8 { values, .. } | Weights::I4 { values, .. } => values.len(),
+        }
+    }
+
+    /// The quantized numbers and their scales.
+    pub fn quantized(&self) -> Option<(&[i8], &[f32])> {
+        match self {
+            Weights::F32(_) => None,
+            Weights::I8 { values, scales } | Weights::I4 { values, scales } => Some((values, scales)),
+        }
+    }
+
+    /// The numbers at these places, with the same scales.
+    ///
+    /// # Panics
+    /// When there is no number at one.
+    #[must_use]
+    pub fn at(&self, places: impl Iterator<Item = usize>) -> Weights {
+        match self {
+            Weights::F32(values) => Weights::F32(places.map(|place| values[place]).collect()),
+            Weights::I8 { values, scales } => {
+                Weights::I8 { values: places.map(|place| values[place]).collect(), scales: scales.clone() }
+            }
+            Weights::I4 { values, scales } => {
+                Weights::I4 { values: places.map(|place| values[place]).collect(), scales: scales.clone() }
+            }
         }
     }
 

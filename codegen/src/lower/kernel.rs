@@ -16,7 +16,7 @@ use microception::simd;
 use microception::window::planes::Planes;
 
 use super::factor::{divided, factor};
-use super::packed::{channel_by_channel, grouped, interleaved, side_by_side};
+use super::packed::{channel_by_channel, grouped, interleaved, interleaved_int4, packed, side_by_side};
 use super::{Curve, Lowering, Pairwise, SoftmaxInt16, WindowInt16, transform};
 use crate::error::Error;
 use crate::graph::{Element, Function, Operator, Weights, Window};
@@ -53,6 +53,9 @@ pub struct WindowInt8<Weight = i8> {
     /// and bias can make.
     pub bounded: bool,
 }
+
+/// The same with weights of four bits, [packed](simd::int4).
+pub type WindowInt4 = WindowInt8<u32>;
 
 /// [`microception::layers::resize_bilinear::ResizeBilinear`] with its tables owned.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +95,8 @@ pub enum Kernel {
     ConvInt16(WindowInt16),
     /// [`microception::layers::conv::winograd::int8`]
     WinogradConvInt8(WindowInt8<simd::Pair>),
+    /// [`microception::layers::conv::int4::int4`], or `literal`
+    ConvInt4(WindowInt4),
     /// [`microception::layers::depthwise::f32`]
     DepthwiseF32(WindowF32),
     /// [`microception::layers::depthwise::int8`]
@@ -100,6 +105,10 @@ pub enum Kernel {
     Depthwise3x3Int8(WindowInt8),
     /// [`microception::layers::depthwise::int16`], or `int16_literal`
     DepthwiseInt16(WindowInt16),
+    /// [`microception::layers::depthwise::int4`]
+    DepthwiseInt4(WindowInt4),
+    /// [`microception::layers::depthwise::int4_3x3`]
+    Depthwise3x3Int4(WindowInt4),
     /// [`microception::layers::dense::f32`]
     DenseF32 {
         /// Inputs in all.
@@ -139,6 +148,17 @@ pub enum Kernel {
     PositionwiseDenseInt8(WindowInt8),
     /// [`microception::layers::dense::positionwise_int16`]
     PositionwiseDenseInt16(WindowInt16),
+    /// [`microception::layers::dense::int4`]
+    DenseInt4 {
+        /// `[output][row][input of the row]`, of each row whole words.
+        weights: Vec<u32>,
+        /// Per output.
+        channels: Vec<Channel>,
+        /// The output's zero point and range.
+        range: Range,
+    },
+    /// [`microception::layers::dense::positionwise_int4`]
+    PositionwiseDenseInt4(WindowInt4),
     /// [`microception::layers::max_pool::f32`]
     MaxPoolF32(Geometry),
     /// [`microception::layers::max_pool::int8`]
@@ -270,6 +290,13 @@ impl Kernel {
             | Kernel::PositionwiseDenseInt8(WindowInt8 { weights, channels, .. })
             | Kernel::Depthwise3x3Int8(WindowInt8 { weights, channels, .. })
             | Kernel::DenseInt8 { weights, channels, .. } => weights.len() + size_of_val(channels.as_slice()),
+            Kernel::ConvInt4(WindowInt8 { weights, channels, .. })
+            | Kernel::DepthwiseInt4(WindowInt8 { weights, channels, .. })
+            | Kernel::Depthwise3x3Int4(WindowInt8 { weights, channels, .. })
+            | Kernel::PositionwiseDenseInt4(WindowInt8 { weights, channels, .. })
+            | Kernel::DenseInt4 { weights, channels, .. } => {
+                size_of_val(weights.as_slice()) + size_of_val(channels.as_slice())
+            }
             Kernel::WinogradConvInt8(WindowInt8 { weights, channels, .. }) => {
                 size_of_val(weights.as_slice()) + size_of_val(channels.as_slice())
             }
@@ -347,6 +374,20 @@ impl Lowering<'_> {
                     layer.bounded &= layer.largest_sum < simd::LARGEST_SUM && !values.contains(&i8::MIN);
                     Kernel::ConvInt8(layer)
                 }
+                Weights::I4 { values, scales } => {
+                    let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                    let run = per_channel / usize::from(self.geometry(window)?.kernel[0]).max(1);
+                    let mut layer = self.window_int8(
+                        window,
+                        (values, scales),
+                        bias.as_ref(),
+                        |index| index / per_channel,
+                        |values| interleaved_int4(values, per_channel, run),
+                        *activation,
+                    )?;
+                    layer.bounded &= layer.largest_sum < simd::LARGEST_SUM;
+                    Kernel::ConvInt4(layer)
+                }
             },
             Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
                 Weights::F32(weights) => {
@@ -355,13 +396,13 @@ impl Lowering<'_> {
                 }
                 Weights::I8 { values, scales } => {
                     let outputs = self.output_shape().channels();
-                    let lower = |packed: fn(&[i8], usize) -> Vec<i8>| {
+                    let lower = |order: fn(&[i8], usize) -> Vec<i8>| {
                         self.window_int8(
                             window,
                             (values, scales),
                             bias.as_ref(),
                             |index| index % outputs,
-                            |values| packed(values, outputs),
+                            |values| order(values, outputs),
                             *activation,
                         )
                     };
@@ -370,6 +411,25 @@ impl Lowering<'_> {
                         Kernel::Depthwise3x3Int8(layer)
                     } else {
                         Kernel::DepthwiseInt8(lower(grouped)?)
+                    }
+                }
+                Weights::I4 { values, scales } => {
+                    let outputs = self.output_shape().channels();
+                    let lower = |order: fn(&[i8], usize) -> Vec<i8>| {
+                        self.window_int8(
+                            window,
+                            (values, scales),
+                            bias.as_ref(),
+                            |index| index % outputs,
+                            |values| packed(&order(values, outputs)),
+                            *activation,
+                        )
+                    };
+                    let layer = lower(channel_by_channel)?;
+                    if layer.bounded && window.depth.is_none() && depthwise::is_3x3(&layer.geometry, outputs) {
+                        Kernel::Depthwise3x3Int4(layer)
+                    } else {
+                        Kernel::DepthwiseInt4(lower(grouped)?)
                     }
                 }
             },
@@ -389,6 +449,11 @@ impl Lowering<'_> {
                         channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
                         range: self.range(*activation)?,
                     },
+                    Weights::I4 { values, scales } => Kernel::DenseInt4 {
+                        weights: values.chunks(self.input_shape()?.row_elements().max(1)).flat_map(packed).collect(),
+                        channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
+                        range: self.range(*activation)?,
+                    },
                 }
             }
             Operator::PositionwiseDense { weights: Weights::F32(weights), bias, activation } => {
@@ -403,6 +468,17 @@ impl Lowering<'_> {
                     bias.as_ref(),
                     |index| index / per_channel,
                     |values| interleaved(values, per_channel, per_channel),
+                    *activation,
+                )?)
+            }
+            Operator::PositionwiseDense { weights: Weights::I4 { values, scales }, bias, activation } => {
+                let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
+                Kernel::PositionwiseDenseInt4(self.window_int8(
+                    &Window::POINT,
+                    (values, scales),
+                    bias.as_ref(),
+                    |index| index / per_channel,
+                    |values| interleaved_int4(values, per_channel, per_channel),
                     *activation,
                 )?)
             }

@@ -1,6 +1,6 @@
 //! Weights in the order in which the runtime's kernels read them.
 
-use microception::simd::{self, float::FILTERS};
+use microception::simd::{self, float::FILTERS, int4};
 
 /// Filters that a core multiplies at once, at most.
 const GROUP: usize = simd::FILTERS * simd::MOST_STREAMS;
@@ -8,22 +8,47 @@ const GROUP: usize = simd::FILTERS * simd::MOST_STREAMS;
 /// Filters of `length` elements each, a line of the window having `run` of them, as [`simd::multiply_tile`] reads
 /// them: two by two in one 16-bit number, filled up with zeros to whole quads of each line and whole groups of filters.
 pub(super) fn interleaved(weights: &[i8], length: usize, run: usize) -> Vec<i8> {
+    let pairs = pairs(weights, length, run);
+    pairs.into_iter().flat_map(|[first, second]| [first, second.wrapping_sub(i8::from(first < 0))]).collect()
+}
+
+/// As [`interleaved`], of weights of four bits, two pairs of filters in one, as [`simd::int4`] packs them.
+pub(super) fn interleaved_int4(weights: &[i8], length: usize, run: usize) -> Vec<u32> {
+    let pairs = pairs(weights, length, run);
+    let groups = weights.chunks(length.max(1)).len().next_multiple_of(GROUP) / GROUP;
+    let mut packed = Vec::with_capacity(pairs.len() / 4);
+    for group in pairs.chunks(pairs.len().checked_div(groups).unwrap_or(0).max(1)) {
+        let (first, second) = group.split_at(group.len() / 2);
+        for (first, second) in first.chunks(2).zip(second.chunks(2)) {
+            packed.extend(self::packed([first, second].concat().as_flattened()));
+        }
+    }
+    packed
+}
+
+/// Eight numbers of four bits a word, filled up with zeros.
+pub(super) fn packed(numbers: &[i8]) -> Vec<u32> {
+    let word = |numbers: &[i8]| int4::pack(std::array::from_fn(|index| numbers.get(index).copied().unwrap_or(0)));
+    numbers.chunks(int4::NUMBERS).map(word).collect()
+}
+
+/// The weights of two filters each, in the order of [`interleaved`].
+fn pairs(weights: &[i8], length: usize, run: usize) -> Vec<[i8; simd::FILTERS]> {
     let mut filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();
     filters.resize(filters.len().next_multiple_of(GROUP), &[]);
-    let mut interleaved = Vec::with_capacity(weights.len());
+    let mut pairs = Vec::with_capacity(weights.len() / simd::FILTERS);
     for pair in filters.chunks(simd::FILTERS) {
         for line in (0..length).step_by(run.max(1)) {
             for quad in (0..run).step_by(simd::QUAD) {
                 for &element in simd::PAIRS.as_flattened() {
                     let place = quad + element;
                     let of = |filter: usize| pair.get(filter)?.get(line + place).copied().filter(|_| place < run);
-                    let [first, second] = [0, 1].map(|filter| of(filter).unwrap_or(0));
-                    interleaved.extend([first, second.wrapping_sub(i8::from(first < 0))]);
+                    pairs.push([0, 1].map(|filter| of(filter).unwrap_or(0)));
                 }
             }
         }
     }
-    interleaved
+    pairs
 }
 
 /// Filters of `length` elements each, as [`simd::dot_tile_i16`] reads them: two by two, quads of both in turn, filled up with

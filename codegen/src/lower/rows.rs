@@ -7,21 +7,12 @@ use microception::simd;
 
 use super::{Kernel, Lowering};
 use crate::error::Error;
-use crate::graph::{Element, Operator, Taps, Window};
+use crate::graph::{Element, Operator, Taps, Weights, Window};
 use crate::plan::flow::Flow;
 use crate::plan::{Batch, InPlace, LayerRows, Scratch};
 
 /// The tallest window whose rows are taken one at a time: the place of a step's first tap is an `i8`.
 const MOST_FOLDED: usize = 128;
-
-/// Scratch of a convolution.
-fn conv_scratch(geometry: &Geometry, element: Element) -> usize {
-    match element {
-        Element::I8 => conv::int8_scratch_bytes(geometry),
-        Element::I16 => conv::int16_scratch_bytes(geometry),
-        _ => conv::f32_scratch_bytes(geometry),
-    }
-}
 
 /// Pixels of a depthwise convolution's rows that are worth a call; each of its rows by itself costs as much as so many
 /// multiplications for every four channels.
@@ -34,6 +25,20 @@ impl Lowering<'_> {
         let bytes = self.element().bytes();
         let channels = output.channels();
         let element = self.element();
+        let int4 = matches!(self.layer.operator.weights(), Some((Weights::I4 { .. }, _)));
+        let conv_scratch = |geometry: &Geometry| match element {
+            Element::I8 if int4 => conv::int4::scratch_bytes(geometry, channels),
+            Element::I8 => conv::int8_scratch_bytes(geometry),
+            Element::I16 => conv::int16_scratch_bytes(geometry),
+            _ => conv::f32_scratch_bytes(geometry),
+        };
+        // Weights of four bits that are unpacked all at once.
+        let unpacked = |kernel: &Kernel| match kernel {
+            Kernel::Depthwise3x3Int4(layer) | Kernel::DepthwiseInt4(layer) => {
+                depthwise::int4_scratch_bytes(layer.weights.len())
+            }
+            _ => 0,
+        };
         let window_flow = |window: &Window| -> Result<Flow, Error> {
             let Taps { size, stride, dilation, before, .. } = window.slide(0, self.input_shape()?.rows());
             Ok(Flow::Window { size, stride, dilation, before })
@@ -45,20 +50,20 @@ impl Lowering<'_> {
             Operator::Input { .. } => (Flow::Input, 0),
             Operator::Convolution { window, .. } => {
                 let geometry = self.geometry(window)?;
-                let scratch = if transformed {
-                    winograd::int8_scratch_bytes(&geometry)
-                } else {
-                    conv_scratch(&geometry, element)
-                };
+                let scratch =
+                    if transformed { winograd::int8_scratch_bytes(&geometry) } else { conv_scratch(&geometry) };
                 (window_flow(window)?, scratch)
             }
             Operator::Depthwise { window, .. } => {
                 let geometry = self.geometry(window)?;
                 let scratch = match self.kernel_of_lines()? {
-                    Kernel::Depthwise3x3Int8(_) => {
+                    kernel @ (Kernel::Depthwise3x3Int8(_) | Kernel::Depthwise3x3Int4(_)) => {
                         let [one, two] = [1, 2].map(|rows| depthwise::int8_3x3_scratch_bytes(&geometry, rows));
                         further = two - one;
-                        one
+                        one + unpacked(&kernel)
+                    }
+                    kernel @ Kernel::DepthwiseInt4(_) => {
+                        depthwise::int8_scratch_bytes(&geometry, channels) + unpacked(&kernel)
                     }
                     Kernel::DepthwiseInt8(_) => depthwise::int8_scratch_bytes(&geometry, channels),
                     Kernel::DepthwiseInt16(_) => depthwise::int16_scratch_bytes(&geometry, channels),
@@ -70,9 +75,7 @@ impl Lowering<'_> {
             Operator::AveragePool { window } => {
                 (window_flow(window)?, if element.is_quantized() { 4 * channels } else { 0 })
             }
-            Operator::PositionwiseDense { .. } => {
-                (Flow::RowByRow, conv_scratch(&self.geometry(&Window::POINT)?, element))
-            }
+            Operator::PositionwiseDense { .. } => (Flow::RowByRow, conv_scratch(&self.geometry(&Window::POINT)?)),
             Operator::Dense { .. } if element == Element::I16 => (Flow::Running, 8 * channels),
             Operator::Dense { .. } | Operator::GlobalAveragePool { .. } => (Flow::Running, 4 * channels),
             Operator::GlobalMaxPool { .. } => (Flow::Running, bytes * channels),
@@ -148,6 +151,7 @@ impl Lowering<'_> {
             }
             Operator::Depthwise { .. } => match self.kernel_of_lines()? {
                 Kernel::Depthwise3x3Int8(layer) if layer.geometry.width == layer.geometry.output_width => InPlace::Top,
+                Kernel::Depthwise3x3Int4(layer) if layer.geometry.width == layer.geometry.output_width => InPlace::Top,
                 _ => InPlace::No,
             },
             _ => InPlace::No,

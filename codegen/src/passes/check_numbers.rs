@@ -9,7 +9,9 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         let mut numbers: Vec<(&str, &[f32])> = Vec::new();
         match layer.operator.weights() {
             Some((Weights::F32(values), _)) => numbers.push(("weights", values)),
-            Some((Weights::I8 { scales, .. }, _)) => numbers.push(("weight scales", scales)),
+            Some((Weights::I8 { scales, .. } | Weights::I4 { scales, .. }, _)) => {
+                numbers.push(("weight scales", scales))
+            }
             None => {}
         }
         if let Some((_, Some(Bias::F32(values)))) = layer.operator.weights() {

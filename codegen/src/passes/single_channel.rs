@@ -4,7 +4,7 @@
 //! multiplies several columns with several filters at once. In int8 both round alike.
 
 use crate::error::Error;
-use crate::graph::{Graph, Operator, Weights};
+use crate::graph::{Graph, Operator};
 
 /// Rewrites every such layer, but for those of one tap, which are a scale and a shift.
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
@@ -15,19 +15,11 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         if !single || window.taps() == 1 {
             continue;
         }
-        let weights = match weights {
-            Weights::F32(values) => Weights::F32(by_output(values, *multiplier)),
-            Weights::I8 { values, scales } => {
-                Weights::I8 { values: by_output(values, *multiplier), scales: scales.clone() }
-            }
-        };
+        // From `[vertical][horizontal][output]` to `[output][vertical][horizontal][1]`.
+        let (count, outputs) = (weights.len(), *multiplier);
+        let weights = weights.at((0..outputs).flat_map(|output| (output..count).step_by(outputs.max(1))));
         graph.layers[index].operator =
             Operator::Convolution { weights, bias: bias.clone(), window: *window, activation: *activation };
     }
     Ok(())
-}
-
-/// From `[vertical][horizontal][output]` to `[output][vertical][horizontal][1]`.
-fn by_output<T: Copy>(values: &[T], outputs: usize) -> Vec<T> {
-    (0..outputs).flat_map(|output| values.iter().skip(output).step_by(outputs.max(1)).copied()).collect()
 }

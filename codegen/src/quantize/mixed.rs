@@ -1,6 +1,6 @@
 //! Which element type each layer computes with, and conversions where two layers differ.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::shared::copies;
 use crate::error::Error;
@@ -18,17 +18,28 @@ use crate::graph::{Element, Graph, Layer, Operator, Tensor, TensorId};
 pub struct Elements {
     base: Element,
     kept: BTreeMap<String, Element>,
+    short: BTreeSet<String>,
 }
 
 impl Elements {
     /// One for all layers: int8, int16 (with weights of 8 bits) or f32.
     pub fn all(base: Element) -> Elements {
-        Elements { base, kept: BTreeMap::new() }
+        Elements { base, kept: BTreeMap::new(), short: BTreeSet::new() }
     }
 
     /// Another for the layer of that name.
     pub fn keep(&mut self, layer: impl Into<String>, element: Element) {
         self.kept.insert(layer.into(), element);
+    }
+
+    /// [Weights of four bits](super::quantize_weights_int4) for the layer of that name, where it computes in int8.
+    pub fn shorten(&mut self, layer: impl Into<String>) {
+        self.short.insert(layer.into());
+    }
+
+    /// Whether the layer of that name has weights of four bits where it computes in int8.
+    pub(super) fn is_short(&self, layer: &str) -> bool {
+        self.short.contains(layer)
     }
 
     /// That of layers that are not named.

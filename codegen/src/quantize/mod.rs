@@ -42,7 +42,7 @@ mod ranges;
 mod shared;
 mod weights;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 pub use activations::activation_quantization;
 pub use calibrate::calibrate;
@@ -50,7 +50,7 @@ pub use equalize::equalize;
 pub use mixed::Elements;
 pub use observe::Observer;
 pub use ranges::{Method, Ranges};
-pub use weights::{QuantizedWeights, quantize_weights};
+pub use weights::{QuantizedWeights, quantize_weights, quantize_weights_int4};
 
 use crate::error::Error;
 use crate::graph::{Bias, Element, Function, Graph, Layer, Operator, Quantization, TensorId, Weights};
@@ -77,6 +77,16 @@ pub fn quantize(graph: &Graph, ranges: &Ranges) -> Result<Graph, Error> {
     quantize_mixed(graph, ranges, &Elements::all(Element::I8))
 }
 
+/// As [`quantize`], with [weights of four bits](quantize_weights_int4) in the layers with the indices `int4`.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_with_int4(graph: &Graph, ranges: &Ranges, int4: &BTreeSet<usize>) -> Result<Graph, Error> {
+    let mut elements = Elements::all(Element::I8);
+    int4.iter().filter_map(|&index| graph.layers.get(index)).for_each(|layer| elements.shorten(&layer.name));
+    quantize_mixed(graph, ranges, &elements)
+}
+
 /// As [`quantize`], with another element type for some layers or all.
 ///
 /// # Errors
@@ -93,7 +103,8 @@ pub fn quantize_mixed(graph: &Graph, ranges: &Ranges, elements: &Elements) -> Re
         if !element.is_quantized() {
             continue;
         }
-        let quantizer = Quantizer { graph, ranges, quantized: &quantized, layer, element };
+        let int4 = element == Element::I8 && elements.is_short(&layer.name);
+        let quantizer = Quantizer { graph, ranges, quantized: &quantized, layer, element, int4 };
         let output = quantizer.output()?;
         let operator = quantizer.operator(output)?;
         quantized.layers[index].operator = operator;
@@ -101,6 +112,21 @@ pub fn quantize_mixed(graph: &Graph, ranges: &Ranges, elements: &Elements) -> Re
     }
     operands::bring_to_one_scale(&mut quantized);
     Ok(quantized)
+}
+
+/// The layers whose weights lose little in four bits beside the flash that they save: all but depthwise ones, which have few,
+/// and the first and the last that have any.
+pub fn int4_layers(graph: &Graph) -> BTreeSet<usize> {
+    let all = weighted(graph);
+    let (first, last) = (all.first().copied(), all.last().copied());
+    let is_depthwise = |layer: usize| matches!(graph.layers[layer].operator, Operator::Depthwise { .. });
+    all.into_iter().filter(|&layer| Some(layer) != first && Some(layer) != last && !is_depthwise(layer)).collect()
+}
+
+/// The layers that have weights.
+pub fn weighted(graph: &Graph) -> BTreeSet<usize> {
+    let layers = graph.layers.iter().enumerate();
+    layers.filter(|(_, layer)| layer.operator.weights().is_some()).map(|(index, _)| index).collect()
 }
 
 /// Ranges are found by name.
@@ -120,6 +146,8 @@ struct Quantizer<'a> {
     layer: &'a Layer,
     /// What the layer makes: int8 or int16.
     element: Element,
+    /// Whether its weights are of four bits.
+    int4: bool,
 }
 
 impl Quantizer<'_> {
@@ -310,9 +338,9 @@ impl Quantizer<'_> {
                 let input_scale = self.input(0)?.scale;
                 // A wide bias overflows with no scale.
                 let narrow_bias = trained_bias.filter(|_| self.element == Element::I8);
-                let numbers = quantize_weights(trained, narrow_bias, channels.outputs, input_scale, |index| {
-                    channels.output_of(index)
-                });
+                let of = if self.int4 { quantize_weights_int4 } else { quantize_weights };
+                let output_of = |index| channels.output_of(index);
+                let numbers = of(trained, narrow_bias, channels.outputs, input_scale, output_of);
                 let mut real = trained_bias.map_or_else(
                     || vec![0.0; channels.outputs],
                     |bias| bias.iter().map(|&bias| f64::from(bias)).collect(),
@@ -328,7 +356,8 @@ impl Quantizer<'_> {
                     // `as` saturates, which an enlarged scale's own rounding could need.
                     _ => Bias::I32(stored.map(|steps| steps as i32).collect()),
                 });
-                *weights = Weights::I8 { values: numbers.values, scales: numbers.scales };
+                let QuantizedWeights { values, scales, .. } = numbers;
+                *weights = if self.int4 { Weights::I4 { values, scales } } else { Weights::I8 { values, scales } };
             }
             Operator::Pairwise { function, constant: Some(constant), .. } => {
                 *constant = self.constant(*function, constant, output)?;

@@ -160,7 +160,7 @@ fn normal_below(x: f64) -> f64 {
 fn real_weights(weights: &Weights) -> &[f32] {
     match weights {
         Weights::F32(values) => values,
-        Weights::I8 { .. } => panic!("the oracle runs f32 graphs"),
+        Weights::I8 { .. } | Weights::I4 { .. } => panic!("the oracle runs f32 graphs"),
     }
 }
 

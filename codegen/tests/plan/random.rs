@@ -94,18 +94,21 @@ pub fn graph(seed: u64, size: usize) -> Graph {
             tensor.element = Element::I8;
             tensor.quantization = Some(Quantization { scale: 1.0, zero_point: 0 });
         }
-        graph.layers.iter_mut().for_each(quantize);
+        let int4 = random.chance(30);
+        graph.layers.iter_mut().for_each(|layer| quantize(layer, int4));
     }
     graph
 }
 
-/// Gives convolutions weights in int8, which other kernels than f32's take, and constants numbers of their operand's kind.
-fn quantize(layer: &mut Layer) {
+/// Gives convolutions weights in int8 or int4, which other kernels than f32's take, and constants numbers of their operand's
+/// kind.
+fn quantize(layer: &mut Layer, int4: bool) {
     match &mut layer.operator {
         Operator::Convolution { weights, bias, window, .. } | Operator::Depthwise { weights, bias, window, .. } => {
             let taps = window.size[0] * window.size[1];
             let channels = bias.as_ref().map_or(weights.len() / taps, Bias::len);
-            *weights = Weights::I8 { values: vec![0; weights.len()], scales: vec![1.0 / 256.0; channels] };
+            let (values, scales) = (vec![0; weights.len()], vec![1.0 / 256.0; channels]);
+            *weights = if int4 { Weights::I4 { values, scales } } else { Weights::I8 { values, scales } };
             *bias = bias.as_ref().map(|bias| Bias::I32(vec![0; bias.len()]));
         }
         Operator::Pairwise { constant: Some(constant), .. } => {

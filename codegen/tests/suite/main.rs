@@ -47,6 +47,7 @@ groups! {
     gelu: 10,
     grouped: 12,
     hard_swish: 8,
+    int4: 60,
     leaky_relu: 10,
     logistic: 8,
     max_pool: 14,

@@ -98,7 +98,7 @@ fn each_tap(window: &Window, extents: [usize; 4], output: [usize; 4], mut place:
 fn reals(weights: &Weights) -> Vec<f64> {
     match weights {
         Weights::F32(values) => values.iter().map(|&value| f64::from(value)).collect(),
-        Weights::I8 { .. } => panic!("the loops are in real numbers"),
+        Weights::I8 { .. } | Weights::I4 { .. } => panic!("the loops are in real numbers"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Tiles of columns, multiplied with pairs of filters.
 
-use core::arch::naked_asm;
+use core::arch::{asm, naked_asm};
 use core::array::from_fn;
 use core::mem::offset_of;
 use core::ops;
@@ -110,9 +110,33 @@ unsafe extern "C" fn widen_quads(run: *const i8, step: usize, lane: *mut Pair, q
 /// fourteen instructions, a result in eleven.
 #[inline(never)]
 pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], range: &Range, output: &mut [i8]) {
+    let pairs = tile.len() / LANES;
+    // Pairs that the first round of the unrolled loop leaves out. The first pair is not in the loop.
+    let skipped = UNROLLED.wrapping_sub(pairs.wrapping_sub(1) % UNROLLED);
+    multiply(tile, weights, 2, skipped.wrapping_mul(PAIR_BYTES), channels, range, output, |arguments, weights| {
+        // SAFETY: what `multiply` has found to be there is what the function takes: its first pair and the loop's.
+        unsafe { multiply_filters(arguments, weights) };
+    });
+}
+
+/// Multiplies a tile with all filters, whose weights for a pair of elements take `filter_bytes`: hands `run` what it works
+/// on, for whole groups, then, with results of its own, for the rest. A tile has a pair then, `weights` and channels are there for
+/// all filters that are run, and in the output places for each lane's results.
+#[expect(clippy::too_many_arguments, reason = "what tells two kernels apart, beside what both are given")]
+#[inline(always)]
+fn multiply(
+    tile: &[Pair],
+    weights: &[i8],
+    filter_bytes: usize,
+    skipped: usize,
+    channels: &[Channel],
+    range: &Range,
+    output: &mut [i8],
+    run: impl Fn(&Tile, *const i8),
+) {
     let stride = channels.len();
     let pairs = tile.len() / LANES;
-    let group_bytes = pairs.wrapping_mul(2 * GROUP);
+    let group_bytes = pairs.wrapping_mul(filter_bytes * GROUP);
     if weights.len() < group_bytes.wrapping_mul(stride.div_ceil(GROUP))
         || pairs == 0
         || stride == 0
@@ -120,8 +144,6 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
     {
         return;
     }
-    // Pairs that the first round of the unrolled loop leaves out. The first pair is not in the loop.
-    let skipped = UNROLLED.wrapping_sub(pairs.wrapping_sub(1) % UNROLLED);
     let whole = stride / GROUP * GROUP;
     // Where a lane's pixel is, if the output has room for it.
     let (start, room) = (output.as_mut_ptr(), output.len().wrapping_sub(stride));
@@ -136,19 +158,19 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
         lanes: [start, second.unwrap_or(start), upper, fourth.unwrap_or(upper)],
         tile: tile.as_ptr(),
         end: tile.as_ptr().wrapping_add(pairs.wrapping_mul(LANES)),
-        skipped: skipped.wrapping_mul(PAIR_BYTES),
+        skipped,
         channels: channels.as_ptr(),
         last_channels: channels.as_ptr().wrapping_add(whole),
         constant: range.zero_point.wrapping_mul(2).wrapping_add(1),
     };
     if whole != 0 {
-        // SAFETY: the tile has `pairs` (not 0) times LANES pairs, and the loop reads two of each four up to `end`, once or
+        // The tile has `pairs` (not 0) times LANES pairs, and the loop reads two of each four up to `end`, once or
         // twice. It reads as often `group_bytes` weights as there are groups of filters, and `whole` (a multiple of GROUP,
         // not 0) channels: `weights` and `channels` hold them. It writes `whole` bytes, at most `stride`, from the start of
         // each lane's pixel on: `output` has room for it, or the lane writes to the one on its left or not at all.
-        unsafe { multiply_filters(&arguments, weights.as_ptr()) };
+        run(&arguments, weights.as_ptr());
     }
-    let (rest, weights) = (channels.get(whole..), weights.get(whole.wrapping_mul(pairs * 2)..));
+    let (rest, weights) = (channels.get(whole..), weights.get(whole.wrapping_mul(pairs * filter_bytes)..));
     if let (Some(rest @ [channel, ..]), Some(weights)) = (rest, weights) {
         // The last filters are less than a group: those of zeros beside them have any channel.
         let channels: [Channel; GROUP] = from_fn(|index| *rest.get(index).unwrap_or(channel));
@@ -156,8 +178,8 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
         arguments.lanes = results.each_mut().map(|pixel| pixel.as_mut_ptr());
         arguments.channels = channels.as_ptr();
         arguments.last_channels = channels.as_ptr().wrapping_add(GROUP);
-        // SAFETY: as above, with one group of filters, its channels, and room for its bytes per lane.
-        unsafe { multiply_filters(&arguments, weights.as_ptr()) };
+        // As above, with one group of filters, its channels, and room for its bytes per lane.
+        run(&arguments, weights.as_ptr());
         for (lane, results) in results.iter().enumerate() {
             let from = lane.wrapping_mul(stride).wrapping_add(whole);
             let place = output.get_mut(from..from.wrapping_add(rest.len())).unwrap_or(&mut []);
@@ -173,6 +195,7 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
 
 /// What [`multiply_filters`] works on, beside the weights.
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct Tile {
     /// Where each lane's next channels are written; the third is null where only two lanes count.
     lanes: [*mut i8; LANES],
@@ -324,5 +347,200 @@ unsafe extern "C" fn multiply_filters(arguments: &Tile, weights: *const i8) {
         shift = const offset_of!(Channel, factor) + offset_of!(Factor, shift),
         channel_bytes = const size_of::<Channel>(),
         unrolled = const UNROLLED,
+    )
+}
+
+/// What [`multiply_packed_filters`] works on, beside the weights.
+#[repr(C)]
+struct PackedTile {
+    tile: Tile,
+    /// What is added to the sums of each lane for weights that have 8 added.
+    offsets: [i32; LANES],
+}
+
+/// Pairs of elements in one round of the loop over a tile with packed weights.
+const UNROLLED_PACKED: usize = 8;
+
+/// Bytes of code for one pair of elements.
+const PACKED_PAIR_BYTES: usize = 64;
+
+/// Bytes of [`PackedTile`], kept on the stack; behind it the first weight and the first channel.
+const PACKED_TILE_BYTES: usize = size_of::<PackedTile>();
+
+/// As [`int4::multiply_tile`](crate::simd::int4::multiply_tile), to the bit: sixteen products in sixteen instructions, those of
+/// unpacking among them. A weight with 8 added is only masked; what that adds to a lane's sums, 8 times all its values, is taken
+/// off beforehand.
+#[inline(never)]
+pub fn multiply_tile_int4(tile: &mut [Pair], packed: &[u32], channels: &[Channel], range: &Range, output: &mut [i8]) {
+    let pairs = tile.len() / LANES;
+    let skipped = pairs.next_multiple_of(UNROLLED_PACKED).wrapping_sub(pairs);
+    let offsets = sums(tile).map(|sum| sum.wrapping_mul(-8));
+    let weights = bytemuck::must_cast_slice(packed);
+    multiply(tile, weights, 1, skipped.wrapping_mul(PACKED_PAIR_BYTES), channels, range, output, |tile, weights| {
+        // SAFETY: what `multiply` has found to be there is what the function takes; a word of weights is aligned.
+        unsafe { multiply_packed_filters(&PackedTile { tile: *tile, offsets }, weights) };
+    });
+}
+
+/// The sum of each lane's values.
+#[inline]
+fn sums(tile: &[Pair]) -> [i32; LANES] {
+    let (pairs, _) = tile.as_chunks::<LANES>();
+    let [mut first, mut second, mut third, mut fourth] = [0; LANES];
+    if !pairs.is_empty() {
+        let ops::Range { start, end } = pairs.as_ptr_range();
+        // SAFETY: the loop reads four words at a time from the first pair's up to the end, which is not the start.
+        unsafe {
+            asm!(
+                "2:",
+                "ldrd {a}, {b}, [{pairs}], #8",
+                "ldrd {c}, {d}, [{pairs}], #8",
+                "smlad {first}, {a}, {ones}, {first}",
+                "smlad {second}, {b}, {ones}, {second}",
+                "smlad {third}, {c}, {ones}, {third}",
+                "smlad {fourth}, {d}, {ones}, {fourth}",
+                "cmp {pairs}, {end}",
+                "bne 2b",
+                pairs = inout(reg) start => _,
+                end = in(reg) end,
+                ones = in(reg) 0x0001_0001,
+                a = out(reg) _,
+                b = out(reg) _,
+                c = out(reg) _,
+                d = out(reg) _,
+                first = inout(reg) first,
+                second = inout(reg) second,
+                third = inout(reg) third,
+                fourth = inout(reg) fourth,
+                options(readonly, nostack),
+            );
+        }
+    }
+    [first, second, third, fourth]
+}
+
+/// As [`multiply_filters`], with [packed](crate::simd::int4) weights, of which a word is of two pairs of filters.
+///
+/// # Safety
+/// As there.
+#[unsafe(naked)]
+unsafe extern "C" fn multiply_packed_filters(arguments: &PackedTile, weights: *const i8) {
+    naked_asm!(
+        core!(),
+        "push {{r4-r11, lr}}",
+        "ldm r0!, {{r2-r11}}",
+        "sub sp, sp, #{tile_bytes} + 8",
+        // Where the first round begins, as an address in Thumb code.
+        "adr.w r12, 4f",
+        "add r8, r8, r12",
+        "orr r8, r8, #1",
+        "stm sp, {{r2-r11}}",
+        "mov r8, r9",
+        "ldm r0, {{r2-r5}}",
+        "add r12, sp, #{offsets}",
+        "stm r12, {{r2-r5}}",
+        "mov r0, r8",
+        "strd r1, r0, [sp, #{tile_bytes}]",
+        // The next filters: biases.
+        "3:",
+        "ldr r4, [r0, #{bias}]",
+        "ldr r5, [r0, #{channel_bytes} + {bias}]",
+        "ldr r6, [r0, #2 * {channel_bytes} + {bias}]",
+        "ldr r7, [r0, #3 * {channel_bytes} + {bias}]",
+        "ldrd r2, r3, [sp, #{offsets}]",
+        "ldr r0, [sp, #{tile}]",
+        "add r8, r4, r3",
+        "add r9, r5, r3",
+        "add r10, r6, r3",
+        "add r11, r7, r3",
+        "add r4, r4, r2",
+        "add r5, r5, r2",
+        "add r6, r6, r2",
+        "add r7, r7, r2",
+        "add r5, r4, r5, lsl #8",
+        "add r9, r8, r9, lsl #8",
+        "add r7, r6, r7, lsl #8",
+        "add r11, r10, r11, lsl #8",
+        "ldr pc, [sp, #{skipped}]",
+        ".p2align 2",
+        "4:",
+        ".rept {unrolled}",
+        "ldr.w r2, [r1], #4",
+        "ldr.w lr, [r0, #4]",
+        "ldr.w r12, [r0], #16",
+        "lsr.w r3, r2, #4",
+        "and r2, r2, #0x0F0F0F0F",
+        "and r3, r3, #0x0F0F0F0F",
+        "smlad r5, r2, r12, r5",
+        "smlad r9, r2, lr, r9",
+        "uxtb16 r2, r2",
+        "smlad r7, r3, r12, r7",
+        "smlad r11, r3, lr, r11",
+        "uxtb16 r3, r3",
+        "smlad r4, r2, r12, r4",
+        "smlad r8, r2, lr, r8",
+        "smlad r6, r3, r12, r6",
+        "smlad r10, r3, lr, r10",
+        ".endr",
+        "ldr r2, [sp, #{end}]",
+        "cmp r0, r2",
+        "bne.w 4b",
+        "ldr r0, [sp, #{channels}]",
+        // 256 times the sums of every other filter.
+        "sub r5, r5, r4",
+        "sub r7, r7, r6",
+        "sub r9, r9, r8",
+        "sub r11, r11, r10",
+        results!("r4", "r8", "0", "lsl #1"),
+        results!("r5", "r9", "1", "asr #7"),
+        results!("r6", "r10", "2", "lsl #1"),
+        results!("r7", "r11", "3", "asr #7"),
+        "bfi r4, r5, #8, #8",
+        "bfi r8, r9, #8, #8",
+        "bfi r4, r6, #16, #8",
+        "bfi r8, r10, #16, #8",
+        "bfi r4, r7, #24, #8",
+        "bfi r8, r11, #24, #8",
+        "ldrd r2, r3, [sp, #{lanes}]",
+        "add r0, r0, #4 * {channel_bytes}",
+        "str r8, [r3], #4",
+        "str r4, [r2], #4",
+        "str r0, [sp, #{channels}]",
+        "ldr r12, [sp, #{last_channels}]",
+        "strd r2, r3, [sp, #{lanes}]",
+        "cmp r0, r12",
+        "bne.w 3b",
+        // The other two lanes.
+        "ldrd r2, r3, [sp, #{lanes} + 8]",
+        "cbz r2, 5f",
+        "strd r2, r3, [sp, #{lanes}]",
+        "ldrd r4, r5, [sp, #{offsets} + 8]",
+        "strd r4, r5, [sp, #{offsets}]",
+        "ldrd r4, r5, [sp, #{tile}]",
+        "mov r2, #0",
+        "add r4, r4, #8",
+        "add r5, r5, #8",
+        "strd r4, r5, [sp, #{tile}]",
+        "str r2, [sp, #{lanes} + 8]",
+        "ldrd r1, r0, [sp, #{tile_bytes}]",
+        "str r0, [sp, #{channels}]",
+        "b.w 3b",
+        "5:",
+        "add sp, sp, #{tile_bytes} + 8",
+        "pop {{r4-r11, pc}}",
+        tile_bytes = const PACKED_TILE_BYTES,
+        offsets = const offset_of!(PackedTile, offsets),
+        lanes = const offset_of!(Tile, lanes),
+        channels = const offset_of!(Tile, channels),
+        constant = const offset_of!(Tile, constant),
+        tile = const offset_of!(Tile, tile),
+        end = const offset_of!(Tile, end),
+        skipped = const offset_of!(Tile, skipped),
+        last_channels = const offset_of!(Tile, last_channels),
+        bias = const offset_of!(Channel, bias),
+        multiplier = const offset_of!(Channel, factor) + offset_of!(Factor, multiplier),
+        shift = const offset_of!(Channel, factor) + offset_of!(Factor, shift),
+        channel_bytes = const size_of::<Channel>(),
+        unrolled = const UNROLLED_PACKED,
     )
 }

@@ -49,11 +49,11 @@ impl<'a> Builder<'a> {
         // From [output][input][tap] to the layouts of the operators.
         let operator = if groups == channels && inputs == 1 && channels > 1 {
             let multiplier = outputs / channels;
-            let weights = reordered(numbers, |place| place % outputs * count + place / outputs);
+            let weights = reordered(&numbers, |place| place % outputs * count + place / outputs);
             Operator::Depthwise { weights, bias, window, multiplier, activation: None }
         } else if groups == 1 {
             let filter = (inputs * count).max(1);
-            let weights = reordered(numbers, |place| {
+            let weights = reordered(&numbers, |place| {
                 let within = place % filter;
                 place - within + within % inputs * count + within / inputs
             });
@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
     ) -> Result<(), Error> {
         let operator = match weights {
             Weights::F32(_) => Operator::Convolution { weights, bias, window: Window::POINT, activation: None },
-            Weights::I8 { .. } => Operator::PositionwiseDense { weights, bias, activation: None },
+            Weights::I8 { .. } | Weights::I4 { .. } => Operator::PositionwiseDense { weights, bias, activation: None },
         };
         self.emit(index, node, operator, vec![view.id], view)
     }
@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
         }
         self.budget.take(inputs, 2 * size_of::<usize>())?;
         let order = Shape(self.extents(&view.clone().whole())).order(&view.axes);
-        let weights = reordered(weights, |place| place - place % inputs + order[place % inputs]);
+        let weights = reordered(&weights, |place| place - place % inputs + order[place % inputs]);
         let operator = Operator::Dense { weights, bias, activation: None };
         self.emit(index, node, operator, vec![view.id], View::in_order(view.id, 1))
     }
@@ -165,7 +165,7 @@ impl<'a> Builder<'a> {
         if outputs_first {
             return Ok(Trained { extents, numbers });
         }
-        let numbers = reordered(numbers, |place| place % first * second + place / first);
+        let numbers = reordered(&numbers, |place| place % first * second + place / first);
         Ok(Trained { extents: vec![second, first], numbers })
     }
 
@@ -293,14 +293,8 @@ impl<'a> Builder<'a> {
 }
 
 /// As many weights, each place with the one from where `source` says.
-fn reordered(weights: Weights, source: impl Fn(usize) -> usize) -> Weights {
-    fn picked<T: Copy>(values: &[T], source: impl Fn(usize) -> usize) -> Vec<T> {
-        (0..values.len()).map(|place| values[source(place)]).collect()
-    }
-    match weights {
-        Weights::F32(values) => Weights::F32(picked(&values, source)),
-        Weights::I8 { values, scales } => Weights::I8 { values: picked(&values, source), scales },
-    }
+fn reordered(weights: &Weights, source: impl Fn(usize) -> usize) -> Weights {
+    weights.at((0..weights.len()).map(source))
 }
 
 /// A scale and a shift for each channel of int8: a depthwise layer of one tap, whose weight is as large as one can be.

@@ -213,7 +213,8 @@ impl<'a> Tensors<'a> {
         let tensor = self.get(index)?;
         let element = tensor.type_();
         let size = match element {
-            TensorType::INT8 => 1,
+            // Two numbers a byte: see below.
+            TensorType::INT8 | TensorType::INT4 => 1,
             TensorType::INT16 => 2,
             TensorType::INT32 | TensorType::FLOAT32 => 4,
             TensorType::INT64 => 8,
@@ -229,6 +230,7 @@ impl<'a> Tensors<'a> {
         let shape = self.extents(index)?;
         let bytes = self.data(index)?;
         let needed = shape.iter().try_fold(size, |product: usize, &extent| product.checked_mul(extent));
+        let needed = if element == TensorType::INT4 { needed.map(|numbers| numbers.div_ceil(2)) } else { needed };
         if needed != Some(bytes.len()) {
             let reason = format!("has {} bytes in the file for numbers of shape {}", bytes.len(), Shape(shape));
             return Err(self.error(index, reason));
@@ -238,6 +240,12 @@ impl<'a> Tensors<'a> {
 }
 
 impl Constant<'_> {
+    /// The numbers of an int4 constant: two a byte, the first in the lower half.
+    pub(super) fn int4(&self) -> Vec<i8> {
+        let of = |&byte: &u8| [byte << 4, byte].map(|byte| byte.cast_signed() >> 4);
+        self.bytes.iter().flat_map(of).take(self.shape.iter().product()).collect()
+    }
+
     /// The numbers of an int32 constant; none of another.
     pub(super) fn int32(&self) -> Option<Vec<i32>> {
         (self.element == TensorType::INT32)

@@ -37,10 +37,9 @@ impl<'a> Builder<'a> {
         let weights = self.weights(call, &value, 0, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
         if alone {
-            let weights = match weights {
-                Weights::F32(values) => Weights::F32(by_taps(&values, height * width)),
-                Weights::I8 { values, scales } => Weights::I8 { values: by_taps(&values, height * width), scales },
-            };
+            // From `[output][tap]` to `[tap][output]`.
+            let (count, taps) = (weights.len(), height * width);
+            let weights = weights.at((0..taps).flat_map(|tap| (tap..count).step_by(taps.max(1))));
             let multiplier = outputs / channels;
             return self.push(
                 Operator::Depthwise { weights, bias, window, multiplier, activation },
@@ -181,7 +180,7 @@ impl<'a> Builder<'a> {
         value.shape = shape;
         let operator = match weights {
             Weights::F32(_) => Operator::Convolution { weights, bias, window: Window::POINT, activation },
-            Weights::I8 { .. } => Operator::PositionwiseDense { weights, bias, activation },
+            Weights::I8 { .. } | Weights::I4 { .. } => Operator::PositionwiseDense { weights, bias, activation },
         };
         let dense = self.push(operator, vec![input], value)?;
         self.seen_as(call, dense)
@@ -209,17 +208,22 @@ impl<'a> Builder<'a> {
     ) -> Result<Weights, Error> {
         let index = self.weights_index(call)?;
         let constant = self.tensors.constant(index)?;
-        self.budget.take(constant.bytes.len(), 1)?;
+        self.budget.take(constant.bytes.len(), if constant.element == TensorType::INT4 { 2 } else { 1 })?;
         match (value.element, constant.element, constant.float32()) {
+            (Element::I8, TensorType::INT4, _) => {
+                let scales = self.tensors.weight_scales(index, axis, channels)?;
+                self.budget.take(scales.len(), size_of::<f32>())?;
+                Ok(Weights::I4 { values: constant.int4(), scales })
+            }
             (Element::I8 | Element::I16, TensorType::INT8, _) => {
                 let scales = self.tensors.weight_scales(index, axis, channels)?;
                 self.budget.take(scales.len(), size_of::<f32>())?;
                 Ok(Weights::I8 { values: constant.bytes.iter().map(|byte| byte.cast_signed()).collect(), scales })
             }
             (Element::F32, _, Some(values)) => Ok(Weights::F32(values)),
-            (Element::F32, TensorType::INT8, _) => Err(self.error(
+            (Element::F32, TensorType::INT8 | TensorType::INT4, _) => Err(self.error(
                 call,
-                "is float with int8 weights (dynamic range quantization); convert the model with a representative \
+                "is float with int8 or int4 weights (dynamic range quantization); convert the model with a representative \
                  dataset (full-integer quantization), or without quantization",
             )),
             _ => Err(self.error(call, "has weights of another type than its values")),
@@ -246,14 +250,14 @@ impl<'a> Builder<'a> {
 
 /// Weights and bias of one of so many groups of outputs.
 fn part(weights: &Weights, bias: Option<&Bias>, group: usize, groups: usize) -> (Weights, Option<Bias>) {
-    let weights = match weights {
-        Weights::F32(values) => Weights::F32(share(values, group, groups)),
-        Weights::I8 { values, scales } => Weights::I8 {
-            values: share(values, group, groups),
-            // One for all outputs, or one each.
-            scales: if scales.len() == 1 { scales.clone() } else { share(scales, group, groups) },
-        },
-    };
+    let length = weights.len() / groups;
+    let mut weights = weights.at(group * length..(group + 1) * length);
+    if let Weights::I8 { scales, .. } | Weights::I4 { scales, .. } = &mut weights
+        // One for all outputs, or one each.
+        && scales.len() != 1
+    {
+        *scales = share(scales, group, groups);
+    }
     let bias = bias.map(|bias| match bias {
         Bias::F32(values) => Bias::F32(share(values, group, groups)),
         Bias::I32(values) => Bias::I32(share(values, group, groups)),
@@ -266,9 +270,4 @@ fn part(weights: &Weights, bias: Option<&Bias>, group: usize, groups: usize) -> 
 fn share<T: Clone>(values: &[T], group: usize, groups: usize) -> Vec<T> {
     let length = values.len() / groups;
     values[group * length..][..length].to_vec()
-}
-
-/// From `[output][tap]` to `[tap][output]`.
-fn by_taps<T: Copy>(values: &[T], taps: usize) -> Vec<T> {
-    (0..taps).flat_map(|tap| values.iter().skip(tap).step_by(taps.max(1)).copied()).collect()
 }
