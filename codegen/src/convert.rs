@@ -356,8 +356,10 @@ impl Convert {
             }
             return match self.precision {
                 Some(Precision::F32) => Err(Error::model("is quantized already; its f32 weights are gone")),
-                Some(asked) if asked != found => {
-                    Err(Error::model(format!("is quantized to {} already, not to {}", found.name(), asked.name())))
+                // A model with nothing but weights of four bits has no layers that could have others.
+                Some(asked) if asked != found && (found, asked) != (Precision::Int4All, Precision::Int4) => {
+                    let (found, asked) = (found.name(), asked.name());
+                    Err(Error::model(format!("is quantized already, to {found}; only a float model becomes {asked}")))
                 }
                 _ => Ok((graph, None)),
             };

@@ -21,6 +21,10 @@ const KERAS: usize = 8700;
 /// How many fewer int8 may get right: 0.3 points.
 const LOST: usize = 30;
 
+/// The same with weights of four bits: 3.5 points, and in every layer 7.
+const LOST_IN_INT4: usize = 350;
+const LOST_IN_INT4_ALL: usize = 700;
+
 /// Pictures that run on the emulated board as well.
 const EMULATED: usize = 200;
 
@@ -43,12 +47,20 @@ fn pictures() -> Option<(Vec<u8>, Vec<u8>)> {
 
 /// The shipped model in int8, as `convert` makes it.
 fn shipped() -> Convert {
+    shipped_in(Precision::Int8)
+}
+
+fn shipped_in(precision: Precision) -> Convert {
     let model: PathBuf = package().join("models/xception_lite");
-    Convert::new(model.join("xlite.keras")).precision(Precision::Int8).calibration(model.join("ranges.json"))
+    Convert::new(model.join("xlite.keras")).precision(precision).calibration(model.join("ranges.json"))
 }
 
 fn machine() -> Machine {
-    Machine::new(&shipped().prepare().expect("converts").graph, Strategy::Balanced).expect("plans")
+    machine_in(Precision::Int8)
+}
+
+fn machine_in(precision: Precision) -> Machine {
+    Machine::new(&shipped_in(precision).prepare().expect("converts").graph, Strategy::Balanced).expect("plans")
 }
 
 /// The class with the greatest score; of equal ones the first.
@@ -80,6 +92,17 @@ fn int8_keeps_the_accuracy_of_float_keras() {
     println!("{right} of {} right", labels.len());
     assert_eq!((found.len(), labels.len()), (10_000, 10_000));
     assert!(right + LOST >= KERAS, "{right} of 10,000 right, float Keras has {KERAS}");
+}
+
+#[test]
+fn int4_keeps_most_of_it() {
+    let Some((pictures, labels)) = pictures() else { return };
+    for (precision, lost) in [(Precision::Int4, LOST_IN_INT4), (Precision::Int4All, LOST_IN_INT4_ALL)] {
+        let found = classes(&machine_in(precision), &pictures);
+        let right = found.iter().zip(&labels).filter(|&(&class, &label)| class == usize::from(label)).count();
+        println!("{precision:?}: {right} of {} right", labels.len());
+        assert!(right + lost >= KERAS, "{precision:?}: {right} of 10,000 right, float Keras has {KERAS}");
+    }
 }
 
 /// LiteRT's own conversion of the shipped model, with the classes that its reference kernels give.

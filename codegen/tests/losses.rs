@@ -3,11 +3,11 @@
 
 #[path = "common/arrays.rs"]
 mod arrays;
-mod common;
+#[path = "common/random_graph.rs"]
+mod random_graph;
 
 use std::path::Path;
 
-use common::random_graph;
 use microception_codegen::convert::{Convert, Precision};
 use microception_codegen::graph::{Bias, Element, Function, Graph, Operator, Shape, TensorId, Weights, Window};
 use microception_codegen::host::Machine;

@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{naive, random_graph};
 use microception_codegen::error::Error;
 use microception_codegen::graph::{
@@ -12,7 +14,8 @@ use microception_codegen::host::Machine;
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{
-    Method, Observer, Ranges, activation_quantization, calibrate, quantize, quantize_weights,
+    Method, Observer, Ranges, activation_quantization, calibrate, int4_layers, quantize, quantize_weights,
+    quantize_weights_int4, quantize_with_int4, weighted,
 };
 
 fn quantization(scale: f32, zero_point: i32) -> Quantization {
@@ -188,6 +191,111 @@ fn a_chain_by_hand() {
     let (weights, bias) = quantized.layers[1].operator.weights().unwrap();
     assert_eq!(weights, &Weights::I8 { values: vec![127, -127], scales: vec![0.01, 0.02] });
     assert_eq!(bias, Some(&Bias::I32(vec![5000, 0])));
+}
+
+/// What rounding takes off weights of one channel, as a sum of squares.
+fn lost(weights: &[f32], values: &[i8], scale: f32) -> f64 {
+    let lost = |(&weight, &value): (&f32, &i8)| f64::from(weight) - f64::from(scale) * f64::from(value);
+    weights.iter().zip(values).map(lost).map(|lost| lost * lost).sum()
+}
+
+#[test]
+fn four_bits_lose_less_than_with_the_largest_weight_s_scale() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let (mut better, mut of_the_largest, mut of_the_best) = (0, 0.0, 0.0);
+    for _ in 0..200 {
+        // As trained weights are: the more, the nearer to zero.
+        let count = random.usize(1..200);
+        let weights: Vec<f32> = (0..count).map(|_| (0..4).map(|_| random.f32() - 0.5).sum()).collect();
+        let found = quantize_weights_int4(&weights, None, 1, 0.1, |_| 0);
+        assert!(found.values.iter().all(|value| (-7..=7).contains(value)));
+        let largest = weights.iter().fold(0f32, |largest, weight| largest.max(weight.abs())) / 7.0;
+        let plain: Vec<i8> = weights.iter().map(|weight| (weight / largest).round() as i8).collect();
+        let (best, plain) = (lost(&weights, &found.values, found.scales[0]), lost(&weights, &plain, largest));
+        assert!(best <= plain * 1.000_001, "{best}, with the largest weight's scale {plain}");
+        better += usize::from(best < 0.9 * plain);
+        of_the_largest += plain;
+        of_the_best += best;
+    }
+    println!("{better} of 200 a tenth better, {of_the_best} for {of_the_largest} in all");
+    assert!(better > 100 && of_the_best < 0.9 * of_the_largest);
+}
+
+#[test]
+fn four_bits_have_a_channel_of_zeros_and_a_bias_beyond_the_weights() {
+    let quantized = quantize_weights_int4(&[0.0, 0.0, 1e-9, -1e-9], Some(&[0.0, 1e6]), 2, 1e-3, |index| index / 2);
+    assert_eq!(quantized.scales[0], 1.0);
+    assert_eq!(quantized.values, [0; 4]);
+    assert_eq!(quantized.bias, [0, 1 << 30]);
+}
+
+/// A chain of a convolution, a depthwise and two pointwise ones: which weights are of four bits, and that each layer's answer in them is as
+/// far from the real numbers as their steps say at most.
+#[test]
+fn layers_have_four_bits_that_lose_little_by_them() {
+    let mut random = fastrand::Rng::with_seed(6);
+    let mut numbers = |count: usize| -> Vec<f32> { (0..count).map(|_| random.f32() - 0.5).collect() };
+    let window = Window { size: [3, 3], padding: Padding::Same, ..Window::POINT };
+    let bias = Some(Bias::F32(vec![0.1; 8]));
+    let convolution = |weights: Vec<f32>, window| Operator::Convolution {
+        weights: Weights::F32(weights),
+        bias: bias.clone(),
+        window,
+        activation: None,
+    };
+    let depthwise = Operator::Depthwise {
+        weights: Weights::F32(numbers(72)),
+        bias: bias.clone(),
+        window,
+        multiplier: 1,
+        activation: None,
+    };
+    let layers = vec![
+        ("first", convolution(numbers(8 * 27), window)),
+        ("depthwise", depthwise),
+        ("inner", convolution(numbers(64), Window::POINT)),
+        ("last", convolution(numbers(64), Window::POINT)),
+    ];
+    let graph = chain(&[6, 5, 3], REALS, layers);
+    let frame = numbers(90);
+    let bytes: Vec<u8> = frame.iter().flat_map(|value| value.to_le_bytes()).collect();
+    let ranges = calibrate(&graph, [Ok(bytes)], Method::MinMax, |_| ()).unwrap();
+    let int4 = int4_layers(&graph);
+    let names: Vec<&str> = int4.iter().map(|&layer| graph.layers[layer].name.as_str()).collect();
+    assert_eq!(names, ["inner"]);
+    assert_eq!(weighted(&graph).len(), 4);
+    let reals: Vec<f64> = frame.iter().map(|&value| f64::from(value)).collect();
+    let expected = &naive::outputs(&graph, &reals)[0].values;
+    let largest = expected.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    let mut bytes_of_weights = Vec::new();
+    for (int4, most) in [(BTreeSet::new(), 0.03), (int4, 0.15), (weighted(&graph), 0.3)] {
+        let quantized = quantize_with_int4(&graph, &ranges, &int4).unwrap();
+        for (index, layer) in quantized.layers.iter().enumerate() {
+            let Some((weights, _)) = layer.operator.weights() else { continue };
+            assert_eq!(matches!(weights, Weights::I4 { .. }), int4.contains(&index), "{}", layer.name);
+        }
+        let kernels = microception_codegen::lower::kernels(&quantized, &BTreeSet::new()).unwrap();
+        bytes_of_weights.push(kernels.iter().map(microception_codegen::lower::Kernel::weight_bytes).sum::<usize>());
+        let input = of(&quantized, "input");
+        let stored = |value: &f32| ((value / input.scale).round() as i32 + input.zero_point).clamp(-128, 127) as u8;
+        let stored: Vec<u8> = frame.iter().map(stored).collect();
+        let mut answers = Vec::new();
+        for strategy in [Strategy::Whole, Strategy::Smallest] {
+            answers.push(Machine::new(&quantized, strategy).unwrap().run(&stored).unwrap());
+        }
+        assert_eq!(answers[0], answers[1]);
+        let output = of(&quantized, "last");
+        let real = |&byte: &u8| f64::from(output.scale) * f64::from(i32::from(byte.cast_signed()) - output.zero_point);
+        let off =
+            answers[0].iter().map(real).zip(expected).map(|(found, real)| (found - real).abs()).fold(0.0, f64::max);
+        println!("{} layers of four bits: {:.3} of the largest", int4.len(), off / largest);
+        assert!(off <= most * largest, "{} layers: {off} of {largest}", int4.len());
+    }
+    // Of 8 channels: 12 bytes each; 27 weights are filled up to 28 for each line, 9 to 12.
+    assert_eq!(
+        bytes_of_weights,
+        [8 * 48 + 36 * 8 + 12 * 8 + 64 + 64, 8 * 48 + 36 * 8 + 12 * 8 + 32 + 64, 4 * 96 + 18 * 8 + 48 + 64]
+    );
 }
 
 #[test]

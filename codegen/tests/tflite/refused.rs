@@ -42,7 +42,7 @@ type Spoil = fn(&mut Model);
 
 #[test]
 fn what_does_not_fit_together() {
-    let cases: [(Spoil, &str); 26] = [
+    let cases: [(Spoil, &str); 27] = [
         (|model| model.tensors[3].scales = vec![0.0], "layer \"sums\": has the scale 0, which is not possible"),
         (|model| model.tensors[3].scales = vec![f32::NAN], "has the scale NaN, which is not possible"),
         (|model| model.tensors[3].scales = vec![1e-30], "which is not possible"),
@@ -74,6 +74,8 @@ fn what_does_not_fit_together() {
         ),
         (|model| model.tensors[1].data = vec![0; 7], "has 7 bytes in the file for numbers of shape 2x2x2x1"),
         (|model| model.tensors[1].data = Vec::new(), "has 0 bytes in the file for numbers of shape 2x2x2x1"),
+        // Eight numbers are four bytes.
+        (|model| model.tensors[1].element = TensorType::INT4, "has 8 bytes in the file for numbers of shape 2x2x2x1"),
         (|model| model.tensors[1].shape = vec![2, 2, 1, 2], "kernels of 2 channels for 1, which are no equal groups"),
         (|model| model.tensors[1].shape = vec![8], "layer \"sums\": has weights with 1 axes, expected 4"),
         (|model| model.tensors[2].data = vec![0; 4], "has 4 bytes in the file for numbers of shape 2"),
