@@ -1,15 +1,16 @@
 //! Tests of groups of models, in whose crate there are `check`, `groups` and `fixture::folder`.
 
-/// Each group with as many models as it has, and a test of its own; and a test that none is left out.
+/// Each group with as many models as it has, and a test of its own; and a test that none is left out. Of a folder in the
+/// fixtures' the name comes first, with a `/` at its end.
 macro_rules! groups {
-    ($($name:ident: $models:literal,)*) => {
-        const GROUPS: &[&str] = &[$(stringify!($name)),*];
+    (in $folder:literal: $($name:ident: $models:literal,)*) => {
+        const GROUPS: &[&str] = &[$(concat!($folder, stringify!($name))),*];
 
         mod group {
             $(
                 #[test]
                 fn $name() {
-                    crate::check(stringify!($name), $models);
+                    crate::check(concat!($folder, stringify!($name)), $models);
                 }
             )*
         }
@@ -18,7 +19,11 @@ macro_rules! groups {
         fn every_group_is_checked() {
             let mut checked = GROUPS.to_vec();
             checked.sort_unstable();
-            assert_eq!(groups::names(&fixture::folder()), checked);
+            let found = groups::names(&fixture::folder().join($folder));
+            assert_eq!(found.iter().map(|name| format!("{}{name}", $folder)).collect::<Vec<_>>(), checked);
         }
+    };
+    ($($name:ident: $models:literal,)*) => {
+        groups! { in "": $($name: $models,)* }
     };
 }

@@ -10,6 +10,7 @@ mod fixture;
 mod group_tests;
 #[path = "../common/groups.rs"]
 mod groups;
+mod int16x8;
 #[path = "../common/tolerance.rs"]
 mod tolerance;
 
@@ -134,6 +135,7 @@ fn named<'a>(model: &'a Model, name: &str) -> Vec<&'a Stored> {
 fn element(stored: &Stored) -> Element {
     match stored.element.as_str() {
         "int8" => Element::I8,
+        "int16" => Element::I16,
         "uint8" => Element::U8,
         "float32" => Element::F32,
         other => panic!("{other} of \"{}\"", stored.name),
@@ -148,7 +150,7 @@ fn is_ours_alone(model: &Model, layer: &Layer, tensor: &Tensor) -> bool {
         || tensor.name.rsplit_once('/').is_some_and(|(whole, _)| !named(model, whole).is_empty())
 }
 
-/// int8 is equal to the bit, float32 within the tolerance.
+/// int8 and int16 are equal to the bit, float32 within the tolerance.
 fn compare(stored: &Stored, found: &[u8], case: usize) -> Result<(), String> {
     let expected = stored.case(case);
     let (differing, of) = if stored.element == "float32" {
