@@ -118,6 +118,17 @@ fn the_shipped_model_gives_litert_s_bits() {
     expect(&shipped(), &centred(&golden.bytes("image")), &golden.bytes("int8_ref"), 100);
 }
 
+/// The same converted to int16x8: pixels in its steps of 255/32767.
+#[test]
+fn the_shipped_model_in_int16x8_gives_litert_s_bits() {
+    let Some(model) = shared("models/xception_lite/xlite_int16x8.tflite") else { return };
+    let golden = Arrays::open(&package("models/xception_lite/golden100.npz"));
+    let scale = read(&model).expect("read").tensors[0].quantization.expect("quantized").scale;
+    let stored = |pixel: &u8| ((f32::from(*pixel) / scale).round() as i16).to_ne_bytes();
+    let frames: Vec<u8> = golden.bytes("image").iter().flat_map(stored).collect();
+    expect(&model, &frames, &golden.bytes("int16x8_ref"), 100);
+}
+
 #[test]
 fn a_model_of_random_weights_gives_litert_s_bits() {
     let files = ["tflite", "input.bin", "expected.bin"].map(|end| shared(&format!("models/reference/xlite32.{end}")));

@@ -237,10 +237,6 @@ impl Lowering<'_> {
             }
             Function::Sigmoid => Kernel::SigmoidInt16(self.curve(f64::from(input))?),
             Function::Tanh => Kernel::TanhInt16(self.curve(f64::from(input))?),
-            // LiteRT has no error function in f32 that comes as close.
-            Function::Gelu => Kernel::ActivationInt16(Box::new(function_table(input, output, |x| {
-                0.5 * x * libm::erfcf(-x * std::f32::consts::FRAC_1_SQRT_2)
-            }))),
             function => Kernel::ActivationInt16(Box::new(function_table(input, output, |x| table::real(function, x)))),
         })
     }

@@ -121,7 +121,7 @@ pub(super) fn real(function: Function, x: f32) -> f32 {
             const FACTOR: f64 = 1.050_700_987_355_480_5;
             (FACTOR * if x < 0.0 { ALPHA * libm::expm1(exact) } else { exact }) as f32
         }
-        Function::Gelu => (f64::from(0.5 * x) * (1.0 + libm::erf(exact * std::f64::consts::FRAC_1_SQRT_2))) as f32,
+        Function::Gelu => 0.5 * x * libm::erfc(f64::from(x * -std::f32::consts::FRAC_1_SQRT_2)) as f32,
         Function::GeluTanh => {
             const SQRT_2_OVER_PI: f32 = 0.797_884_6;
             let inner = SQRT_2_OVER_PI * (x + 0.044715 * x * x * x);

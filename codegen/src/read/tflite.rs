@@ -3,10 +3,10 @@
 //! A `.tflite` file is a flatbuffer: tables that refer to each other by offsets. The generated `schema` verifies
 //! all offsets before anything is read; what the tables say is checked here, index by index and length by length.
 //!
-//! Read are full-integer int8 models, with weights per channel or per tensor, int16x8 models (activations of 16 bits), and
-//! float models. At a model's edges
-//! QUANTIZE and DEQUANTIZE fall away: the model then takes and gives int8 (or takes pixels, where its input is
-//! uint8), and what makes int8 of real numbers is the caller's side. Inside, every number stays as the file has it.
+//! Read are full-integer int8 models, with weights per channel or per tensor, int16x8 models (activations of 16 bits, biases of
+//! 64), float models, and models of parts of these. At a model's edges QUANTIZE and DEQUANTIZE fall away: the model then takes
+//! and gives int8 or int16 (or takes pixels, where its input is uint8), and what makes these of real numbers is the caller's
+//! side. Inside, every number stays as the file has it.
 //!
 //! - `schema`: generated from the public schema.
 //! - `tensors`: values that flow and constants, checked.

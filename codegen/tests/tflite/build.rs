@@ -56,11 +56,11 @@ impl Model {
         self.tensors.len() as i32 - 1
     }
 
-    /// A value that flows: int8 and uint8 with a scale of 1/2.
+    /// A value that flows: int8, int16 and uint8 with a scale of 1/2.
     pub fn value(&mut self, name: &'static str, element: TensorType, shape: &[i32]) -> i32 {
         let (scales, zero_points) = match element {
             TensorType::INT8 => (vec![0.5], vec![-128]),
-            TensorType::UINT8 => (vec![0.5], vec![0]),
+            TensorType::UINT8 | TensorType::INT16 => (vec![0.5], vec![0]),
             _ => (Vec::new(), Vec::new()),
         };
         self.push(Tensor {
@@ -108,6 +108,18 @@ impl Model {
         model.call(BuiltinOperator::CONV_2D, &[picture, weights, bias], sums, options);
         model.call(BuiltinOperator::RELU, &[sums], output, Options::None);
         Model { inputs: vec![picture], outputs: vec![output], ..model }
+    }
+
+    /// The same with activations of 16 bits and these biases of 64.
+    pub fn wide_convolution(biases: [i64; 2]) -> Model {
+        let mut model = Model::convolution();
+        for place in [0, 3, 4] {
+            model.tensors[place].element = TensorType::INT16;
+            model.tensors[place].zero_points = vec![0];
+        }
+        model.tensors[2].element = TensorType::INT64;
+        model.tensors[2].data = biases.iter().flat_map(|bias| bias.to_le_bytes()).collect();
+        model
     }
 
     /// The file.

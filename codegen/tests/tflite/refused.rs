@@ -1,5 +1,8 @@
 //! What can't be read is refused in words that help.
 
+use microception_codegen::host::Machine;
+use microception_codegen::passes;
+use microception_codegen::plan::Strategy;
 use microception_codegen::read::read_bytes;
 
 use crate::build::{ActivationFunctionType, BuiltinOperator, Call, Model, Options, TensorType};
@@ -59,7 +62,11 @@ fn what_does_not_fit_together() {
         (|model| model.tensors[3].shape = vec![1, -2, 2, 2], "has a negative size: damaged file"),
         (|model| model.tensors[3].shape = vec![1], "layer \"sums\": makes 2x2x2, where the file says 1"),
         (|model| model.tensors[3].shape = vec![1, 2, 3, 2], "layer \"sums\": makes 2x2x2, where the file says 2x3x2"),
-        (|model| model.tensors[3].element = TensorType::INT16, "holds INT16; supported are float32, and int8"),
+        (|model| model.tensors[3].element = TensorType::INT32, "holds INT32; supported are float32, and int8 or int16"),
+        (
+            |model| model.tensors[3].element = TensorType::INT16,
+            "holds int16 with the zero point -128, which has to be 0",
+        ),
         (|model| model.tensors[3].element = TensorType::FLOAT32, "is float with int8 weights (dynamic range"),
         (|model| model.tensors[4].element = TensorType::FLOAT32, "layer \"output\": makes f32 of i8 (\"sums\")"),
         (|model| model.tensors[1].scales = vec![-1.0], "layer \"weights\": has the scale -1, which is not possible"),
@@ -120,15 +127,14 @@ fn options_that_there_is_no_kernel_for() {
 
     let mut model = Model::convolution();
     model.calls[1].kind = BuiltinOperator::QUANTIZE;
-    model.tensors[3].element = TensorType::FLOAT32;
-    model.calls.remove(0);
-    model.inputs = vec![3];
-    model.call(BuiltinOperator::RELU, &[3], 4, Options::None);
-    model.calls.rotate_right(1);
-    model.calls[0].outputs = vec![model.value("real", TensorType::FLOAT32, &[1, 2, 2, 2])];
-    model.calls[1].inputs = model.calls[0].outputs.clone();
-    let expected = "layer \"output\": is made of float inside the model, which is not supported; convert the whole model \
-                    to int8 (full-integer quantization)";
+    model.tensors[4].element = TensorType::FLOAT16;
+    let expected = "layer \"output\": is not of int8, int16 or uint8, to which real numbers are quantized";
+    assert_eq!(message(&model), expected);
+    model.tensors[4].element = TensorType::UINT8;
+    model.tensors[4].zero_points = vec![0];
+    let real = model.value("real", TensorType::FLOAT32, &[1, 2, 2, 2]);
+    model.call(BuiltinOperator::DEQUANTIZE, &[4], real, Options::None);
+    let expected = "layer \"real\": reads \"output\", which is uint8 inside the model: supported at its edges only";
     assert_eq!(message(&model), expected);
 
     let mut model = Model::convolution();
@@ -146,4 +152,18 @@ fn options_that_there_is_no_kernel_for() {
     let expected = "layer \"mean\": is over other axes than height and width, height alone or (REDUCE_MAX) width alone, which \
                     is not supported";
     assert_eq!(message(&model), expected);
+}
+
+/// What a damaged or hostile int16x8 file says of its biases is an error, and nothing overflows.
+#[test]
+fn biases_of_64_bits() {
+    let plan = |biases| {
+        let graph = read_bytes(&Model::wide_convolution(biases).bytes(), "model").and_then(passes::run);
+        Machine::new(&graph.expect("read"), Strategy::Balanced).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(plan([1 << 40, -1]), Ok(()));
+    for bias in [1 << 47, i64::MAX, i64::MIN] {
+        let error = plan([0, bias]).expect_err("it was planned");
+        assert!(error.contains("makes sums of more than 48 bits"), "{error}");
+    }
 }

@@ -147,8 +147,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Channels of the picture that `call` reads.
-    pub(super) fn input_channels(&self, call: &Call<'a>) -> Result<usize, Error> {
-        Ok(self.graph.tensor(self.read(call, 0)?).shape.channels())
+    pub(super) fn input_channels(&mut self, call: &Call<'a>) -> Result<usize, Error> {
+        let input = self.read(call, 0)?;
+        Ok(self.graph.tensor(input).shape.channels())
     }
 
     /// What `call` reads, and its window over a picture as a window over the graph's rows and columns.

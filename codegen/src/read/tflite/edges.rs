@@ -8,7 +8,7 @@ use super::format::{BuiltinOperator, Model, SubGraph, TensorMap, TensorType};
 use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
-use crate::graph::{Element, Operator, Quantization};
+use crate::graph::{Element, Operator, Quantization, TensorId};
 
 /// From the numbers of uint8 to those of int8 with the same scale.
 const TO_INT8: i32 = -128;
@@ -137,20 +137,17 @@ impl<'a> Builder<'a> {
         if !self.keeps_extents(call)? {
             return Err(self.tensors.error(call.output, "has another shape than what it is quantized from"));
         }
-        let id = match value.element {
-            Element::I8 | Element::I16 if self.same_real(call.output, &value)? => input,
-            Element::I8 | Element::I16
-                if matches!(self.tensors.element(call.output)?, TensorType::INT8 | TensorType::INT16) =>
-            {
+        let id = match self.tensors.element(call.output)? {
+            _ if value.element != Element::F32 && self.same_real(call.output, &value)? => input,
+            TensorType::INT8 | TensorType::INT16 => {
                 self.push(Operator::Requantize { through: None }, vec![input], self.value(call)?)?
             }
-            Element::I8 | Element::I16 if self.tensors.element(call.output)? == TensorType::UINT8 => {
+            TensorType::UINT8 => {
                 let output = Value { shape: value.shape, ..self.in_int8(call.output)? };
                 self.push(Operator::Requantize { through: None }, vec![input], output)?
             }
             _ => {
-                let reason = "is made of float inside the model, which is not supported; convert the whole model to \
-                              int8 (full-integer quantization)";
+                let reason = "is not of int8, int16 or uint8, to which real numbers are quantized";
                 return Err(self.tensors.error(call.output, reason));
             }
         };
@@ -163,6 +160,29 @@ impl<'a> Builder<'a> {
         };
         made.insert(call.output, id);
         Ok(())
+    }
+
+    /// The real numbers that a DEQUANTIZE makes, or a function between it and a QUANTIZE, for a layer that reads them as they
+    /// are; `None` for other tensors.
+    pub(super) fn real(&mut self, index: i32) -> Result<Option<TensorId>, Error> {
+        let name = self.tensors.name(index);
+        let (stored, function) = match (self.ends.get(&index), self.between.get(&index)) {
+            (Some(&stored), _) if self.tensors.element(index)? == TensorType::FLOAT32 => (stored, None),
+            (_, Some(&(stored, function))) => (stored, Some(function)),
+            _ => return Ok(None),
+        };
+        let shape = self.graph.tensor(stored).shape.clone();
+        let value = |name| Value { name, shape: shape.clone(), element: Element::F32, quantization: None };
+        let dequantize = Operator::Requantize { through: None };
+        let made = match function {
+            None => self.push(dequantize, vec![stored], value(name))?,
+            Some(function) => {
+                let real = self.push(dequantize, vec![stored], value(format!("{name}/dequantize")))?;
+                self.push(Operator::Activation(function), vec![real], value(name))?
+            }
+        };
+        self.made.insert(index, made);
+        Ok(Some(made))
     }
 
     /// The model's outputs.

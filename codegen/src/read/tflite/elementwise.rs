@@ -14,7 +14,8 @@ impl<'a> Builder<'a> {
         let function = self.function_of(call)?;
         // In int8 the others have an arithmetic of their own, which gives other numbers than real ones do.
         let real = matches!(function, Function::Elu { .. } | Function::Gelu | Function::GeluTanh | Function::Tanh);
-        if let Some(&stored) = call.input(0).and_then(|index| self.ends.get(&index)).filter(|_| real) {
+        let stored = call.input(0).and_then(|index| self.ends.get(&index)).copied();
+        if let Some(stored) = stored.filter(|&stored| real && self.graph.tensor(stored).element == Element::I8) {
             self.between.insert(call.output, (stored, function));
             return Ok(None);
         }

@@ -81,15 +81,16 @@ impl<'a> Builder<'a> {
     }
 
     /// The value that `call` reads at `place`.
-    pub(super) fn read(&self, call: &Call<'a>, place: usize) -> Result<TensorId, Error> {
+    pub(super) fn read(&mut self, call: &Call<'a>, place: usize) -> Result<TensorId, Error> {
         let index = call.input(place).ok_or_else(|| self.error(call, format!("has no input {place}")))?;
-        self.made.get(&index).copied().ok_or_else(|| {
+        let made = match self.made.get(&index) {
+            Some(&made) => Some(made),
+            None => self.real(index)?,
+        };
+        made.ok_or_else(|| {
             let name = self.tensors.name(index);
-            let what = if self.ends.contains_key(&index) || self.between.contains_key(&index) {
-                format!(
-                    "reads \"{name}\", which is float inside an int8 model: supported at its end only; convert the whole \
-                     model to int8 (full-integer quantization)"
-                )
+            let what = if self.ends.contains_key(&index) {
+                format!("reads \"{name}\", which is uint8 inside the model: supported at its edges only")
             } else if self.tensors.is_constant(index) {
                 format!("reads the constant \"{name}\", where only values that layers make are supported")
             } else {

@@ -169,7 +169,8 @@ impl<'a> Tensors<'a> {
         if scales.len() > 1 && usize::try_from(along) != Ok(axis) {
             return Err(self.error(index, format!("has its scales along axis {along}, expected {axis}")));
         }
-        match scales.iter().find(|&&scale| !(scale.is_finite() && scale > 0.0)) {
+        // 0 is that of a channel without weights in an int16x8 model.
+        match scales.iter().find(|&&scale| !(scale.is_finite() && scale >= 0.0)) {
             Some(scale) => Err(self.error(index, format!("has the scale {scale}, which is not possible"))),
             None => Ok(scales),
         }

@@ -241,7 +241,8 @@ impl<'a> Builder<'a> {
         self.budget.take(constant.bytes.len(), 1)?;
         let bias = match value.element {
             Element::F32 => constant.float32().map(Bias::F32),
-            Element::I16 => constant.int64().map(Bias::I64),
+            // LiteRT adds up in as many bits as the biases have.
+            Element::I16 => constant.int64().map(Bias::I64).or_else(|| constant.int32().map(Bias::I32)),
             _ => constant.int32().map(Bias::I32),
         };
         bias.map(Some).ok_or_else(|| self.error(call, "has biases of another type than its weights need"))
