@@ -193,7 +193,7 @@ impl WideChannel {
     }
 
     /// The stored value of a sum of products, where the bias has 32 bits: so have the accumulator, which wraps, and the factor, and
-    /// the product is rounded twice, as in int8.
+    /// the product is rounded twice. So LiteRT's reference kernel of CONV_2D has it.
     ///
     /// ```
     /// use microception::quantized::WideChannel;
@@ -203,6 +203,18 @@ impl WideChannel {
     #[inline]
     pub const fn store_twice(&self, sum: i64, clamp: [i16; 2]) -> i16 {
         saturate_i16(self.factor().of((sum as i32).wrapping_add(self.low.cast_signed())), clamp)
+    }
+
+    /// The same of FULLY_CONNECTED: as [`store_once`](WideChannel::store_once), of an accumulator of 32 bits.
+    ///
+    /// ```
+    /// use microception::quantized::WideChannel;
+    /// let half = WideChannel::new(1, 1 << 30, 0);
+    /// assert_eq!([6, -8].map(|sum| half.store_once_narrow(sum, [-32768, 32767])), [4, -4]);
+    /// ```
+    #[inline]
+    pub const fn store_once_narrow(&self, sum: i64, clamp: [i16; 2]) -> i16 {
+        saturate_i16(self.factor().once((sum as i32).wrapping_add(self.low.cast_signed())), clamp)
     }
 
     /// Whether sums of products from `-largest` to `largest` can be stored in the short form of

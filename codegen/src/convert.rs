@@ -33,7 +33,7 @@ use crate::error::Error;
 use crate::graph::{Element, Graph, Operator, Weights};
 use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
-use crate::quantize::{Elements, Method, Ranges, calibrate, equalize, int4_layers, quantize_mixed, weighted};
+use crate::quantize::{Elements, Method, Ranges, calibrate, choose, equalize, int4_layers, quantize_mixed, weighted};
 use crate::{passes, read};
 
 /// What is done where nothing is said.
@@ -122,6 +122,7 @@ pub struct Convert {
     method: Option<Method>,
     equalize: Option<bool>,
     correct_bias: Option<bool>,
+    auto_mixed: Option<f64>,
     save_ranges: Option<PathBuf>,
     labels: Option<PathBuf>,
     strategy: Option<Strategy>,
@@ -204,6 +205,7 @@ impl Convert {
             method: None,
             equalize: None,
             correct_bias: None,
+            auto_mixed: None,
             save_ranges: None,
             labels: None,
             strategy: None,
@@ -225,6 +227,14 @@ impl Convert {
     #[must_use]
     pub fn keep(mut self, layer: impl Into<String>, precision: Precision) -> Convert {
         self.kept.push((layer.into(), precision));
+        self
+    }
+
+    /// Keeps layers in more bits until less than so many points are lost: of 100 calibration frames, so many are taken for another
+    /// class than in f32. The layers that lose most come first.
+    #[must_use]
+    pub fn auto_mixed(mut self, points: f64) -> Convert {
+        self.auto_mixed = Some(points);
         self
     }
 
@@ -375,7 +385,11 @@ impl Convert {
             Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
             Precision::Int8 | Precision::Int16x8 | Precision::Int4 | Precision::Int4All => {
                 let (graph, ranges) = self.ranges(graph, warnings)?;
-                Ok((quantize_mixed(&graph, &ranges, &self.elements(&graph, asked))?, Some(ranges)))
+                let mut elements = self.elements(&graph, asked);
+                if let Some(points) = self.auto_mixed {
+                    elements = self.mixed(&graph, &ranges, &elements, points, warnings)?;
+                }
+                Ok((quantize_mixed(&graph, &ranges, &elements)?, Some(ranges)))
             }
         }
     }
@@ -393,6 +407,39 @@ impl Convert {
             elements.keep(layer, precision.element());
         }
         elements
+    }
+
+    /// The layers that have to be kept for less than so many points to be lost on the calibration data.
+    fn mixed(
+        &self,
+        graph: &Graph,
+        ranges: &Ranges,
+        elements: &Elements,
+        points: f64,
+        warnings: &mut Vec<String>,
+    ) -> Result<Elements, Error> {
+        let source = self.calibration.as_deref().filter(|source| !is_ranges_file(source));
+        let source = source.ok_or_else(|| {
+            Error::model("precision is mixed by itself on calibration data, of which a ranges file has none")
+        })?;
+        let examples = Examples::open_all(source, &Input::all(graph), Purpose::Calibration, Fit::Exact)?;
+        let frames = (0..examples.len()).map(|index| examples.frame(index).map(|frame| frame.into_owned()));
+        let frames: Vec<Vec<u8>> = frames.collect::<Result<_, _>>()?;
+        let report = |done, total| {
+            if let Some(progress) = &self.progress {
+                progress(done, total);
+            }
+        };
+        let chosen = choose(graph, ranges, elements, &frames, points, report)?;
+        let kept: Vec<String> =
+            chosen.elements.kept().map(|(layer, element)| format!("{layer} ({})", element.name())).collect();
+        let kept = if kept.is_empty() { "no layer".to_owned() } else { kept.join(", ") };
+        let (before, after) = (chosen.before, chosen.after);
+        let short = if after < points { "" } else { ", no less with all that can be kept" };
+        warnings.push(format!(
+            "{before:.1} points are lost on the calibration data, {after:.1} with more bits for {kept}{short}"
+        ));
+        Ok(chosen.elements)
     }
 
     /// The ranges from their file, or from data that the graph is run on, and the graph that they are of.

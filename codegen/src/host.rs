@@ -318,8 +318,12 @@ fn run(kernel: &Kernel, call: Call<'_>) {
             run(&depthwise::Int16 { geometry, weights, channels, clamp }, call);
         }
         Kernel::PositionwiseDenseInt16(layer) => {
-            let WindowInt16 { geometry, ref weights, ref channels, clamp, .. } = *layer;
-            dense::positionwise_int16(&conv::Int16 { geometry, weights, channels, clamp }, call);
+            let WindowInt16 { geometry, ref weights, ref channels, clamp, sums } = *layer;
+            let run = match sums {
+                Sums::Narrow => dense::positionwise_int16_narrow,
+                _ => dense::positionwise_int16,
+            };
+            run(&conv::Int16 { geometry, weights, channels, clamp }, call);
         }
         Kernel::DenseInt16 { narrow, inputs, weights, channels, clamp } => {
             let run = if *narrow { dense::int16_narrow } else { dense::int16 };

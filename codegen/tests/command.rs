@@ -177,7 +177,7 @@ fn wrong_usage_is_exit_code_2() {
     for arguments in [
         &[][..],
         &["convert", "xlite.keras"],
-        &["convert", "xlite.keras", "--out", "a.rs", "--precision", "int4"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--precision", "int3"],
         &["convert", "xlite.keras", "--out", "a.rs", "--target", "abacus"],
         &["convert", "xlite.keras", "--out", "a.rs", "--range", "median", "--calibration", "golden100.npz"],
         &["convert", "xlite.keras", "--out", "a.rs", "--save-ranges", "r.json"],
@@ -579,4 +579,37 @@ fn an_endless_plan_takes_a_series() {
     refused(&folder, &eval, &["--plan endless", "run"]);
     write(&folder, "series.npy", npy_i8(&[rows, channels + 1], &[0].repeat((rows * (channels + 1)) as usize)));
     refused(&folder, &run, &["series.npy", "shape"]);
+}
+
+#[test]
+fn every_precision_is_shown_beside_the_others() {
+    let folder = folder();
+    let arguments = ["eval", "xlite.keras", "--data", "golden100.npz", "--limit", "20", "--calibration", "ranges.json"];
+    let report = json(&folder, &[&arguments[..], &["--side-by-side", "--json"]].concat());
+    let rows = report["precisions"].as_array().unwrap();
+    let names: Vec<&str> = rows.iter().map(|row| row["precision"].as_str().unwrap()).collect();
+    assert_eq!(names, ["f32", "int8", "int16x8", "int4"]);
+    let of = |name: &str| rows.iter().map(|row| row[name].as_u64().unwrap()).collect::<Vec<u64>>();
+    assert_eq!(of("total"), [20; 4]);
+    assert!(of("correct").iter().all(|&correct| correct >= 16), "{report}");
+    let [float, int8, int16x8, int4] = of("weight_bytes")[..] else { panic!("{report}") };
+    assert!(float > 3 * int8 && int4 < int8 && int8 <= int16x8, "{report}");
+    let [float, int8, int16x8, int4] = of("arena_bytes")[..] else { panic!("{report}") };
+    assert!(float > int16x8 && int16x8 > int8 && int4 >= int8, "{report}");
+}
+
+#[test]
+fn layers_are_kept_in_another_precision() {
+    let folder = folder();
+    let convert = ["convert", "xlite.keras", "--calibration", "ranges.json", "--out", "model.rs", "--json"];
+    fn with<'a>(convert: &[&'a str], more: &[&'a str]) -> Vec<&'a str> {
+        [convert, more].concat()
+    }
+    let layer = json(&folder, &convert)["layers"][1]["name"].as_str().unwrap().to_owned();
+    let report = json(&folder, &with(&convert, &["--keep", "int16", &layer]));
+    assert_eq!(report["precision"], "mixed");
+    assert!(report["layers"].as_array().unwrap().iter().any(|layer| layer["kind"] == "requantize"));
+    refused(&folder, &with(&convert, &["--keep", "f32", "nowhere"]), &["no layer \"nowhere\"", &layer]);
+    refused(&folder, &with(&convert, &["--keep", "int7", &layer]), &["int7", "f32, int16 or int8"]);
+    refused(&folder, &with(&convert, &["--auto-mixed", "1"]), &["calibration data"]);
 }

@@ -9,12 +9,13 @@ mod random_graph;
 use std::path::Path;
 
 use microception_codegen::convert::{Convert, Precision};
+use microception_codegen::data::Output;
 use microception_codegen::graph::{Bias, Element, Function, Graph, Operator, Shape, TensorId, Weights, Window};
 use microception_codegen::host::Machine;
 use microception_codegen::passes;
 use microception_codegen::plan::Strategy;
 use microception_codegen::quantize::{
-    Elements, Method, Observer, Ranges, calibrate, equalize, quantize, quantize_mixed,
+    Elements, Method, Observer, Ranges, calibrate, choose, equalize, quantize, quantize_mixed,
 };
 
 fn floats(bytes: &[u8]) -> Vec<f32> {
@@ -285,4 +286,61 @@ fn ranges_files_say_which_graph_they_are_of() {
     assert_ne!(convert(true), convert(false));
     let refused = shipped().calibration(&file).equalize(true).prepare().unwrap_err().to_string();
     assert!(refused.contains("equalize"), "{refused}");
+}
+
+/// The shipped network's graph with layers in other element types, and how far its answers are from Keras's at most.
+fn kept(names: &[(&str, Element)]) -> (Graph, f32) {
+    let (pictures, _) = golden();
+    let graph = shipped().prepare().unwrap().graph;
+    let ranges = calibrate(&graph, pictures.iter().cloned().map(Ok), Method::MinMax, |_| ()).unwrap();
+    let mut elements = Elements::all(Element::I8);
+    names.iter().for_each(|&(name, element)| elements.keep(name, element));
+    let mixed = quantize_mixed(&graph, &ranges, &elements).unwrap();
+    let output = Output::of(&mixed);
+    let [mut float, mut machine] = [&graph, &mixed].map(|graph| Machine::new(graph, Strategy::Smallest).unwrap());
+    let mut furthest = 0f32;
+    for picture in &pictures[..20] {
+        let (expected, found) = (floats(&float.run(picture).unwrap()), output.real(&machine.run(picture).unwrap()));
+        furthest = expected.iter().zip(&found).fold(furthest, |furthest, (a, b)| furthest.max((a - b).abs()));
+    }
+    (mixed, furthest)
+}
+
+#[test]
+fn a_kept_layer_has_conversions_around_it() {
+    let graph = shipped().prepare().unwrap().graph;
+    let names: Vec<&str> = graph.layers.iter().map(|layer| layer.name.as_str()).collect();
+    let (first, middle) = (names[1], names[5]);
+    let (mixed, far) = kept(&[(middle, Element::F32), (first, Element::I16)]);
+    let element = |name: &str| mixed.tensors.iter().find(|tensor| tensor.name == name).map(|tensor| tensor.element);
+    assert_eq!([first, middle].map(element), [Some(Element::I16), Some(Element::F32)]);
+    // Pixels go into int16 at once, as the first layer alone reads them; then there and back again twice.
+    assert_eq!(element(names[0]), Some(Element::I16));
+    let converts = |layer: &&microception_codegen::graph::Layer| matches!(layer.operator, Operator::Requantize { .. });
+    assert_eq!(mixed.layers.iter().filter(converts).count(), 3, "{:?}", mixed.layers.iter().map(|layer| &layer.name));
+    // The more is kept, the nearer are the answers.
+    let (_, int8) = kept(&[]);
+    let all: Vec<(&str, Element)> = names.iter().map(|&name| (name, Element::I16)).collect();
+    let (_, wide) = kept(&all);
+    println!("furthest from f32: int8 {int8}, two layers kept {far}, all in int16x8 {wide}");
+    assert!(wide < int8 / 2.0 && far < 2.0 * int8);
+    let float: Vec<(&str, Element)> = names.iter().map(|&name| (name, Element::F32)).collect();
+    assert_eq!(kept(&float).1, 0.0);
+}
+
+#[test]
+fn precision_mixes_itself() {
+    // Of 30 pictures two.
+    const POINTS: f64 = 7.0;
+    let pictures = &golden().0[..30];
+    let broken = hostile(&shipped().prepare().unwrap().graph);
+    let ranges = calibrate(&broken, pictures.iter().cloned().map(Ok), Method::MinMax, |_| ()).unwrap();
+    let chosen = choose(&broken, &ranges, &Elements::all(Element::I8), pictures, POINTS, |_, _| ()).unwrap();
+    let count = chosen.elements.kept().count();
+    println!("{} points lost, {} with {count} layers kept: {:?}", chosen.before, chosen.after, chosen.elements);
+    assert!(chosen.before > 30.0 && chosen.after < POINTS);
+    assert!((1..broken.layers.len() - 1).contains(&count), "{count} kept");
+    // Where nothing is lost nothing is kept.
+    let same = choose(&broken, &ranges, &Elements::all(Element::F32), pictures, POINTS, |_, _| ()).unwrap();
+    assert_eq!((same.before, same.elements.kept().count()), (0.0, 0));
 }

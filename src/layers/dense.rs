@@ -144,9 +144,9 @@ pub fn int16(layer: &Int16<'_>, call: Call<'_>) {
     sum_int16(layer, call, WideChannel::store_once);
 }
 
-/// As [`int16`], where biases have 32 bits ([`WideChannel::store_twice`]).
+/// As [`int16`], where biases have 32 bits ([`WideChannel::store_once_narrow`]).
 pub fn int16_narrow(layer: &Int16<'_>, call: Call<'_>) {
-    sum_int16(layer, call, WideChannel::store_twice);
+    sum_int16(layer, call, WideChannel::store_once_narrow);
 }
 
 #[inline]
@@ -242,6 +242,11 @@ pub fn positionwise_int8(layer: &conv::Int8<'_>, call: Call<'_>) {
 /// all bits count.
 pub fn positionwise_int16(layer: &conv::Int16<'_>, call: Call<'_>) {
     conv::int16_wide(layer, call, WideChannel::store_once);
+}
+
+/// As [`positionwise_int16`], where biases have 32 bits.
+pub fn positionwise_int16_narrow(layer: &conv::Int16<'_>, call: Call<'_>) {
+    conv::int16_wide(layer, call, WideChannel::store_once_narrow);
 }
 
 /// As [`positionwise_int8`], with weights of four bits: described and with scratch as a convolution of them.

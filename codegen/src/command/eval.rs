@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::progress;
 use super::runner::{Place, Runner};
 use super::settings::{Plan, Settings, warn};
+use super::side_by_side::SideBySide;
 use super::table::grouped;
 
 /// Labelled data.
@@ -54,6 +55,10 @@ pub struct Eval {
     labelled: Labelled,
     #[command(flatten)]
     place: Place,
+    /// Shows f32, int8, int16x8 and int4 beside each other, with what they take; with an emulated --board, which then counts
+    /// instructions and leaves the data to the host, these too
+    #[arg(long, conflicts_with_all = ["precision", "predictions"], requires = "calibration")]
+    side_by_side: bool,
     /// Prints the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -74,6 +79,13 @@ impl Eval {
         if self.settings.plan == Some(Plan::Endless) {
             return Err(Error::model("--plan endless has no frames to count: microception run takes a series with it"));
         }
+        if self.side_by_side {
+            let measured = SideBySide::measure(&self.settings, &self.labelled, &self.place)?;
+            return match self.json {
+                true => serde_json::to_string(&measured).map_err(|error| Error::model(error.to_string())),
+                false => Ok(measured.text()),
+            };
+        }
         let prepared = self.settings.prepare()?;
         let interface = Interface::of(&prepared.graph);
         let in_file = |error: Error| error.in_file(&self.settings.model);
@@ -90,10 +102,17 @@ impl Eval {
 }
 
 impl Accuracy {
+    /// How many of how many, and in percent.
+    pub fn cells(&self) -> [String; 2] {
+        let Accuracy { correct, total, accuracy } = *self;
+        let of = format!("{} of {}", grouped(correct as u64), grouped(total as u64));
+        [of, format!("{:.2}%", 100.0 * accuracy)]
+    }
+
     /// In words.
     pub fn text(&self) -> String {
-        let Accuracy { correct, total, accuracy } = *self;
-        format!("{} of {} right: {:.2}%", grouped(correct as u64), grouped(total as u64), 100.0 * accuracy)
+        let [of, percent] = self.cells();
+        format!("{of} right: {percent}")
     }
 }
 

@@ -10,6 +10,7 @@ mod progress;
 mod run;
 mod runner;
 mod settings;
+mod side_by_side;
 mod table;
 mod tensors;
 

@@ -29,6 +29,13 @@ pub struct Place {
     logs: bool,
 }
 
+impl Place {
+    /// Here.
+    pub fn host() -> Place {
+        Place { board: HOST.to_owned(), logs: false }
+    }
+}
+
 /// The names that `--board` takes.
 pub fn names() -> PossibleValuesParser {
     PossibleValuesParser::new([HOST].into_iter().chain(emulated().map(|board| board.name)))

@@ -12,7 +12,7 @@ use microception_codegen::quantize::Method;
 use super::progress;
 
 /// The model and its arithmetic.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Settings {
     /// A trained model, recognised by its content: .keras, a legacy .h5, .tflite, or .onnx
     pub model: PathBuf,
@@ -23,6 +23,10 @@ pub struct Settings {
     /// several times; the names are those of microception inspect
     #[arg(long, value_names = ["f32|int16|int8", "LAYER"], num_args = 2)]
     pub keep: Vec<String>,
+    /// Keeps the layers that lose most in int16, and then in f32, until less than so many points are lost: of 100 calibration
+    /// frames, so many are taken for another class than in f32
+    #[arg(long, value_name = "POINTS", requires = "calibration")]
+    pub auto_mixed: Option<f64>,
     /// Where int8 and int16x8 take the ranges of activations from: training data (.npz, .npy, a folder of pictures) or a ranges
     /// file
     #[arg(long, value_name = "DATA|RANGES.json")]
@@ -149,6 +153,9 @@ impl Settings {
                 ))
             })?;
             convert = convert.keep(layer, precision.of_library());
+        }
+        if let Some(points) = self.auto_mixed {
+            convert = convert.auto_mixed(points);
         }
         if let Some(plan) = self.plan {
             convert = convert.strategy(match plan {

@@ -58,6 +58,12 @@ impl Input {
         }
     }
 
+    /// The real numbers of a frame; none of pixels and of what is quantized, which stay as they are.
+    pub fn numbers(&self, frame: &[u8]) -> Option<Numbers> {
+        let words = frame.as_chunks::<4>().0.iter();
+        (self.element == Element::F32).then(|| Numbers::F32(words.map(|&word| f32::from_ne_bytes(word)).collect()))
+    }
+
     /// The bytes that stand for `numbers` in the model's input. Nothing is lost silently: a model that takes
     /// pixels is given whole numbers from 0 to 255, and an int8 or int16 model such numbers as they are, or real ones,
     /// which are quantized.

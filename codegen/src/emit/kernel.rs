@@ -53,6 +53,9 @@ pub fn kernel(text: &mut String, flash: &mut Flash, name: &str, kernel: &Kernel,
             module.window_int16("depthwise", "depthwise::int16", layer)
         }
         Kernel::DepthwiseInt16(layer) => module.window_int16("depthwise", "depthwise::int16_literal", layer),
+        Kernel::PositionwiseDenseInt16(layer) if layer.sums == Sums::Narrow => {
+            module.window_int16("conv", "dense::positionwise_int16_narrow", layer)
+        }
         Kernel::PositionwiseDenseInt16(layer) => module.window_int16("conv", "dense::positionwise_int16", layer),
         Kernel::WinogradConvInt8(layer) => {
             let words = bytemuck::cast_slice::<_, u32>(&layer.weights);

@@ -45,7 +45,8 @@ pub enum Sums {
     Bounded,
     /// Numbers of 48 bits.
     Wide,
-    /// Numbers of 32 bits that wrap, because the biases have as many ([`WideChannel::store_twice`]).
+    /// Numbers of 32 bits that wrap, because the biases have as many ([`WideChannel::store_twice`], or
+    /// [`WideChannel::store_once_narrow`] of dense layers).
     Narrow,
 }
 
@@ -90,13 +91,7 @@ impl Lowering<'_> {
                 let (of, whole) = (|index| index / per_channel, |factor: Factor| factor.multiplier);
                 let window = &Window::POINT;
                 let layer = self.window_int16(window, (values, scales), bias.as_ref(), of, whole, *activation)?;
-                let layer = WindowInt16 { weights: paired(values, per_channel), ..layer };
-                // With biases of 32 bits it is rounded as a convolution.
-                if layer.sums == Sums::Narrow {
-                    Kernel::ConvInt16(layer)
-                } else {
-                    Kernel::PositionwiseDenseInt16(layer)
-                }
+                Kernel::PositionwiseDenseInt16(WindowInt16 { weights: paired(values, per_channel), ..layer })
             }
             Operator::Depthwise { weights: Weights::I8 { values, scales }, bias, window, activation, .. } => {
                 let of = |index| index % outputs;

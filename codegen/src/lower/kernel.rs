@@ -146,7 +146,7 @@ pub enum Kernel {
     },
     /// [`microception::layers::dense::positionwise_int8`]
     PositionwiseDenseInt8(WindowInt8),
-    /// [`microception::layers::dense::positionwise_int16`]
+    /// [`microception::layers::dense::positionwise_int16`], or `positionwise_int16_narrow`
     PositionwiseDenseInt16(WindowInt16),
     /// [`microception::layers::dense::int4`]
     DenseInt4 {

@@ -33,6 +33,7 @@
 //! [element type](Elements) that is asked for, and converts between those that differ.
 
 mod activations;
+mod auto;
 mod calibrate;
 mod equalize;
 mod mixed;
@@ -45,6 +46,7 @@ mod weights;
 use std::collections::{BTreeSet, HashSet};
 
 pub use activations::activation_quantization;
+pub use auto::{Chosen, choose};
 pub use calibrate::calibrate;
 pub use equalize::equalize;
 pub use mixed::Elements;

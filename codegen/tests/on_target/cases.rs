@@ -3,11 +3,14 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use microception_codegen::graph::{Element, Function, Graph, Operator, PairFunction, Quantization, Shape, TensorId};
+use microception_codegen::error::Error;
+use microception_codegen::graph::{
+    Element, Function, Graph, Operator, PairFunction, Quantization, Shape, TensorId, Weights, Window,
+};
 use microception_codegen::host::Machine;
 use microception_codegen::optimize::{Goal, Optimize, lowered, transformed};
 use microception_codegen::plan::{Plan, Step, Strategy};
-use microception_codegen::quantize::{Method, calibrate, quantize};
+use microception_codegen::quantize::{Elements, Method, calibrate, quantize, quantize_mixed};
 use microception_codegen::{host, passes, read};
 
 use crate::arrays::Arrays;
@@ -110,6 +113,41 @@ const TFLITE: &[&str] = &[
     "sub_07",
 ];
 
+/// The same in int16x8.
+const INT16X8: &[&str] = &[
+    "add_02",
+    "add_06",
+    "average_pool_02",
+    "conv_08",
+    "conv_20",
+    "dense_06",
+    "dense_21",
+    "depthwise_09",
+    "depthwise_21",
+    "gelu_03",
+    "joined_02",
+    "leaky_relu_00",
+    "logistic_00",
+    "max_pool_03",
+    "maximum_04",
+    "mean_06",
+    "minimum_08",
+    "mul_02",
+    "mul_06",
+    "network_12",
+    "pad_12",
+    "real_02",
+    "reduce_max_06",
+    "relu_00",
+    "resize_bilinear_00",
+    "short_bias_02",
+    "short_bias_05",
+    "softmax_04",
+    "sub_05",
+    "tanh_03",
+    "transpose_09",
+];
+
 /// Fixtures of `tests/fixtures/keras`: f32, answers within the tolerance.
 const KERAS: &[&str] = &[
     "bn_after_relu",
@@ -149,6 +187,9 @@ const CONFORMANCE: &[&str] = &[
     "separable2d_05",
 ];
 
+/// Those of them that are there in int16x8 too, with the host's bits.
+const CONFORMANCE_INT16X8: &[&str] = &["activations_13", "activations_16", "conv1d_09", "merges_15"];
+
 /// Fixtures of `codegen/tests/volumes`, as those.
 const VOLUMES: &[&str] = &["merges", "network", "separable"];
 
@@ -177,12 +218,15 @@ const LEAST: Goal = Goal { strategy: Strategy::Smallest, optimize: Optimize::Siz
 pub fn all() -> Vec<Case> {
     let litert = LITERT.iter().map(|name| described(name));
     let pixels = PIXELS.iter().flat_map(|name| [pixels(name, false), pixels(name, true)]);
-    let tflite = TFLITE.iter().map(|name| tflite(name));
+    let int16x8 = INT16X8.iter().map(|name| tflite_in("int16x8/", &format!("int16x8_{name}")));
+    let tflite = TFLITE.iter().map(|name| tflite(name)).chain(int16x8);
     let images = KERAS.iter().map(|name| keras("../tests/fixtures/keras", name));
     let keras = images.chain(VOLUMES.iter().map(|name| keras("tests/volumes/fixtures", name)));
     let mut cases: Vec<Case> =
         litert.chain(pixels).chain(tflite).chain(keras).chain(volumes()).chain(in_place()).collect();
     cases.extend(CONFORMANCE.iter().flat_map(|name| conform(name)));
+    cases.extend(CONFORMANCE_INT16X8.iter().map(|name| conform_int16(name)));
+    cases.push(pixels_int16());
     for index in 0..cases.len() {
         let case = &cases[index];
         if !transformed(&case.graph, FAST.optimize).expect(&case.name).is_empty() {
@@ -232,8 +276,14 @@ fn pixels(name: &str, reversed: bool) -> Case {
 
 /// A file of LiteRT's converter and its first case: a group's name and a number.
 fn tflite(name: &str) -> Case {
+    tflite_in("", name)
+}
+
+/// One of a folder among them; there the folder's name comes first in the models'.
+fn tflite_in(folder: &str, name: &str) -> Case {
     let (group, _) = name.rsplit_once('_').expect("a number after the group's name");
-    let models = suite::group(group);
+    let prefix = folder.replace('/', "_");
+    let models = suite::group(&format!("{folder}{}", group.strip_prefix(&prefix).expect(name)));
     let model = models.iter().find(|model| model.name == name).expect(name);
     let graph = read::read_bytes(&model.bytes, name).and_then(passes::run).expect(name);
     // The names of the folders are not distinct.
@@ -242,6 +292,16 @@ fn tflite(name: &str) -> Case {
     let expected = answer.case(0);
     if answer.element == "int8" {
         return Case { name, graph, goal: SMALL, frame: list(int8(frame)), expected: list(int8(expected)), near: 0.0 };
+    }
+    if answer.element == "int16" {
+        return Case {
+            name,
+            graph,
+            goal: SMALL,
+            frame: list(int16(frame)),
+            expected: list(int16(expected)),
+            near: 0.0,
+        };
     }
     let (frame, expected) = (floats(frame), floats(expected));
     let near = tolerance::F32 * largest(&expected);
@@ -374,6 +434,65 @@ fn conform(name: &str) -> [Case; 2] {
     let near = tolerance::F32 * largest(expected);
     let name = format!("conform_{name}");
     [Case { name, graph, goal: SMALL, frame: list(frame), expected: list(expected), near }, in_int8]
+}
+
+/// A Keras file of the table of layers and its first case, in int16x8.
+fn conform_int16(name: &str) -> Case {
+    let (group, _) = name.rsplit_once('_').expect("a number after the group's name");
+    let models = conformance::group(group);
+    let model = models.iter().find(|model| model.name == name).expect(name);
+    let graph = read::read_bytes(&model.files[0].1, name).and_then(passes::run).expect(name);
+    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let quantized = in_int16(&graph, frames);
+    let scale = quantized.tensors[0].quantization.expect("int16").scale;
+    let frame: Vec<i16> = model.frame(0).iter().map(|real| (real / scale).round() as i16).collect();
+    let name = format!("conform_{name}_int16x8");
+    Case {
+        expected: list(int16(&kept(&quantized, bytemuck::cast_slice(&frame)))),
+        frame: list(frame),
+        name,
+        ..of(quantized)
+    }
+}
+
+/// Pixels in, one channel's scale apart from another's, and a depthwise layer whose factor is none of the short ones.
+fn pixels_int16() -> Case {
+    let mut graph = Graph::new("pixels");
+    let pixels = Operator::Input { element: Element::U8, scale: 1.0 / 127.5, offset: -1.0 };
+    let input = graph.push("pixels", pixels, vec![], Shape(vec![3, 5, 2]));
+    let weights = Weights::F32(vec![0.5, -40.0]);
+    let depthwise = Operator::Depthwise {
+        weights,
+        bias: None,
+        window: Window::POINT,
+        multiplier: 1,
+        activation: Some(Function::Relu6),
+    };
+    graph.outputs = vec![graph.push("depthwise", depthwise, vec![input], Shape(vec![3, 5, 2]))];
+    let graph = passes::run(graph).expect("a graph");
+    let frame: Vec<u8> = (0..30).map(|place| (place * 67 % 256) as u8).collect();
+    let quantized = in_int16(&graph, [Ok(frame.clone())].into_iter());
+    let expected = list(int16(&kept(&quantized, &frame)));
+    Case { name: "pixels_int16x8".to_owned(), frame: list(frame), expected, ..of(quantized) }
+}
+
+fn in_int16(graph: &Graph, frames: impl Iterator<Item = Result<Vec<u8>, Error>>) -> Graph {
+    let ranges = calibrate(graph, frames, Method::MinMax, |_| ()).expect("ranges");
+    quantize_mixed(graph, &ranges, &Elements::all(Element::I16)).expect("int16x8")
+}
+
+/// What the host answers with tensors that all stay.
+fn kept(graph: &Graph, frame: &[u8]) -> Vec<u8> {
+    Machine::new(graph, Strategy::Everything).and_then(|mut machine| machine.run(frame)).expect("an answer")
+}
+
+/// A case of quantized numbers, without its name and numbers.
+fn of(graph: Graph) -> Case {
+    Case { name: String::new(), graph, goal: SMALL, frame: String::new(), expected: String::new(), near: 0.0 }
+}
+
+fn int16(bytes: &[u8]) -> Vec<i16> {
+    bytes.as_chunks().0.iter().map(|&half| i16::from_le_bytes(half)).collect()
 }
 
 fn int8(bytes: &[u8]) -> impl Iterator<Item = i8> {

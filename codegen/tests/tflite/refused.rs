@@ -45,7 +45,7 @@ type Spoil = fn(&mut Model);
 
 #[test]
 fn what_does_not_fit_together() {
-    let cases: [(Spoil, &str); 27] = [
+    let cases: [(Spoil, &str); 28] = [
         (|model| model.tensors[3].scales = vec![0.0], "layer \"sums\": has the scale 0, which is not possible"),
         (|model| model.tensors[3].scales = vec![f32::NAN], "has the scale NaN, which is not possible"),
         (|model| model.tensors[3].scales = vec![1e-30], "which is not possible"),
@@ -67,7 +67,7 @@ fn what_does_not_fit_together() {
             |model| model.tensors[3].element = TensorType::INT16,
             "holds int16 with the zero point -128, which has to be 0",
         ),
-        (|model| model.tensors[3].element = TensorType::FLOAT32, "is float with int8 weights (dynamic range"),
+        (|model| model.tensors[3].element = TensorType::FLOAT32, "is float with int8 or int4 weights (dynamic range"),
         (|model| model.tensors[4].element = TensorType::FLOAT32, "layer \"output\": makes f32 of i8 (\"sums\")"),
         (|model| model.tensors[1].scales = vec![-1.0], "layer \"weights\": has the scale -1, which is not possible"),
         (|model| model.tensors[1].zero_points = vec![1], "has weights with a zero point other than 0"),
