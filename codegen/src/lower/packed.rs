@@ -15,7 +15,7 @@ pub(super) fn interleaved(weights: &[i8], length: usize, run: usize) -> Vec<i8> 
 /// As [`interleaved`], of weights of four bits, two pairs of filters in one, as [`simd::int4`] packs them.
 pub(super) fn interleaved_int4(weights: &[i8], length: usize, run: usize) -> Vec<u32> {
     let pairs = pairs(weights, length, run);
-    let groups = weights.chunks(length.max(1)).len().next_multiple_of(GROUP) / GROUP;
+    let groups = weights.chunks(length.max(1)).len().div_ceil(GROUP);
     let mut packed = Vec::with_capacity(pairs.len() / 4);
     for group in pairs.chunks(pairs.len().checked_div(groups).unwrap_or(0).max(1)) {
         let (first, second) = group.split_at(group.len() / 2);

@@ -46,10 +46,9 @@ impl<'a> Builder<'a> {
                     (Element::I8, &[byte]) => value.quantization.map(|quantization| {
                         quantization.scale * (i32::from(byte.cast_signed()) - quantization.zero_point) as f32
                     }),
-                    (Element::I16, bytes) => value
+                    (Element::I16, &[low, high]) => value
                         .quantization
-                        .zip(bytes.as_array())
-                        .map(|(quantization, &bytes)| quantization.scale * f32::from(i16::from_le_bytes(bytes))),
+                        .map(|quantization| quantization.scale * f32::from(i16::from_le_bytes([low, high]))),
                     _ => constant.float32().and_then(|values| values.first().copied()),
                 };
                 stored.ok_or_else(|| self.error(call, "has no value to pad with"))?
