@@ -322,7 +322,8 @@ impl Writer<'_> {
         let name = format!("{}_{suffix}", self.name);
         let (texts, bytes): (Vec<String>, Vec<[u8; 2]>) = values.unzip();
         self.array(&name, &format!("[{kind}; {}]", texts.len()), &list(texts));
-        self.flash.bytes(&format!("must_cast_slice(&{name})"), bytes.as_flattened());
+        // By its path: what runs the layer does not cast.
+        self.flash.bytes(&format!("::microception::bytemuck::must_cast_slice(&{name})"), bytes.as_flattened());
         name
     }
 
