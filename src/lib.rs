@@ -1,7 +1,7 @@
 //! Separable-convolution networks on microcontrollers.
 //!
 //! A trained Keras model goes into the code generator (`microception convert`); out comes a Rust
-//! module of static arrays. This crate runs that module: in f32 or int8, from a static arena,
+//! module of static arrays. This crate runs that module: in f32, int8 or int16x8, from a static arena,
 //! row by row, without a heap, without an interpreter, without a panic.
 //!
 //! # The tour
@@ -11,7 +11,7 @@
 //! - [`executor`]: the [`Executor`](executor::Executor) replays the plan: `predict` for a whole
 //!   frame, `push_row` for a camera that hands over rows, `step` for an RTOS or a watchdog.
 //! - [`window`]: what a kernel sees of the arena: the lines that exist, and one slice to write.
-//! - [`layers`]: one operator a file, f32 and int8 side by side.
+//! - [`layers`]: one operator a file, f32, int8 and int16x8 side by side.
 //! - [`functions`]: activations of one number in f32.
 //! - [`filter`]: classic kernels over a picture's rows, in front of a network or by themselves.
 //! - [`front`]: front ends: a camera's colours, a part of its picture, another size, row by row.

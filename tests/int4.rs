@@ -14,7 +14,7 @@ struct Random(u32);
 impl Random {
     fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (u64::from(self.0) * end as u64 >> 32) as usize
+        ((u64::from(self.0) * end as u64) >> 32) as usize
     }
 
     fn bytes(&mut self, count: usize) -> Vec<u8> {

@@ -5,7 +5,7 @@
 //! - [`graph`]: what a model computes; every stage works on it.
 //! - [`read`]: the file of a trained model to a graph; the only place that knows a file format.
 //! - [`passes`]: folds batch norms, fuses activations, infers shapes.
-//! - [`quantize`]: f32 graph and activation ranges to int8 graph.
+//! - [`quantize`]: f32 graph and activation ranges to a quantized graph.
 //! - [`optimize`]: time against memory; [`target`] the cores, and what each does well.
 //! - [`lower`]: graph to the runtime's kernels, with their integers.
 //! - [`plan`]: in which order rows are made, and where in the arena each lies.

@@ -1,8 +1,8 @@
-//! The operators: one a file, f32 and int8 side by side.
+//! The operators: one a file, f32, int8 and int16x8 side by side.
 //!
 //! Every kernel takes a static description of its layer and a [`Call`](crate::window::Call), and
 //! makes all output rows of the call. Rows are `[column][channel]`; the pixels of all rows of one
-//! call form one run. Results of int8 kernels are bit-exact to LiteRT's reference kernels.
+//! call form one run. Results of quantized kernels are bit-exact to LiteRT's reference kernels.
 //! Nothing here panics, and the optimizer can see it at any level: the length of every chunk is
 //! made at least 1 in the very call that would panic for 0. A row that is too short, which only a
 //! corrupted plan can cause, leaves output unwritten.

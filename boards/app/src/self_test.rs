@@ -59,11 +59,15 @@ fn difference(golden: &Golden, element: Element, bytes: &[u8], output: u8) -> Op
     let of = |index: usize, found, expected| Difference::Element { output, index: index as u32, found, expected };
     match *golden {
         Golden::Exact { first, crc } => {
-            let real = |byte: u8| if element == Element::I8 { f32::from(byte as i8) } else { f32::from(byte) };
-            let mut pairs = first.iter().zip(bytes).enumerate();
-            let differs = pairs.find(|(_, (expected, found))| expected != found);
+            let real = |bytes: &[u8]| match (element, bytes) {
+                (Element::I16, &[low, high]) => f32::from(i16::from_le_bytes([low, high])),
+                (Element::I8, &[byte]) => f32::from(byte as i8),
+                (_, bytes) => bytes.first().map_or(0.0, |&byte| f32::from(byte)),
+            };
+            let [first, found] = [first, bytes].map(|bytes| bytes.chunks_exact(element.bytes().max(1)));
+            let differs = first.zip(found).enumerate().find(|(_, (expected, found))| expected != found);
             match differs {
-                Some((index, (&expected, &found))) => Some(of(index, real(found), real(expected))),
+                Some((index, (expected, found))) => Some(of(index, real(found), real(expected))),
                 None if CHECK.checksum(bytes) != crc => elsewhere,
                 None => None,
             }
@@ -84,5 +88,22 @@ fn difference(golden: &Golden, element: Element, bytes: &[u8], output: u8) -> Op
             let found = words.iter().map(value).fold(0.0_f32, |largest, value| largest.max(value.abs()));
             if is_number && is_near(found, largest) { None } else { elsewhere }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_that_of_a_number_of_its_type() {
+        let golden = Golden::Exact { first: &[1, 0, 0x34, 0x12], crc: 0 };
+        let of = |element, bytes: &[u8]| difference(&golden, element, bytes, 3);
+        let expected = |index, found, expected| Some(Difference::Element { output: 3, index, found, expected });
+        assert_eq!(of(Element::I16, &[1, 0, 0xFE, 0xFF]), expected(1, -2.0, 4660.0));
+        assert_eq!(of(Element::I8, &[1, 0, 0xFE, 0xFF]), expected(2, -2.0, 52.0));
+        assert_eq!(of(Element::U8, &[1, 0, 0xFE, 0xFF]), expected(2, 254.0, 52.0));
+        // What lies behind the samples only the check tells.
+        assert_eq!(of(Element::I16, &[1, 0, 0x34, 0x12, 5, 6]), Some(Difference::Elsewhere { output: 3 }));
     }
 }

@@ -5,7 +5,7 @@ use microception::layers::{Geometry, add, global_average_pool, maximum, minimum,
 use microception::quantized::{Factor, WideChannel};
 use microception::simd::int16::EXACT;
 
-use super::factor::{divided, factor, vanishes};
+use super::factor::{divided, factor};
 use super::packed::{grouped, paired};
 use super::{Kernel, Lowering, Pair, table};
 use crate::error::Error;
@@ -181,30 +181,27 @@ impl Lowering<'_> {
         for (index, &value) in values.iter().enumerate() {
             largest[channel_of(index)] += LARGEST * i64::from(value).abs();
         }
-        let bias_type = bias;
         let channel = |(channel, &largest): (usize, &i64)| {
-            let bias = match bias {
-                Some(Bias::I64(values)) => values.get(channel).copied().unwrap_or(0),
-                Some(Bias::I32(values)) => values.get(channel).copied().map_or(0, i64::from),
+            let (steps, narrow) = match bias {
+                Some(Bias::I64(values)) => (values.get(channel).copied().unwrap_or(0), false),
+                Some(Bias::I32(values)) => (values.get(channel).copied().map_or(0, i64::from), true),
                 Some(Bias::F32(_)) => return Err(self.error("has integer weights and a float bias")),
-                None => 0,
+                None => (0, false),
             };
-            if bias.saturating_abs().saturating_add(largest) >= LARGEST_SUM {
-                return Err(self.error(format!("its bias of {bias} makes sums of more than 48 bits")));
+            if steps.saturating_abs().saturating_add(largest) >= LARGEST_SUM {
+                return Err(self.error(format!("its bias of {steps} makes sums of more than 48 bits")));
             }
             // One scale for all channels, or one each.
             let scale = if scales.len() == 1 { scales.first() } else { scales.get(channel) };
             let scale = scale.ok_or_else(|| self.error("has fewer weight scales than channels"))?;
             let real = factor(f64::from(input.scale) * f64::from(*scale) / f64::from(output.scale));
-            let narrow = matches!(bias_type, Some(Bias::I32(_)));
             if real.shift > LARGEST_SHIFT && !narrow {
                 return Err(self.error("its output's scale is too small for its input's and its weights'"));
             }
-            // Of what never makes one step any factor would do that is none.
-            let none = real.multiplier == 0 || vanishes(real, largest.saturating_add(bias.saturating_abs()));
-            let shift = if none { -2 } else { real.shift };
+            // Of a factor that is none any shift does.
+            let shift = if real.multiplier == 0 { -2 } else { real.shift };
             let multiplier = if narrow { real.multiplier } else { multiplier(real) };
-            Ok(WideChannel::new(bias, if none { 0 } else { multiplier }, shift))
+            Ok(WideChannel::new(steps, multiplier, shift))
         };
         let channels = largest.iter().enumerate().map(channel).collect::<Result<_, _>>()?;
         Ok((channels, largest))

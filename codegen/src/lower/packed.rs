@@ -51,7 +51,7 @@ fn pairs(weights: &[i8], length: usize, run: usize) -> Vec<[i8; simd::FILTERS]> 
     pairs
 }
 
-/// Filters of `length` elements each, as [`simd::dot_tile_i16`] reads them: two by two, quads of both in turn, filled up with
+/// Filters of `length` elements each, as [`simd::dot_columns_i16`] reads them: two by two, quads of both in turn, filled up with
 /// zeros.
 pub(super) fn paired(weights: &[i8], length: usize) -> Vec<i8> {
     let filters: Vec<&[i8]> = weights.chunks(length.max(1)).collect();

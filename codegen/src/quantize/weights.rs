@@ -52,7 +52,7 @@ pub fn quantize_weights(
 }
 
 /// As [`quantize_weights`], in four bits: -7 to 7. The scale of a channel is not the largest magnitude over 7 but the one
-/// with which the squares of what rounding and cutting take off its weights have the least sum, of [`SCALES`] up to that.
+/// with which the squares of what rounding and cutting take off its weights have the least sum, of `SCALES` up to that.
 ///
 /// ```
 /// use microception_codegen::quantize::quantize_weights_int4;
