@@ -226,7 +226,8 @@ fn four_bits_have_a_channel_of_zeros_and_a_bias_beyond_the_weights() {
     let quantized = quantize_weights_int4(&[0.0, 0.0, 1e-9, -1e-9], Some(&[0.0, 1e6]), 2, 1e-3, |index| index / 2);
     assert_eq!(quantized.scales[0], 1.0);
     assert_eq!(quantized.values, [0; 4]);
-    assert_eq!(quantized.bias, [0, 1 << 30]);
+    // A scale in f32 is a rounded one.
+    assert!(quantized.bias[0] == 0 && quantized.bias[1].abs_diff(1 << 30) < 100, "{:?}", quantized.bias);
 }
 
 /// A chain of a convolution, a depthwise and two pointwise ones: which weights are of four bits, and that each layer's answer in them is as

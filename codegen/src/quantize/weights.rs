@@ -57,7 +57,7 @@ pub fn quantize_weights(
 /// ```
 /// use microception_codegen::quantize::quantize_weights_int4;
 /// // one weight is far from the others: it is cut, since they are many
-/// let weights: Vec<f32> = [1.4].into_iter().chain((0..98).map(|index| 0.1 * (index % 7) as f32)).collect();
+/// let weights: Vec<f32> = [1.4].into_iter().chain((0..980).map(|index| 0.1 * (index % 7) as f32)).collect();
 /// let quantized = quantize_weights_int4(&weights, None, 1, 0.1, |_| 0);
 /// assert_eq!(quantized.values[..8], [7, 0, 1, 2, 3, 4, 5, 6]);
 /// ```
