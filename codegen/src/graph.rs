@@ -39,6 +39,17 @@ pub struct Layer {
     pub inputs: Vec<TensorId>,
     /// What it makes.
     pub output: TensorId,
+    /// Layers of the file whose work it does beside its own: what passes folded and fused into it, in the order in which they did.
+    pub parts: Vec<Part>,
+}
+
+/// A layer of the model file that is gone, for another does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The name in the model file.
+    pub name: String,
+    /// Its operator's [name](Operator::name), or its function's.
+    pub kind: &'static str,
 }
 
 /// A whole model.
@@ -83,7 +94,7 @@ impl Graph {
         let name = name.into();
         let output = TensorId(self.tensors.len());
         self.tensors.push(Tensor { name: name.clone(), shape, element: Element::F32, quantization: None });
-        self.layers.push(Layer { name, operator, inputs, output });
+        self.layers.push(Layer { name, operator, inputs, output, parts: Vec::new() });
         output
     }
 

@@ -16,6 +16,7 @@
 //! - [`data`]: frames from NumPy's files and pictures, and what a model answers.
 //! - [`convert`]: the whole path as one call, for the command and for a `build.rs`.
 //! - [`filter`]: whole pictures through the runtime's classic kernels.
+//! - [`report`]: what is in a model, what it takes and where it loses, as data and as a page.
 //! - [`error`]: what can be wrong with a model or with data.
 
 pub mod convert;
@@ -34,4 +35,6 @@ pub mod passes;
 pub mod plan;
 pub mod quantize;
 pub mod read;
+#[cfg(feature = "command")]
+pub mod report;
 pub mod target;

@@ -3,20 +3,7 @@
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
 use microception_codegen::convert::LayerFigures;
 use microception_codegen::graph::Shape;
-
-/// A number with commas between groups of three digits.
-pub fn grouped(number: impl TryInto<u64>) -> String {
-    let Ok(number) = number.try_into() else { return "?".to_owned() };
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
+pub use microception_codegen::report::text::grouped;
 
 /// A table, in Markdown so that it can be pasted, whose columns are `names`, the last `numeric` of which hold numbers.
 pub fn table(names: &[&str], numeric: usize) -> Table {
@@ -49,17 +36,4 @@ pub fn layers(layers: &[LayerFigures], bytes: bool) -> Table {
 pub fn row<const TEXTS: usize>(texts: [&str; TEXTS], figures: &[u64]) -> Row {
     let figure = |&figure: &u64| if figure == 0 { String::new() } else { grouped(figure) };
     texts.into_iter().map(Cell::new).chain(figures.iter().map(figure).map(Cell::new)).collect::<Vec<_>>().into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn digits_stand_in_groups_of_three() {
-        assert_eq!(
-            ["0", "999", "1,000", "7,387,968"],
-            [0u64, 999, 1000, 7_387_968].map(grouped).each_ref().map(|text| text.as_str())
-        );
-    }
 }

@@ -89,12 +89,21 @@ impl Picture {
     /// # Errors
     /// When the file can't be written, or the picture is none: it has no pixels, or two channels.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
+        let bytes = self.png().map_err(|reason| Error::file(path, format!("cannot be written: {reason}")))?;
+        whole(path, &bytes)
+    }
+
+    /// The bytes of a PNG file.
+    ///
+    /// # Errors
+    /// The reason, when the picture is none: it has no pixels, or two channels.
+    pub fn png(&self) -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         let color = if self.channels == 1 { ColorType::L8 } else { ColorType::Rgb8 };
         PngEncoder::new(&mut bytes)
             .write_image(&self.pixels, self.width as u32, self.height as u32, color.into())
-            .map_err(|error| Error::file(path, format!("cannot be written: {error}")))?;
-        whole(path, &bytes)
+            .map_err(|error| error.to_string())?;
+        Ok(bytes)
     }
 }
 

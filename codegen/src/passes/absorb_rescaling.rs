@@ -9,7 +9,7 @@
 //! networks are trained on. Of a single channel any batch norm would look uniform: there the
 //! shift must also be a multiple of half a step of brightness, as in every Rescaling.
 
-use super::rewire::{is_float, only_readers, remove_layer};
+use super::rewire::{fold_layer, is_float, only_readers};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator};
 
@@ -22,7 +22,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     for input in 0..graph.layers.len() {
         while let Some((index, operator)) = absorbed(graph, input) {
             graph.layers[input].operator = operator;
-            remove_layer(graph, index);
+            fold_layer(graph, index, &[input]);
         }
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! Not across an activation, and not when someone else reads what the layer makes.
 
 use super::channels::{Channels, bias_of, biases, trained};
-use super::rewire::{only_readers, remove_layer};
+use super::rewire::{fold_layer, only_readers};
 use crate::error::Error;
 use crate::graph::{Graph, Operator};
 
@@ -12,8 +12,8 @@ use crate::graph::{Graph, Operator};
 pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     let mut index = 0;
     while index < graph.layers.len() {
-        if fold(graph, index).is_some() {
-            remove_layer(graph, index);
+        if let Some(maker) = fold(graph, index) {
+            fold_layer(graph, index, &[maker]);
         } else {
             index += 1;
         }
@@ -21,8 +21,8 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     Ok(())
 }
 
-/// Multiplies the layer at `index`, when it is a scale and shift, into its maker.
-fn fold(graph: &mut Graph, index: usize) -> Option<()> {
+/// Multiplies the layer at `index`, when it is a scale and shift, into its maker, which it returns.
+fn fold(graph: &mut Graph, index: usize) -> Option<usize> {
     let layer = &graph.layers[index];
     let Operator::ScaleShift { scale, shift } = layer.operator.clone() else { return None };
     let source = layer.inputs[0];
@@ -46,5 +46,5 @@ fn fold(graph: &mut Graph, index: usize) -> Option<()> {
         *bias = *bias * f64::from(scale) + f64::from(shift);
     }
     *bias = bias_of(&biases, bias.as_ref());
-    Some(())
+    Some(maker)
 }

@@ -5,7 +5,7 @@
 //! padding this is exact only where nothing is shifted.
 
 use super::channels::{Channels, bias_of, biases, trained};
-use super::rewire::{only_readers, remove_layer};
+use super::rewire::{fold_layer, only_readers};
 use crate::error::Error;
 use crate::graph::{Graph, Layer, Operator, Shape, Window};
 
@@ -16,11 +16,11 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         match takers(graph, index) {
             Some((readers, scale, shift)) => {
                 let channels = scale.len();
-                for reader in readers {
+                for &reader in &readers {
                     let outputs = graph.tensor(graph.layers[reader].output).shape.channels();
                     fold(&mut graph.layers[reader].operator, channels, outputs, &scale, &shift);
                 }
-                remove_layer(graph, index);
+                fold_layer(graph, index, &readers);
             }
             None => index += 1,
         }

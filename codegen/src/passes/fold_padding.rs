@@ -5,7 +5,7 @@
 //! padding is none or explicit, and with more than one tap: one reads its place where it lies. In f32 only: of a model that is quantized already, every tensor of its file stays.
 
 use super::check_limits::{MOST_ABOVE, MOST_U8 as MOST_LEFT};
-use super::rewire::{is_float, only_readers, remove_layer};
+use super::rewire::{fold_layer, is_float, only_readers};
 use crate::error::Error;
 use crate::graph::{Graph, Operator, Padding, Taps, Window};
 
@@ -15,12 +15,12 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     while index < graph.layers.len() {
         match takers(graph, index) {
             Some((readers, around)) => {
-                for reader in readers {
+                for &reader in &readers {
                     if let Some(window) = window(&mut graph.layers[reader].operator) {
                         *window = with(window, around).unwrap_or(*window);
                     }
                 }
-                remove_layer(graph, index);
+                fold_layer(graph, index, &readers);
             }
             None => index += 1,
         }

@@ -12,7 +12,7 @@
 //!
 //! A function that is no clamp stays a layer of its own.
 
-use super::rewire::{is_float, only_readers, remove_layer};
+use super::rewire::{fold_layer, is_float, only_readers};
 use crate::error::Error;
 use crate::graph::{Element, Function, Graph, Numbers, Operator, PairFunction, TensorId};
 
@@ -35,10 +35,14 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
             }
             _ => None,
         };
-        if let Some((function, input)) = clamps
-            && (within(bounds[input.0], function) || fuse(graph, input, function, &mut bounds))
-        {
-            remove_layer(graph, index);
+        let carriers = clamps.and_then(|(function, input)| {
+            if within(bounds[input.0], function) {
+                return Some(graph.maker(input).into_iter().collect());
+            }
+            fuse(graph, input, function, &mut bounds)
+        });
+        if let Some(carriers) = carriers {
+            fold_layer(graph, index, &carriers);
         } else {
             bounds[graph.layers[index].output.0] = bounds_of(graph, index, &bounds);
             index += 1;
@@ -47,8 +51,8 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     Ok(())
 }
 
-/// Makes the layers behind `tensor` apply `function`, if all of them can.
-fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [Bounds]) -> bool {
+/// Makes the layers behind `tensor` apply `function`, if all of them can; their indices.
+fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [Bounds]) -> Option<Vec<usize>> {
     let mut crossed = vec![tensor];
     let mut carriers = Vec::new();
     let mut next = 0;
@@ -57,8 +61,8 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
             next += 1;
             continue;
         }
-        let Some(maker) = graph.maker(tensor) else { return false };
-        let Some(readers) = only_readers(graph, tensor) else { return false };
+        let maker = graph.maker(tensor)?;
+        let readers = only_readers(graph, tensor)?;
         // Every reader must want the function: the first tensor's are activations, those further
         // back have one reader, which is the layer just crossed.
         let agreed = match next {
@@ -66,7 +70,7 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
             _ => readers.len() == 1,
         };
         if !agreed || !is_float(graph, tensor) {
-            return false;
+            return None;
         }
         next += 1;
         let layer = &mut graph.layers[maker];
@@ -82,13 +86,10 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
                 let further = layer.inputs.iter().filter(|input| !crossed.contains(input)).copied().collect::<Vec<_>>();
                 crossed.extend(further);
             }
-            operator => match carried(operator, function) {
-                Some(one) => carriers.push((maker, one)),
-                None => return false,
-            },
+            operator => carriers.push((maker, carried(operator, function)?)),
         }
     }
-    for (maker, one) in carriers {
+    for &(maker, one) in &carriers {
         match &mut graph.layers[maker].operator {
             Operator::Activation(own) => *own = one,
             operator => operator.activation_mut().into_iter().for_each(|own| *own = Some(one)),
@@ -97,7 +98,7 @@ fn fuse(graph: &mut Graph, tensor: TensorId, function: Function, bounds: &mut [B
     for tensor in crossed {
         bounds[tensor.0] = clamped(bounds[tensor.0], Some(function));
     }
-    true
+    Some(carriers.into_iter().map(|(maker, _)| maker).collect())
 }
 
 /// What a layer applies that applies `function` too; `None` where it can't.

@@ -1,6 +1,6 @@
 //! Makes one of two scales and shifts in a row.
 
-use super::rewire::{only_readers, remove_layer};
+use super::rewire::{fold_layer, only_readers};
 use crate::error::Error;
 use crate::graph::{Graph, Operator};
 
@@ -11,7 +11,7 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
         match merged(graph, index) {
             Some((next, operator)) => {
                 graph.layers[next].operator = operator;
-                remove_layer(graph, index);
+                fold_layer(graph, index, &[next]);
             }
             None => index += 1,
         }

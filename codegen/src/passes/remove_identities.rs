@@ -1,7 +1,7 @@
 //! Removes layers that pass their input on: dropout and augmentation at inference, and scales of
 //! one with shifts of zero.
 
-use super::rewire::remove_layer;
+use super::rewire::fold_layer;
 use crate::error::Error;
 use crate::graph::{Graph, Layer, Operator};
 
@@ -19,7 +19,8 @@ pub fn apply(graph: &mut Graph) -> Result<(), Error> {
     };
     while let Some(index) = graph.layers.iter().position(|layer| passes_on(&layer.operator) && same_steps(graph, layer))
     {
-        remove_layer(graph, index);
+        let maker = graph.maker(graph.layers[index].inputs[0]);
+        fold_layer(graph, index, maker.as_slice());
     }
     Ok(())
 }

@@ -1,6 +1,21 @@
 //! What several passes do to a graph's edges.
 
-use crate::graph::{Element, Graph, TensorId};
+use crate::graph::{Element, Graph, Operator, Part, TensorId};
+
+/// Removes a layer whose work others do from now on, which keep it as a [part](Part); `takers` are their indices before it goes.
+pub fn fold_layer(graph: &mut Graph, index: usize, takers: &[usize]) {
+    let layer = &mut graph.layers[index];
+    let kind = match &layer.operator {
+        Operator::Activation(function) => function.name(),
+        operator => operator.name(),
+    };
+    let mut parts = std::mem::take(&mut layer.parts);
+    parts.push(Part { name: layer.name.clone(), kind });
+    for &taker in takers {
+        graph.layers[taker].parts.extend(parts.iter().cloned());
+    }
+    remove_layer(graph, index);
+}
 
 /// Removes a layer; whoever read its output reads its first input from now on.
 pub fn remove_layer(graph: &mut Graph, index: usize) {

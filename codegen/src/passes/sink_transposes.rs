@@ -63,7 +63,7 @@ fn alone(graph: &mut Graph) {
                 let own = TensorId(graph.tensors.len());
                 graph.tensors.push(tensor);
                 graph.layers[reader].inputs.iter_mut().filter(|input| **input == output).for_each(|input| *input = own);
-                graph.layers.insert(index + copy, Layer { name, operator, inputs, output: own });
+                graph.layers.insert(index + copy, Layer { name, operator, inputs, output: own, parts: Vec::new() });
             }
         }
         index += 1;
@@ -202,9 +202,10 @@ fn both_transposed(graph: &mut Graph, index: usize, reader: usize, axes: &[usize
     let own = TensorId(graph.tensors.len());
     graph.tensors.push(Tensor { name: name.clone(), shape: shape.clone(), ..graph.tensor(other).clone() });
     graph.layers[reader].inputs[place] = own;
-    graph
-        .layers
-        .insert(reader, Layer { name, operator: Operator::Reshape { shape }, inputs: vec![other], output: own });
+    graph.layers.insert(
+        reader,
+        Layer { name, operator: Operator::Reshape { shape }, inputs: vec![other], output: own, parts: Vec::new() },
+    );
     swap(graph, index, reader + 1)
 }
 

@@ -39,7 +39,9 @@ fn split(graph: &mut Graph, index: usize) -> Option<usize> {
         let name = format!("{name}/part{}", place + 1);
         graph.tensors.push(Tensor { name: name.clone(), ..tensor });
         graph.layers[joint + place].inputs[place] = own;
-        graph.layers.insert(joint + place, Layer { name, operator, inputs: vec![part], output: own });
+        graph
+            .layers
+            .insert(joint + place, Layer { name, operator, inputs: vec![part], output: own, parts: Vec::new() });
     }
     // The concatenation makes what the scale and shift made.
     graph.layers[joint + parts.len()].output = output;

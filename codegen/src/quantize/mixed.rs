@@ -110,7 +110,7 @@ pub(super) fn assign(graph: &mut Graph, elements: &Elements) -> Result<(), Error
                 let shape = from.shape.clone();
                 graph.tensors.push(Tensor { name: name.clone(), shape, element, quantization: None });
                 let operator = Operator::Requantize { through: None };
-                graph.layers.push(Layer { name, operator, inputs: vec![*input], output });
+                graph.layers.push(Layer { name, operator, inputs: vec![*input], output, parts: Vec::new() });
             }
             *input = output;
         }

@@ -81,7 +81,7 @@ pub(super) fn bring_to_one_scale(graph: &mut Graph) {
             graph.tensors.push(Tensor { name: name.clone(), shape, element, quantization });
             graph.layers[index].inputs[place] = output;
             let operator = Operator::Requantize { through: None };
-            graph.layers.insert(index, Layer { name, operator, inputs: vec![input], output });
+            graph.layers.insert(index, Layer { name, operator, inputs: vec![input], output, parts: Vec::new() });
             index += 1;
         }
         index += 1;
