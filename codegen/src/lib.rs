@@ -17,6 +17,7 @@
 //! - [`convert`]: the whole path as one call, for the command and for a `build.rs`.
 //! - [`filter`]: whole pictures through the runtime's classic kernels.
 //! - [`report`]: what is in a model, what it takes and where it loses, as data and as a page.
+//! - [`visualize`]: what a network looks for, and where in a picture it looks: gradients of a float graph.
 //! - [`error`]: what can be wrong with a model or with data.
 
 pub mod convert;
@@ -38,3 +39,5 @@ pub mod read;
 #[cfg(feature = "command")]
 pub mod report;
 pub mod target;
+#[cfg(feature = "command")]
+pub mod visualize;
