@@ -1,12 +1,14 @@
 //! The sub-commands, one in each file. Each returns what is printed on standard output.
 
 mod bench;
+mod compare;
 mod convert;
 mod device;
 mod eval;
 mod filter;
 mod inspect;
 mod progress;
+mod report;
 mod run;
 mod runner;
 mod settings;
@@ -25,6 +27,8 @@ pub enum Command {
     Run(run::Run),
     Eval(eval::Eval),
     Bench(bench::Bench),
+    Report(report::Report),
+    Compare(compare::Compare),
     Filter(filter::Filter),
     Device(device::Device),
 }
@@ -38,6 +42,8 @@ impl Command {
             Command::Run(run) => run.run(),
             Command::Eval(eval) => eval.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Report(report) => report.run(),
+            Command::Compare(compare) => compare.run(),
             Command::Filter(filter) => filter.run(),
             Command::Device(device) => device.run(),
         }

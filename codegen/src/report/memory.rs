@@ -73,21 +73,24 @@ impl Memory {
     /// # Errors
     /// When it can't be planned.
     pub fn of(graph: &Graph, goal: Goal) -> Result<Memory, Error> {
-        let arena = |goal| {
-            lowered(graph, goal).map(|Lowered { layers, plan, outputs, .. }| Arena::of(&layers, &plan, &outputs))
+        let arena = |goal: Goal| {
+            let Lowered { layers, plan, outputs, .. } = lowered(graph, goal)?;
+            Ok::<Arena, Error>(Arena::of(&layers, &plan, &outputs, goal.strategy))
         };
         Ok(Memory { planned: arena(goal)?, whole: arena(Goal { strategy: Strategy::Whole, ..goal }).ok() })
     }
 }
 
 impl Arena {
-    /// Replays a plan for those layers; `outputs` are the indices of those that the model answers with.
-    pub fn of(layers: &[LayerRows], plan: &Plan, outputs: &[usize]) -> Arena {
+    /// Replays a plan of that strategy for those layers; `outputs` are the indices of those that the model answers with.
+    pub fn of(layers: &[LayerRows], plan: &Plan, outputs: &[usize], strategy: Strategy) -> Arena {
         let mut blocks: Vec<Block> = Vec::new();
         // Per layer and address: the block that was written there last.
         let mut alive: HashMap<(usize, usize), usize> = HashMap::new();
         let mut sums: HashMap<usize, usize> = HashMap::new();
         let mut written = vec![0; layers.len()];
+        // Rows that have one place, and are freed when nobody reads any of them any more.
+        let mut together: Vec<Vec<usize>> = Vec::new();
         for (index, step) in plan.steps.iter().enumerate() {
             let layer = &layers[step.layer];
             let running = layer.flow == Flow::Running;
@@ -98,7 +101,7 @@ impl Arena {
                     }
                 }
             }
-            // Rows by themselves: each is freed when nobody reads it any more.
+            let mut made_here = Vec::new();
             for made in 0..step.rows {
                 let address = step.output + made * layer.row_bytes;
                 let row = if running { 0 } else { step.row + made };
@@ -120,7 +123,9 @@ impl Arena {
                 blocks[block].until = index;
                 alive.insert((step.layer, address), block);
                 written[step.layer] = index;
+                made_here.push(block);
             }
+            together.push(made_here);
             let bytes = plan.scratch_bytes[step.layer];
             match sums.get(&step.layer).filter(|_| running) {
                 Some(&block) => blocks[block].until = index,
@@ -137,6 +142,24 @@ impl Arena {
         let last = plan.steps.len().saturating_sub(1);
         for block in blocks.iter_mut().filter(|block| block.holds == Holds::Rows && outputs.contains(&block.layer)) {
             block.until = last;
+        }
+        let whole = (0..layers.len())
+            .filter(|layer| matches!(strategy, Strategy::Whole | Strategy::Everything) || outputs.contains(layer))
+            .map(|layer| {
+                let is_row = |&block: &usize| blocks[block].layer == layer && blocks[block].holds == Holds::Rows;
+                (0..blocks.len()).filter(is_row).collect()
+            });
+        let whole: Vec<Vec<usize>> = whole.collect();
+        for (rows, whole) in together.iter().map(|rows| (rows, false)).chain(whole.iter().map(|rows| (rows, true))) {
+            let until = rows.iter().map(|&row| blocks[row].until).max().unwrap_or(0);
+            let until = if strategy == Strategy::Everything { last } else { until };
+            let from = rows.iter().map(|&row| blocks[row].from).min().unwrap_or(0);
+            for &row in rows {
+                blocks[row].until = until;
+                if whole {
+                    blocks[row].from = from;
+                }
+            }
         }
         let cuts = plan.cuts.iter().map(|&layer| written[layer]).collect();
         Arena {

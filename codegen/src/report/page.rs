@@ -8,6 +8,7 @@ mod graph;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use self::chart::Bar;
 use super::Report;
 use super::classified::Classified;
 use super::excited::Excited;
@@ -176,24 +177,25 @@ fn cell(count: usize, total: usize, right: bool) -> Markup {
 
 fn memory(memory: &Memory, overview: &Overview) -> Markup {
     let names: Vec<&str> = overview.layers.iter().map(|layer| layer.name.as_str()).collect();
-    let arenas = [("As planned", Some(&memory.planned)), ("With whole tensors", memory.whole.as_ref())];
-    let most = arenas.iter().filter_map(|(_, arena)| *arena).map(|arena| arena.bytes).max().unwrap_or(1);
+    let planned = &memory.planned;
+    let figure = |title: &str, arena: &Arena, beside: Option<(&str, usize)>| {
+        let about = about_arena(title, arena);
+        html! {
+            figure {
+                figcaption { (title) }
+                (PreEscaped(chart::arena(arena, &names, beside, &about)))
+                p { (about) }
+            }
+        }
+    };
     html! {
         p { "Time goes to the right, addresses upwards. Each rectangle is rows, sums or scratch of a layer, for as long as they \
-             live; grey is scratch. Vertical lines end a segment: there the plan waits until a tensor is whole. Both charts have \
-             one scale." }
-        div class="pair" {
-            @for (title, arena) in arenas {
-                figure {
-                    figcaption { (title) }
-                    @if let Some(arena) = arena {
-                        (PreEscaped(chart::arena(arena, &names, most, &about_arena(title, arena))))
-                        p { (about_arena(title, arena)) }
-                    } @else {
-                        p { "The tensors are larger than the runtime's addresses reach." }
-                    }
-                }
-            }
+             live; grey is scratch. Vertical lines end a segment: there the plan waits until a tensor is whole. The line on top is \
+             the arena, the dashed one the most bytes that live at once: no addresses can need less." }
+        (figure("As planned", planned, None))
+        @match &memory.whole {
+            Some(whole) => (figure("The same network with whole tensors", whole, Some(("arena as planned", planned.bytes)))),
+            None => p { "With whole tensors its addresses would be beyond the runtime's reach." },
         }
         details {
             summary { "Every rectangle as a table" }
@@ -236,7 +238,12 @@ fn about_arena(title: &str, arena: &Arena) -> String {
 }
 
 fn time(timing: &Timing) -> Markup {
-    let rows: Vec<(String, f64)> = timing.layers.iter().map(|layer| (layer.name.clone(), layer.count as f64)).collect();
+    let bars = timing.layers.iter().map(|layer| {
+        let macs = |per: f64| format!(", {} MACs, {per:.2} each", short(layer.macs as f64));
+        let label = short(layer.count as f64) + &layer.per_mac().map_or_else(String::new, macs);
+        Bar { name: layer.name.clone(), value: layer.count as f64, label }
+    });
+    let bars: Vec<Bar> = bars.collect();
     let per_mac = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.2}"));
     let total: u64 = timing.layers.iter().map(|layer| layer.count).sum();
     let about = format!("{} of each layer on {}", timing.unit, timing.board);
@@ -245,11 +252,7 @@ fn time(timing: &Timing) -> Markup {
             "One inference on " (timing.board) ": " (grouped(timing.inference)) " " (timing.unit) ", "
             (per_mac((timing.macs > 0).then(|| timing.inference as f64 / timing.macs as f64))) " per MAC."
         }
-        (PreEscaped(chart::bars(&rows, &timing.unit, &about, |row| {
-            let layer = &timing.layers[row];
-            let macs = layer.per_mac().map_or_else(String::new, |per| format!(", {} MACs, {per:.2} each", grouped(layer.macs)));
-            format!("{}: {} {}{macs}", layer.name, grouped(layer.count), timing.unit)
-        })))
+        (PreEscaped(chart::bars(&bars, &timing.unit, &about)))
         details {
             summary { "As a table" }
             table {
@@ -273,26 +276,22 @@ fn time(timing: &Timing) -> Markup {
 
 fn quantization(quantization: &Quantization) -> Markup {
     let worst = quantization.worst_first();
-    let rows: Vec<(String, f64)> = worst
-        .iter()
-        .filter(|layer| layer.snr_db.is_some())
-        .map(|layer| (layer.name.clone(), layer.snr_db.unwrap_or(0.0)))
-        .collect();
-    let title = |row: usize| {
-        let layer = worst.iter().filter(|layer| layer.snr_db.is_some()).nth(row);
-        layer.map_or_else(String::new, |layer| {
-            format!("{}: {}, {} lost here", layer.name, decibels(layer.snr_db), lost(layer))
-        })
+    let bar = |layer: &LayerLoss| {
+        let label =
+            decibels(layer.snr_db) + &layer.lost_db.map_or_else(String::new, |lost| format!(", {lost:+.1} lost"));
+        layer.snr_db.map(|value| Bar { name: layer.name.clone(), value, label })
     };
+    let bars: Vec<Bar> = quantization.layers.iter().filter_map(bar).collect();
     html! {
         p { "Both models ran " (grouped(quantization.frames)) " frames. The signal-to-noise ratio says how far a layer's values \
-             are from the float ones: 6 dB are one bit. Those that add most noise to what they read come first." }
+             are from the float ones: 6 dB are one bit." }
         h3 { "What to try" }
         ul { @for advice in &quantization.advice { li { (advice) } } }
         h3 { "Signal to noise" }
-        (PreEscaped(chart::bars(&rows, "dB", "Signal-to-noise ratio of each layer", title)))
+        (PreEscaped(chart::bars(&bars, "dB", "Signal-to-noise ratio of each layer")))
         h3 { "Ranges" }
-        p { "How many values lie where, on a logarithmic scale, and, shaded, the range that the steps cover." }
+        p { "Layers that add most noise to what they read come first. How many values lie where, on a logarithmic scale, and, \
+             shaded, the range that the steps cover." }
         div class="scroll" tabindex="0" role="group" aria-label="Layers and their ranges" {
             table class="losses" {
                 thead { tr { @for name in ["layer", "signal to noise", "lost here", "values", "weights"] { th scope="col" { (name) } } } }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::data::Output;
 use crate::error::Error;
-use crate::graph::{Element, Graph, Layer, Quantization as Steps, TensorId, Weights};
+use crate::graph::{Element, Graph, Layer, Operator, Quantization as Steps, TensorId, Weights};
 use crate::host::Machine;
 use crate::plan::Strategy;
 
@@ -51,6 +51,8 @@ pub struct LayerLoss {
     pub range: Option<[f32; 2]>,
     /// Of the float values, the part that lies outside of it.
     pub clipped: f64,
+    /// Whether a max pool alone reads it: what lies below its range never comes through, and is cut off on purpose.
+    pub pooled: bool,
     /// The least range around all values but one in two thousand at each end.
     pub bulk: [f32; 2],
     /// The float values.
@@ -215,6 +217,7 @@ impl Quantization {
                 seen: seen[at],
                 range: ranges[at],
                 clipped: clipped[at][0] as f64 / clipped[at][1].max(1) as f64,
+                pooled: is_pooled(float, layer.output),
                 bulk: histograms[at].without(0.0005),
                 values: histograms[at].clone(),
                 weights: weights(layer, stored, float, quantized),
@@ -239,6 +242,14 @@ fn pairs(float: &Graph, quantized: &Graph) -> Vec<(usize, usize)> {
         quantized.layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
     let layers = float.layers.iter().enumerate();
     layers.filter_map(|(index, layer)| Some((index, *places.get(layer.name.as_str())?))).collect()
+}
+
+/// Whether max pools alone read a tensor.
+fn is_pooled(graph: &Graph, tensor: TensorId) -> bool {
+    let mut readers = graph.layers.iter().filter(|layer| layer.inputs.contains(&tensor)).peekable();
+    readers.peek().is_some()
+        && !graph.outputs.contains(&tensor)
+        && readers.all(|reader| matches!(reader.operator, Operator::MaxPool { .. } | Operator::GlobalMaxPool { .. }))
 }
 
 /// The real values that a layer's steps cover.
@@ -296,7 +307,7 @@ fn advice(layers: &[LayerLoss]) -> Vec<String> {
         let keep: Vec<String> =
             losing.iter().take(NAMED).map(|layer| format!("--keep int16 \"{}\"", layer.name)).collect();
         advice.push(format!(
-            "{} add more than {MUCH} dB of noise each: {} gives them 16 bits, --auto-mixed 0.5 finds by itself which layers need \
+            "{}: more than {MUCH} dB are lost in each; {} gives them 16 bits, and --auto-mixed 0.5 finds by itself which layers need \
              them.",
             named(&losing),
             keep.join(" ")
@@ -311,7 +322,7 @@ fn advice(layers: &[LayerLoss]) -> Vec<String> {
             100.0 * OUTLYING
         ));
     }
-    let cut = |layer: &&LayerLoss| layer.clipped > 0.001;
+    let cut = |layer: &&LayerLoss| layer.clipped > 0.001 && !layer.pooled;
     let clipped: Vec<&LayerLoss> = layers.iter().filter(rounded).filter(cut).collect();
     if !clipped.is_empty() {
         advice.push(format!(

@@ -46,3 +46,7 @@ pub const QDQ_STEPS_OF_A_NETWORK: u32 = 16;
 
 /// As [`QDQ_STEPS_OF_A_NETWORK`], of the mean.
 pub const QDQ_MEAN_STEPS_OF_A_NETWORK: f32 = 4.0;
+
+/// Decibels by which the signal-to-noise ratio of 10,000 random numbers may differ from that of their distribution: the mean of
+/// 10,000 squares is within 3% of what is expected, three standard deviations for either, and the range ends at the largest number seen.
+pub const SNR_DB: f64 = 0.2;

@@ -184,9 +184,10 @@ fn hue(layer: usize) -> RGBColor {
     RGBColor(FIRST_HUE + (layer % HUES) as u8, 0, 0)
 }
 
-/// An arena as time goes by, up to `most` bytes high. `names` are the layers'.
-pub fn arena(arena: &Arena, names: &[&str], most: usize, about: &str) -> String {
-    let size = (960, 420);
+/// An arena as time goes by. `names` are the layers', `beside` another line at so many bytes.
+pub fn arena(arena: &Arena, names: &[&str], beside: Option<(&str, usize)>, about: &str) -> String {
+    let size = (1200, 460);
+    let most = arena.bytes.max(1);
     svg(size, about, |area, title| {
         let steps = arena.steps.max(1) as f64;
         let mut chart = ChartBuilder::on(area)
@@ -253,7 +254,7 @@ pub fn arena(arena: &Arena, names: &[&str], most: usize, about: &str) -> String 
             chart.draw_series([PathElement::new([(at, 0.0), (at, most as f64 * 1.04)], CUT)])?;
         }
         let lines = [(arena.bytes, "arena", LINE), (arena.floor_bytes, "lower bound of this order", RANGE)];
-        for (bytes, name, color) in lines {
+        for (bytes, name, color) in lines.into_iter().chain(beside.map(|(name, bytes)| (bytes, name, CUT))) {
             *title.borrow_mut() = Some(format!("{name}: {} bytes", grouped(bytes as u64)));
             chart.draw_series([PathElement::new([(0.0, bytes as f64), (steps, bytes as f64)], color)])?;
         }
@@ -262,17 +263,28 @@ pub fn arena(arena: &Arena, names: &[&str], most: usize, about: &str) -> String 
     })
 }
 
-/// A bar for each name, from above, as long as its number; `title` says more about one.
-pub fn bars(rows: &[(String, f64)], unit: &str, about: &str, title_of: impl Fn(usize) -> String) -> String {
-    let longest = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    let names = (longest as f64 * LETTER).clamp(60.0, 330.0) as u32 + 16;
+/// One bar of a chart.
+pub struct Bar {
+    /// What stands before it.
+    pub name: String,
+    /// How long it is.
+    pub value: f64,
+    /// What stands behind it.
+    pub label: String,
+}
+
+/// Bars, one below the other.
+pub fn bars(rows: &[Bar], unit: &str, about: &str) -> String {
+    let letters = |text: fn(&Bar) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0) as f64;
+    let names = (letters(|row| &row.name) * LETTER).clamp(60.0, 330.0) as u32 + 16;
+    let labels = (letters(|row| &row.label) * LETTER) as u32 + 16;
     let height = 56 + 18 * rows.len() as u32;
     svg((960, height), about, |area, title| {
-        let most = rows.iter().fold(0f64, |most, (_, value)| most.max(*value)).max(f64::MIN_POSITIVE);
+        let most = rows.iter().fold(f64::MIN_POSITIVE, |most, row| most.max(row.value));
         let count = rows.len().max(1);
         let mut chart = ChartBuilder::on(area)
             .margin(8)
-            .margin_right(70)
+            .margin_right(labels)
             .x_label_area_size(36)
             .y_label_area_size(names)
             .build_cartesian_2d(0f64..most, (0..count).into_segmented())?;
@@ -289,9 +301,9 @@ pub fn bars(rows: &[(String, f64)], unit: &str, about: &str, title_of: impl Fn(u
             .bold_line_style(GRID.mix(0.5))
             .light_line_style(TRANSPARENT)
             .draw()?;
-        for (place, (name, value)) in rows.iter().enumerate() {
+        for (place, Bar { name, value, label }) in rows.iter().enumerate() {
             let row = count - 1 - place;
-            *title.borrow_mut() = Some(title_of(place));
+            *title.borrow_mut() = Some(format!("{name}: {label}"));
             let ends = [(0.0, SegmentValue::Exact(row)), (value.max(0.0), SegmentValue::Exact(row + 1))];
             let mut bar = Rectangle::new(ends, hue(0).filled());
             bar.set_margin(3, 3, 0, 0);
@@ -302,7 +314,7 @@ pub fn bars(rows: &[(String, f64)], unit: &str, about: &str, title_of: impl Fn(u
             let left = font().pos(plotters::style::text_anchor::Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(name.clone(), (x - 6, y), right))?;
             let (end, _) = chart.backend_coord(&(value.max(0.0), SegmentValue::CenterOf(row)));
-            area.draw(&Text::new(short(*value), (end + 4, y), left))?;
+            area.draw(&Text::new(label.clone(), (end + 4, y), left))?;
         }
         Ok(())
     })
@@ -326,7 +338,8 @@ pub fn histogram(histogram: &Histogram, range: Option<[f32; 2]>, about: &str) ->
             .disable_mesh()
             .disable_y_axis()
             .x_labels(5)
-            .x_label_formatter(&|value| short(*value))
+            // Steps of an axis add up to a zero that is not quite one.
+            .x_label_formatter(&|value| if value.abs() < (to - from) * 1e-9 { short(0.0) } else { short(*value) })
             .label_style(font())
             .axis_style(GRID)
             .draw()?;
@@ -362,7 +375,7 @@ mod tests {
             bars(&[("a<b".to_owned(), 2.0), ("c".to_owned(), 1.0)], "things", "how many", |row| format!("row {row}"));
         assert!(chart.starts_with("<svg class=\"chart\"") && chart.ends_with("</svg>"));
         assert!(chart.contains("aria-label=\"how many\"") && chart.contains("a&lt;b"));
-        assert!(chart.contains("<title>row 1</title>") && chart.contains("ink8"));
+        assert!(chart.contains("<title>c: 1 of them</title>") && chart.contains("ink8"));
         assert!(!chart.contains("NaN") && !chart.contains("rgb("));
     }
 
