@@ -21,6 +21,9 @@ use crate::graph::Shape;
 /// The most pictures that are made at once.
 const MOST_AT_ONCE: usize = 32;
 
+/// How much of what a ReLU leaves out is ascended nevertheless: where it leaves nothing there is no slope to begin with.
+const LEAK: f64 = 0.01;
+
 /// What is to be excited: the mean over all places of one channel of a layer. [`Network::class`] has those of classes.
 ///
 /// ```
@@ -45,14 +48,14 @@ pub struct Target {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Coordinates {
-    /// Pixel by pixel, and smoothed after every step.
+    /// Pixel by pixel, and smoothed after every step. They want a tenfold [rate](Settings::rate).
     Pixels {
         /// Which part of each pixel is replaced with its neighbours' mean after a step, from 0 to 1.
         blur: f32,
     },
     /// Frequencies, the higher the less.
     Frequencies {
-        /// The amplitude of a frequency is divided by this power of it: 1 as of natural pictures, less for finer structure.
+        /// The amplitude of a frequency is divided by this power of it, from 0 to 8: 1 as of natural pictures, less for finer structure.
         decay: f32,
     },
 }
@@ -68,7 +71,7 @@ pub enum Coordinates {
 pub struct Settings {
     /// Steps of the ascent.
     pub steps: usize,
-    /// How far a step goes along every coordinate (Adam's rate, Kingma and Ba 2015).
+    /// How far a step goes along every coordinate at most (Adam's rate, Kingma and Ba 2015).
     pub rate: f32,
     /// In which coordinates.
     pub coordinates: Coordinates,
@@ -84,15 +87,16 @@ pub struct Settings {
     pub seed: u64,
 }
 
+/// As for pictures of 32 by 32 pixels: in these the shipped network's classes can be recognised. Larger ones want more jitter.
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            steps: 256,
-            rate: 0.05,
-            coordinates: Coordinates::Frequencies { decay: 1.0 },
-            jitter: 2.0,
+            steps: 512,
+            rate: 0.005,
+            coordinates: Coordinates::Frequencies { decay: 1.5 },
+            jitter: 3.0,
             rotation: 5.0,
-            scaling: 0.05,
+            scaling: 0.1,
             range: [0.0, 1.0],
             seed: 1,
         }
@@ -194,7 +198,7 @@ fn ascend(
         let pixels = canvas.picture(&variable).map_err(error())?;
         let moved = motion::Motion::random(&mut random, settings, place).apply(&pixels, place).map_err(error())?;
         let tensors = network.up_to(objective.layers(), &[moved.to_dtype(network.precision()).map_err(error())?])?;
-        let gradients = objective.of(&tensors).and_then(|objective| objective.backward()).map_err(error())?;
+        let gradients = objective.of(&tensors)?.backward().map_err(error())?;
         let Some(gradient) = gradients.get(&variable) else {
             return Err(Error::layer(network.name(targets[0].layer), "does not depend on the input"));
         };
@@ -251,14 +255,22 @@ impl Objective<'_> {
         self.masks.last().map_or(0, |&(layer, _)| layer + 1)
     }
 
-    fn of(&self, tensors: &[Tensor]) -> candle_core::Result<Tensor> {
-        let mut sum = Tensor::zeros((), self.network.precision(), &Device::Cpu)?;
+    fn of(&self, tensors: &[Tensor]) -> Result<Tensor, Error> {
+        let mut parts = Vec::with_capacity(self.masks.len());
         for (layer, mask) in &self.masks {
-            let (pictures, _, channels) = mask.dims3()?;
-            let places = tensors[*layer].elem_count() / (pictures * channels);
-            sum = (sum + tensors[*layer].reshape((pictures, places, channels))?.broadcast_mul(mask)?.sum_all()?)?;
+            let unclamped = self.network.unclamped(*layer, tensors)?;
+            let part = || {
+                let (pictures, _, channels) = mask.dims3()?;
+                let mut tensor = tensors[*layer].clone();
+                if let Some(unclamped) = unclamped {
+                    tensor = (tensor + (unclamped * LEAK)?)?;
+                }
+                let places = tensor.elem_count() / (pictures * channels);
+                tensor.reshape((pictures, places, channels))?.broadcast_mul(mask)?.sum_all()
+            };
+            parts.push(part().map_err(failed(self.network.name(*layer)))?);
         }
-        Ok(sum)
+        Tensor::stack(&parts, 0).and_then(|parts| parts.sum_all()).map_err(failed(self.network.name(0)))
     }
 
     /// Of each picture its target's.

@@ -76,6 +76,8 @@ struct Stage {
     /// Into rows of so many numbers.
     channels: usize,
     operation: Arc<Box<dyn CustomOp1 + Send + Sync>>,
+    /// Whether it is a function that only clamps.
+    clamps: bool,
 }
 
 impl Network {
@@ -225,6 +227,16 @@ impl Network {
         self.up_to(self.layers(), inputs)
     }
 
+    /// What a layer would make without the clamp that it ends with, of the tensors before it; `None` where there is no clamp.
+    pub(super) fn unclamped(&self, layer: usize, tensors: &[Tensor]) -> Result<Option<Tensor>, Error> {
+        let Some(step) = self.steps[layer].unclamped() else { return Ok(None) };
+        let batch = tensors[0].elem_count() / self.shapes[0].elements();
+        let channels = self.shapes[layer].channels();
+        let made = step.run(batch, &[], tensors);
+        let made = made.and_then(|made| made.reshape((made.elem_count() / channels, channels)));
+        made.map(Some).map_err(failed(&self.names[layer]))
+    }
+
     /// The tensors of the first `layers`.
     pub(super) fn up_to(&self, layers: usize, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         if inputs.len() != self.inputs() {
@@ -258,6 +270,17 @@ impl Network {
 }
 
 impl Step {
+    /// The same without the clamp that it ends with.
+    fn unclamped(&self) -> Option<Step> {
+        let mut step = self.clone();
+        let clamps = |function: Function| function.clamps().is_some();
+        match &mut step.work {
+            Work::Chain(stages) => stages.pop_if(|stage| stage.clamps).is_some().then_some(step),
+            Work::Pair { then, .. } => then.take_if(|function| clamps(*function)).is_some().then_some(step),
+            Work::Input(_) | Work::Concatenate(_) => None,
+        }
+    }
+
     fn run(&self, batch: usize, inputs: &[Tensor], tensors: &[Tensor]) -> candle_core::Result<Tensor> {
         let read = |index: usize| &tensors[self.inputs[index]];
         match &self.work {

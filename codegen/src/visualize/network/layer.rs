@@ -116,12 +116,13 @@ struct Chain(Vec<Stage>);
 
 impl Chain {
     fn push(&mut self, channels: usize, operation: impl CustomOp1 + Send + Sync + 'static) {
-        self.0.push(Stage { channels, operation: Arc::new(Box::new(operation)) });
+        self.0.push(Stage { channels, operation: Arc::new(Box::new(operation)), clamps: false });
     }
 
     fn function(&mut self, channels: usize, function: Option<Function>) {
         if let Some(function) = function {
-            self.push(channels, Each(function));
+            let operation: Arc<Box<dyn CustomOp1 + Send + Sync>> = Arc::new(Box::new(Each(function)));
+            self.0.push(Stage { channels, operation, clamps: function.clamps().is_some() });
         }
     }
 
