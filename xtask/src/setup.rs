@@ -10,6 +10,9 @@ use microception_codegen::error::Error;
 /// The board that the project's own commands run.
 pub const BOARD: &str = "mps2-an386";
 
+/// The names that Chromium has.
+const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
+
 /// The board.
 pub fn board() -> Result<&'static Board, Error> {
     board::named(BOARD)
@@ -38,7 +41,7 @@ fn targets() -> Vec<&'static str> {
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
-/// too, and Python with venv.
+/// too, Python with venv, and a browser.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
     for_fuzzing()?;
@@ -52,6 +55,10 @@ pub fn for_tests() -> Result<(), Error> {
         if Toolchain::find(target)?.clippy_driver().is_none() {
             install(&["rust-web-clippy".to_owned()])?;
         }
+    }
+    // The report's page is looked at in a browser; its test says so where there is none.
+    if CHROMIUM.iter().all(|name| on_path(name).is_none()) && install(&["chromium".to_owned()]).is_err() {
+        eprintln!("no Chromium can be installed: the report's page is not looked at in a browser");
     }
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {
