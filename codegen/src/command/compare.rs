@@ -1,6 +1,6 @@
 //! `microception compare`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use microception_codegen::data::picture::Fit;
@@ -121,7 +121,11 @@ struct Side {
 
 /// As a table: a row for each figure, and how many times as much the second is.
 fn text(Comparison { models: [first, second], board, answers }: &Comparison) -> String {
-    let names = ["", &first.file, &second.file, "second to first"];
+    let name = |model: &Compared| {
+        Path::new(&model.file).file_name().map_or_else(|| model.file.clone(), |name| name.display().to_string())
+    };
+    let [left, right] = [name(first), name(second)];
+    let names = ["", &left, &right, "second to first"];
     let mut table = table::table(&names, 3);
     table.add_row(["precision", first.precision.name(), second.precision.name(), ""]);
     if let Some(answers) = answers {

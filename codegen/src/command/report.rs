@@ -200,9 +200,7 @@ impl Report {
             unit: unit.name().to_owned(),
             inference,
             macs: summary.macs,
-            layers: layers
-                .map(|(Layer { name, kind, macs }, count)| LayerTime { name, kind, macs: u64::from(macs), count })
-                .collect(),
+            layers: layers.map(|(Layer { name, kind, macs }, count)| LayerTime { name, kind, macs, count }).collect(),
             stack_bytes: stack_bytes.map(|bytes| bytes as u64),
             code_bytes: None,
         }))

@@ -371,8 +371,8 @@ mod tests {
 
     #[test]
     fn a_chart_is_svg_with_classes_and_titles() {
-        let chart =
-            bars(&[("a<b".to_owned(), 2.0), ("c".to_owned(), 1.0)], "things", "how many", |row| format!("row {row}"));
+        let bar = |name: &str, value| Bar { name: name.to_owned(), value, label: format!("{value} of them") };
+        let chart = bars(&[bar("a<b", 2.0), bar("c", 1.0)], "things", "how many");
         assert!(chart.starts_with("<svg class=\"chart\"") && chart.ends_with("</svg>"));
         assert!(chart.contains("aria-label=\"how many\"") && chart.contains("a&lt;b"));
         assert!(chart.contains("<title>c: 1 of them</title>") && chart.contains("ink8"));
