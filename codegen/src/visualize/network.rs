@@ -39,7 +39,7 @@ use crate::graph::{Element, Function, Graph, Operator, PairFunction, Shape};
 /// assert_eq!(gradients.get(&grey).expect("the logit depends on the picture").elem_count(), 32 * 32 * 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Network {
     steps: Vec<Step>,
     names: Vec<String>,
@@ -52,13 +52,13 @@ pub struct Network {
 }
 
 /// What a layer does, and with which layers' tensors.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Step {
     inputs: Vec<usize>,
     work: Work,
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 enum Work {
     /// The input of that number.
     Input(usize),
@@ -78,6 +78,12 @@ struct Stage {
     operation: Arc<Box<dyn CustomOp1 + Send + Sync>>,
     /// Whether it is a function that only clamps.
     clamps: bool,
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} of {}", self.operation.name(), self.channels)
+    }
 }
 
 impl Network {

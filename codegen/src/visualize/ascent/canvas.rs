@@ -12,16 +12,14 @@ use crate::visualize::network::product::Product;
 use crate::visualize::network::sums::{Factors, Sums, Table};
 use crate::visualize::place::Place;
 
-/// Brightness, blue against red, and green against both: nearly uncorrelated in photographs (Ohta, Kanade and Sakai, Color Information
-/// for Region Segmentation, 1980). Red, green and blue of each, as long as its deviation is beside the first one's.
+/// Brightness, red against blue, and green against both, nearly uncorrelated in photographs (Ohta, Kanade and Sakai, Color Information for
+/// Region Segmentation, 1980): red, green and blue of each, as long as its deviation is beside the first one's. In the hundred pictures
+/// beside the shipped model deviations are as 1 to 0.29 to 0.14, and no two axes are correlated by more than 0.2.
 const COLOURS: [[f32; 3]; 3] = {
-    // 1 / sqrt(3), and a third and a ninth of 1 / sqrt(2) and 1 / sqrt(6).
-    let [brightness, blue, green] = [0.577_350_3, 0.235_702_3, 0.045_360_92];
-    [[brightness; 3], [blue, 0.0, -blue], [-green, 2.0 * green, -green]]
+    // 1 / sqrt(3), 0.29 / sqrt(2), 0.14 / sqrt(6).
+    let [brightness, red, green] = [0.577_350_3, 0.205_061, 0.057_154_8];
+    [[brightness; 3], [red, 0.0, -red], [-green, 2.0 * green, -green]]
 };
-
-/// How strong a coordinate of one is in the picture, before the sigmoid.
-const STRENGTH: f32 = 1.0;
 
 /// The deviation of the coordinates in the beginning: nearly a grey picture.
 const BEGINNING: f32 = 0.01;
@@ -74,7 +72,7 @@ impl Canvas {
     pub(super) fn picture(&self, coordinates: &Tensor) -> Result<Tensor> {
         let Place { height, width, channels } = self.place;
         let pixels = match &self.waves {
-            None => (coordinates * f64::from(STRENGTH))?,
+            None => coordinates.clone(),
             Some([along_row, along_column]) => {
                 let maps = self.batch * channels;
                 let waves =
@@ -122,7 +120,7 @@ fn amplitudes(place: &Place, decay: f32) -> Vec<f32> {
     let frequency = |turns: usize, extent: usize| turns.min(extent - turns) as f32 / extent as f32;
     let amplitude = |(row, column): (usize, usize)| {
         let frequency = frequency(row, place.height).hypot(frequency(column, place.width));
-        STRENGTH * frequency.max(lowest).powf(-decay)
+        frequency.max(lowest).powf(-decay)
     };
     (0..place.height).flat_map(|row| (0..place.width).map(move |column| (row, column))).map(amplitude).collect()
 }

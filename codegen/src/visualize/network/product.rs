@@ -6,6 +6,13 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
+/// Multiplications of a part of the rows. So many the library leaves to one thread; more it splits among threads that wait for each
+/// other all the time, several times as long as they compute where others want the processor too.
+const PART: usize = 48 * 48 * 256;
+
+/// Parts of fewer rows would read the weights too often.
+const FEWEST_ROWS: usize = 16;
+
 /// Each row of a `[rows, inputs]` tensor times `[output][input]` weights.
 ///
 /// Not a product of two tensors, of which both would have a gradient: the weights need none.
@@ -39,15 +46,25 @@ impl<T: WithDType> CustomOp1 for Product<T> {
         let (weights, [outputs, inputs]) =
             if self.back { (weights, [inputs, outputs]) } else { (weights.transpose(0, 1)?, [outputs, inputs]) };
         let rows = super::sums::items(layout.shape().elem_count(), inputs)?;
-        let mut product = storage.matmul(&self.weights, (1, rows, outputs, inputs), layout, &weights)?;
-        if !self.bias.is_empty() {
-            let mut numbers = T::cpu_storage_data(product)?;
-            numbers.par_chunks_mut(outputs).with_min_len(64).for_each(|row| {
-                row.iter_mut().zip(&self.bias).for_each(|(number, &bias)| *number += bias);
-            });
-            product = T::to_cpu_storage_owned(numbers);
-        }
-        Ok((product, Shape::from((rows, outputs))))
+        let Some((begin, _)) = layout.contiguous_offsets() else {
+            candle_core::bail!("a tensor that does not lie in one piece")
+        };
+        // The whole at once where a few rows are much work already.
+        let part = Some(PART / (outputs * inputs)).filter(|&part| part >= FEWEST_ROWS).unwrap_or(rows);
+        let mut product = vec![T::zero(); rows * outputs];
+        product.par_chunks_mut(part * outputs).enumerate().try_for_each(|(index, product)| {
+            let rows = product.len() / outputs;
+            let layout = Layout::contiguous_with_offset((rows, inputs), begin + index * part * inputs);
+            let made = storage.matmul(&self.weights, (1, rows, outputs, inputs), &layout, &weights)?;
+            product.copy_from_slice(T::cpu_storage_as_slice(&made)?);
+            if !self.bias.is_empty() {
+                for row in product.chunks_mut(outputs) {
+                    row.iter_mut().zip(&self.bias).for_each(|(number, &bias)| *number += bias);
+                }
+            }
+            Ok::<(), candle_core::Error>(())
+        })?;
+        Ok((T::to_cpu_storage_owned(product), Shape::from((rows, outputs))))
     }
 
     fn bwd(&self, _arg: &Tensor, _res: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {

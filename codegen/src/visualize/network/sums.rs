@@ -27,6 +27,7 @@ impl Table {
     ) -> Table {
         let mut table = Table { inputs, ends: Vec::new(), entries: Vec::new() };
         for entries in outputs {
+            // No tensor has more elements than 32 bits count: the passes say so.
             table.entries.extend(entries.into_iter().map(|(place, weight)| (place as u32, weight as u32)));
             table.ends.push(table.entries.len());
         }
