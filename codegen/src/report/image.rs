@@ -122,8 +122,8 @@ pub fn tiled(tiles: &[Vec<[u8; 3]>], [height, width]: [usize; 2]) -> Image {
     let across = ((tiles.len() * (height + 1)) as f64 * ASPECT / (width + 1) as f64).sqrt().ceil() as usize;
     let across = across.clamp(1, tiles.len().max(1));
     // About so many, and few places without a tile.
-    let empty = |across: &usize| tiles.len().next_multiple_of(*across) - tiles.len();
-    let across = (across * 3 / 4..=across * 3 / 2).filter(|&count| count > 0).min_by_key(empty).unwrap_or(across);
+    let cost = |count: &usize| tiles.len().next_multiple_of(*count) - tiles.len() + count.abs_diff(across);
+    let across = (across * 3 / 4..=across * 3 / 2).filter(|&count| count > 0).min_by_key(cost).unwrap_or(across);
     let down = tiles.len().div_ceil(across);
     let (sheet_height, sheet_width) = (down * (height + 1) - 1, across * (width + 1) - 1);
     let mut pixels = vec![128; sheet_height * sheet_width * 3];

@@ -13,6 +13,9 @@ use crate::{random_graph, tolerance};
 /// Half the way between the two places of a difference.
 const STEP: f64 = 1e-5;
 
+/// The least that the largest slope counts as: smaller ones are of outputs that hardly depend on the input.
+const LEAST: f64 = 1e-2;
+
 /// Numbers of the input that are moved, in each graph.
 const NUMBERS: usize = 12;
 
@@ -55,7 +58,7 @@ impl Checked {
                 Some(gradient) => gradient.to_vec1().unwrap(),
                 None => vec![0.0; inputs[input].len()],
             };
-            let largest = gradient.iter().fold(1.0f64, |largest, slope| largest.max(slope.abs()));
+            let largest = gradient.iter().fold(LEAST, |largest, slope| largest.max(slope.abs()));
             for _ in 0..NUMBERS {
                 let place = random.usize(0..gradient.len());
                 let at = |step: f64| {
@@ -74,7 +77,7 @@ impl Checked {
                 }
                 self.compared += 1;
                 let slope = gradient[place];
-                self.steep += usize::from(slope.abs() > 1e-3);
+                self.steep += usize::from(slope.abs() > LEAST * 1e-3);
                 assert!((slope - far).abs() <= bound, "{}: input {input}, number {place}: {slope}, {far}", graph.name);
             }
         }
@@ -162,7 +165,7 @@ fn of_graphs_with_every_operator() {
     }
     println!("{} slopes, {} of them steep, {} at kinks", checked.compared, checked.steep, checked.left_out);
     assert!(checked.left_out * 20 < checked.compared, "{} beside {}", checked.left_out, checked.compared);
-    assert!(checked.steep * 2 > checked.compared, "{} of {}", checked.steep, checked.compared);
+    assert!(checked.steep * 5 > checked.compared * 2, "{} of {}", checked.steep, checked.compared);
     let operators = [
         "input",
         "conv",
