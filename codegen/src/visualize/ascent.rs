@@ -1,9 +1,9 @@
 //! Pictures that excite a channel or a class most, by gradient ascent.
 //!
-//! A picture is changed step by step along the gradient of what it excites. Left alone that finds noise; what keeps it from there is of
-//! Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017 (doi:10.23915/distill.00007), and of the program Lucid that goes
-//! with it: at every step the network sees the picture moved, turned and scaled a little, and the steps are taken in other coordinates,
-//! those of frequencies and of uncorrelated colours.
+//! A picture is changed step by step along the gradient of what it excites. Left alone that finds noise; what keeps it
+//! from there is of Olah, Mordvintsev and Schubert, Feature Visualization, Distill 2017 (doi:10.23915/distill.00007),
+//! and of the program Lucid that goes with it: at every step the network sees the picture moved, turned and scaled a
+//! little, and the steps are taken in other coordinates, those of frequencies and of uncorrelated colours.
 //!
 //! `canvas`: those coordinates. `motion`: moved, turned and scaled.
 
@@ -21,7 +21,8 @@ use crate::graph::Shape;
 /// The most pictures that are made at once.
 const MOST_AT_ONCE: usize = 32;
 
-/// How much of what a ReLU leaves out is ascended nevertheless: where it leaves nothing there is no slope to begin with.
+/// How much of what a ReLU leaves out is ascended nevertheless: where it leaves nothing there is no slope to begin
+/// with.
 const LEAK: f64 = 0.01;
 
 /// What is to be excited: the mean over all places of one channel of a layer. [`Network::class`] has those of classes.
@@ -55,7 +56,8 @@ pub enum Coordinates {
     },
     /// Frequencies, the higher the less.
     Frequencies {
-        /// The amplitude of a frequency is divided by this power of it, from 0 to 8: 1 as of natural pictures, less for finer structure.
+        /// The amplitude of a frequency is divided by this power of it, from 0 to 8: 1 as of natural pictures, less for
+        /// finer structure.
         decay: f32,
     },
 }
@@ -87,7 +89,8 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// As for pictures of 32 by 32 pixels: in these the shipped network's classes can be recognised. Larger ones want more jitter.
+/// As for pictures of 32 by 32 pixels: in these the shipped network's classes can be recognised. Larger ones want more
+/// jitter.
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -104,6 +107,15 @@ impl Default for Settings {
 }
 
 /// A picture that excites its target.
+///
+/// ```
+/// use microception_codegen::graph::Shape;
+/// use microception_codegen::visualize::ascent::Picture;
+/// let values = vec![0.0, 0.5, 1.0, 0.25, 0.25, 0.25];
+/// let picture = Picture { shape: Shape(vec![1, 2, 3]), values, activation: 7.5 };
+/// let bytes: Vec<u8> = picture.values.iter().map(|value| (value * 255.0).round() as u8).collect();
+/// assert_eq!(bytes, [0, 128, 255, 64, 64, 64]);
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
     /// `[height, width, channels]`; of a series the height is 1 and the width its steps.
@@ -130,8 +142,8 @@ pub struct Picture {
 /// ```
 ///
 /// # Errors
-/// When the network has several inputs, or one that is neither a picture nor a series, when a target does not exist, or the settings
-/// make no sense.
+/// When the network has several inputs, or one that is neither a picture nor a series, when a target does not exist, or
+/// the settings make no sense.
 pub fn excite(
     network: &Network,
     targets: &[Target],

@@ -1,11 +1,11 @@
 //! A float graph as operations on a batch of inputs that can be differentiated towards these.
 //!
-//! A tensor is `[batch * places, channels]`, in memory as the runtime's: `[batch][row][column][channel]`. Where windows lie comes from
-//! the graph's own types ([`Window`](crate::graph::Window) and its kin), as for the runtime's kernels. Weights have no gradients, so that
-//! none are computed.
+//! A tensor is `[batch * places, channels]`, in memory as the runtime's: `[batch][row][column][channel]`. Where windows
+//! lie comes from the graph's own types ([`Window`](crate::graph::Window) and its kin), as for the runtime's kernels.
+//! Weights have no gradients, so that none are computed.
 //!
-//! `layer`: what each operator becomes. `windows`: tables of places. `sums`, `product`, `largest`, `elementwise`: operations, each with its
-//! gradient.
+//! `layer`: what each operator becomes. `windows`: tables of places. `sums`, `product`, `largest`, `elementwise`:
+//! operations, each with its gradient.
 
 pub(super) mod elementwise;
 mod largest;
@@ -95,7 +95,8 @@ impl Network {
         Network::with_precision(graph, DType::F32)
     }
 
-    /// As [`new`](Network::new), in single or double precision. In double precision gradients can be told from differences.
+    /// As [`new`](Network::new), in single or double precision. In double precision gradients can be told from
+    /// differences.
     ///
     /// # Errors
     /// As [`new`](Network::new), and of any other precision.
@@ -170,8 +171,8 @@ impl Network {
         &self.shapes[layer]
     }
 
-    /// Least and greatest real value that an input can have: of one that takes pixels. `None` of any other, and of one that does not
-    /// exist.
+    /// Least and greatest real value that an input can have: of one that takes pixels. `None` of any other, and of one
+    /// that does not exist.
     pub fn range(&self, input: usize) -> Option<[f32; 2]> {
         self.ranges.get(input).copied().flatten()
     }
@@ -181,8 +182,8 @@ impl Network {
         self.precision
     }
 
-    /// What a class is decided by: the channel of what goes into the softmax or sigmoid at the first output, or of the output where
-    /// there is none.
+    /// What a class is decided by: the channel of what goes into the softmax or sigmoid at the first output, or of the
+    /// output where there is none.
     ///
     /// # Errors
     /// When there are fewer classes.
@@ -228,12 +229,14 @@ impl Network {
     /// Each input holds real values, `[batch][row][column][channel]` in any extents, in the network's precision.
     ///
     /// # Errors
-    /// When there are fewer or more inputs than the model's, or one is not of whole frames or not of as many as the others.
+    /// When there are fewer or more inputs than the model's, or one is not of whole frames or not of as many as the
+    /// others.
     pub fn forward(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>, Error> {
         self.up_to(self.layers(), inputs)
     }
 
-    /// What a layer would make without the clamp that it ends with, of the tensors before it; `None` where there is no clamp.
+    /// What a layer would make without the clamp that it ends with, of the tensors before it; `None` where there is no
+    /// clamp.
     pub(super) fn unclamped(&self, layer: usize, tensors: &[Tensor]) -> Result<Option<Tensor>, Error> {
         let Some(step) = self.steps[layer].unclamped() else { return Ok(None) };
         let batch = tensors[0].elem_count() / self.shapes[0].elements();

@@ -33,11 +33,11 @@ impl Default for Noise {
     }
 }
 
-/// How much the logit of `class` changes with each place of `frame`: the largest magnitude of its gradient over the place's channels, in
-/// logits per unit of real value, `[height][width]`; of a series per step.
+/// How much the logit of `class` changes with each place of `frame`: the largest magnitude of its gradient over the
+/// place's channels, in logits per unit of real value, `[height][width]`; of a series per step.
 ///
-/// It is the mean of those of noisy copies: Smilkov, Thorat, Kim, Viégas and Wattenberg, SmoothGrad: removing noise by adding noise, 2017
-/// (arXiv:1706.03825).
+/// It is the mean of those of noisy copies: Smilkov, Thorat, Kim, Viégas and Wattenberg, SmoothGrad: removing noise by
+/// adding noise, 2017 (arXiv:1706.03825).
 ///
 /// ```
 /// use microception_codegen::visualize::network::Network;
@@ -52,8 +52,8 @@ impl Default for Noise {
 /// ```
 ///
 /// # Errors
-/// When the network has several inputs, or one that is neither a picture nor a series, when the frame has not its length or there is no
-/// such class.
+/// When the network has several inputs, or one that is neither a picture nor a series, when the frame has not its
+/// length or there is no such class.
 pub fn gradient(network: &Network, frame: &[f32], class: usize, noise: &Noise) -> Result<Vec<f32>, Error> {
     let (place, target) = (Place::of(network)?, network.class(class)?);
     check(network, &place, frame)?;
@@ -112,15 +112,15 @@ pub struct Square {
 }
 
 impl Square {
-    /// How many squares there are in a picture of that size: rows and columns. Where the picture is lower or narrower than a square is, the
-    /// square is cut to it.
+    /// How many squares there are in a picture of that size: rows and columns. Where the picture is lower or narrower
+    /// than a square is, the square is cut to it.
     pub fn grid(&self, height: usize, width: usize) -> [usize; 2] {
         [height, width].map(|extent| extent.saturating_sub(self.side) / self.stride.max(1) + 1)
     }
 }
 
-/// How much the logit of `class` falls when a square covers a part of `frame`: `[rows][columns]` of [`Square::grid`]. Where the covered
-/// picture has more of the class it is negative.
+/// How much the logit of `class` falls when a square covers a part of `frame`: `[rows][columns]` of [`Square::grid`].
+/// Where the covered picture has more of the class it is negative.
 ///
 /// Zeiler and Fergus, Visualizing and Understanding Convolutional Networks, 2014 (arXiv:1311.2901).
 ///

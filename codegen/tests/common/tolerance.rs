@@ -51,10 +51,11 @@ pub const QDQ_MEAN_STEPS_OF_A_NETWORK: f32 = 4.0;
 /// 10,000 squares is within 3% of what is expected, three standard deviations for either, and the range ends at the largest number seen.
 pub const SNR_DB: f64 = 0.2;
 
-/// Slopes in f64 against differences over 2e-5, as a part of the largest of the input's. What the third derivative leaves of a difference is
-/// 1e-10 times it, what rounding leaves 1e-11 times the sum; through several steep layers in a row each is some thousand times that.
+/// Slopes in f64 against differences over 2e-5, as a part of the largest of the input's. What the third derivative
+/// leaves of a difference is 1e-10 times it, what rounding leaves 1e-11 times the sum; through several steep layers in
+/// a row each is some thousand times that.
 pub const SLOPE: f64 = 1e-6;
 
-/// How far the slopes to both sides of a place may be from each other where there is no kink between, as a part of the largest: 1e-5 times
-/// the second derivative, which through several layers is some hundred times the slope.
+/// How far the slopes to both sides of a place may be from each other where there is no kink between, as a part of the
+/// largest: 1e-5 times the second derivative, which through several layers is some hundred times the slope.
 pub const SLOPE_OF_A_SIDE: f64 = 1e-2;

@@ -31,7 +31,8 @@ struct Checked {
 }
 
 impl Checked {
-    /// Every output is a part of one sum, with a random weight; the slope of the sum along random numbers of the input is compared.
+    /// Every output is a part of one sum, with a random weight; the slope of the sum along random numbers of the input
+    /// is compared.
     fn graph(&mut self, graph: &Graph, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let network =

@@ -1,7 +1,7 @@
 //! In which coordinates a picture is changed: pixels, or frequencies and uncorrelated colours.
 //!
-//! Steps along other coordinates of the same pictures lead elsewhere, for a gradient's direction depends on what is one unit long. In
-//! natural pictures low frequencies are the strongest and the three colours rise and fall together.
+//! Steps along other coordinates of the same pictures lead elsewhere, for a gradient's direction depends on what is one
+//! unit long. In natural pictures low frequencies are the strongest and the three colours rise and fall together.
 
 use candle_core::{Device, Result, Tensor};
 
@@ -12,9 +12,10 @@ use crate::visualize::network::product::Product;
 use crate::visualize::network::sums::{Factors, Sums, Table};
 use crate::visualize::place::Place;
 
-/// Brightness, red against blue, and green against both, nearly uncorrelated in photographs (Ohta, Kanade and Sakai, Color Information for
-/// Region Segmentation, 1980): red, green and blue of each, as long as its deviation is beside the first one's. In the hundred pictures
-/// beside the shipped model deviations are as 1 to 0.29 to 0.14, and no two axes are correlated by more than 0.2.
+/// Brightness, red against blue, and green against both, nearly uncorrelated in photographs (Ohta, Kanade and Sakai,
+/// Color Information for Region Segmentation, 1980): red, green and blue of each, as long as its deviation is beside
+/// the first one's. In the hundred pictures beside the shipped model deviations are as 1 to 0.29 to 0.14, and no two
+/// axes are correlated by more than 0.2.
 const COLOURS: [[f32; 3]; 3] = {
     // 1 / sqrt(3), 0.29 / sqrt(2), 0.14 / sqrt(6).
     let [brightness, red, green] = [0.577_350_3, 0.205_061, 0.057_154_8];
@@ -67,8 +68,8 @@ impl Canvas {
         (0..self.place.elements()).map(normal).collect::<Vec<f32>>().repeat(self.batch)
     }
 
-    /// The pixels `[batch * height * width, channels]` of coordinates: of pixels `[batch][row][column][colour]`, of frequencies
-    /// `[batch][colour][vertical][horizontal]`.
+    /// The pixels `[batch * height * width, channels]` of coordinates: of pixels `[batch][row][column][colour]`, of
+    /// frequencies `[batch][colour][vertical][horizontal]`.
     pub(super) fn picture(&self, coordinates: &Tensor) -> Result<Tensor> {
         let Place { height, width, channels } = self.place;
         let pixels = match &self.waves {
@@ -102,9 +103,9 @@ impl Canvas {
     }
 }
 
-/// `[pixel][wave]`: `cos + sin` of each whole number of turns over the extent, all of length one and at right angles (Hartley, A More
-/// Symmetrical Fourier Analysis Applied to Transmission Problems, 1942). Real, where Fourier's are complex; along both axes of a picture,
-/// the product of two has the same frequency as Fourier's of the same place.
+/// `[pixel][wave]`: `cos + sin` of each whole number of turns over the extent, all of length one and at right angles
+/// (Hartley, A More Symmetrical Fourier Analysis Applied to Transmission Problems, 1942). Real, where Fourier's are
+/// complex; along both axes of a picture, the product of two has the same frequency as Fourier's of the same place.
 fn waves(extent: usize) -> Vec<f32> {
     let length = (extent as f64).sqrt();
     let wave = |(pixel, turns): (usize, usize)| {
@@ -125,7 +126,8 @@ fn amplitudes(place: &Place, decay: f32) -> Vec<f32> {
     (0..place.height).flat_map(|row| (0..place.width).map(move |column| (row, column))).map(amplitude).collect()
 }
 
-/// The mean of each pixel and its eight neighbours, of which nearer ones count more; beyond the edge lies what is at the edge.
+/// The mean of each pixel and its eight neighbours, of which nearer ones count more; beyond the edge lies what is at
+/// the edge.
 fn neighbours(place: &Place) -> Sums<f32> {
     let near = |at: usize, step: usize, extent: usize| (at + step).saturating_sub(1).min(extent - 1);
     let places = (0..place.height).flat_map(|row| (0..place.width).map(move |column| (row, column)));

@@ -34,7 +34,8 @@ impl Motion {
         }
     }
 
-    /// Pixels `[batch * height * width, channels]` so moved, each between its four nearest. Beyond the edge lies what is at the edge.
+    /// Pixels `[batch * height * width, channels]` so moved, each between its four nearest. Beyond the edge lies what
+    /// is at the edge.
     pub(super) fn apply(&self, pixels: &Tensor, place: &Place) -> Result<Tensor> {
         let mut weights = Vec::with_capacity(4 * place.height * place.width);
         let mut entries = Vec::with_capacity(place.height * place.width);

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::sums::{Table, contiguous, items};
 
-/// Over tensors of `[batch * places, channels]`; the weights of the table do not count. The gradient goes to the first of
-/// several places with the largest value.
+/// Over tensors of `[batch * places, channels]`; the weights of the table do not count. The gradient goes to the first
+/// of several places with the largest value.
 #[derive(Debug, Clone)]
 pub(super) struct Largest {
     table: Arc<Table>,
