@@ -6,8 +6,7 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, WithDType};
 use rayon::prelude::*;
 
-/// Multiplications of a part of the rows. So many the library leaves to one thread; more it splits among threads that
-/// wait for each other all the time, several times as long as they compute where others want the processor too.
+/// Multiplications of a part of the rows: so many the library leaves to one thread, more it splits among several itself.
 const PART: usize = 48 * 48 * 256;
 
 /// Parts of fewer rows would read the weights too often.
