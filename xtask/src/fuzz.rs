@@ -1,4 +1,5 @@
-//! `cargo xtask fuzz`: the readers of model files, and both ends of the serial line, against what libFuzzer thinks of.
+//! `cargo xtask fuzz`: the readers of model files, ranges files, the planner and both ends of the serial line, against what libFuzzer
+//! thinks of.
 //!
 //! The targets lie in `codegen/fuzz`, laid out for cargo-fuzz, which takes a nightly compiler. Here they are built
 //! with the flags that it would set, by whatever compiler is there: measuring coverage is stable, only the
@@ -17,17 +18,16 @@ use microception_codegen::error::Error;
 use crate::stage::{Counts, report};
 use crate::{root, setup};
 
-/// The readers, and the two ends of the line.
-pub const TARGETS: [&str; 6] = ["h5", "keras", "onnx", "tflite", "board", "link"];
+/// The readers, ranges files, the planner, and the two ends of the line.
+pub const TARGETS: [&str; 8] = ["h5", "keras", "onnx", "tflite", "ranges", "plan", "board", "link"];
 
-/// Bytes of the largest file that is tried; Keras's smallest files have 13,000.
+/// Bytes of the largest file that is tried; Keras's smallest files have 13,000. A graph has no more than some hundred choices.
 fn longest(target: &str) -> u32 {
-    if is_line(target) { 4 << 10 } else { 32 << 10 }
-}
-
-/// Whether it is an end of the serial line, whose files are short and fast.
-fn is_line(target: &str) -> bool {
-    matches!(target, "board" | "link")
+    match target {
+        "plan" => 512,
+        "board" | "link" | "ranges" => 4 << 10,
+        _ => 32 << 10,
+    }
 }
 
 /// Seconds after which a file counts as one that hangs. The slowest take less than one; but the clock goes on while a
@@ -41,10 +41,8 @@ const MEMORY: u32 = 2048;
 const LARGEST_SEED: usize = 20_000;
 const LARGEST_CORPUS: usize = 480_000;
 
-/// How long each is tried where nothing else is said, as by `cargo xtask test`.
-fn stage_seconds(target: &str) -> u32 {
-    if is_line(target) { 20 } else { 60 }
-}
+/// How many seconds each is tried where nothing else is said, as by `cargo xtask test`.
+const STAGE_SECONDS: u32 = 60;
 
 /// What makes rustc count edges and tell libFuzzer what is compared with what.
 const FLAGS: [&str; 8] = [
@@ -61,10 +59,11 @@ const FLAGS: [&str; 8] = [
 /// What the command is asked to do.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Arguments {
-    /// The reader: h5, keras, onnx or tflite; or the end of the serial line: board or link; all of them where none is named
+    /// The reader: h5, keras, onnx or tflite; ranges files: ranges; the planner: plan; or the end of the serial line: board or link; all of
+    /// them where none is named
     #[arg(value_name = "TARGET", value_parser = TARGETS)]
     target: Option<String>,
-    /// How long, each [default: 60 for a reader, 20 for an end of the line]
+    /// How long, each [default: 60]
     #[arg(long, value_name = "N")]
     seconds: Option<u32>,
     /// Where libFuzzer's random numbers begin; 0 begins elsewhere every time
@@ -145,7 +144,7 @@ fn outcomes(folder: &Path, targets: &[&str], seconds: Option<u32>, seed: u32) ->
         for _ in 0..cores {
             scope.spawn(|| {
                 while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = run(folder, target, seconds.unwrap_or(stage_seconds(target)), seed);
+                    let outcome = run(folder, target, seconds.unwrap_or(STAGE_SECONDS), seed);
                     outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
                 }
             });

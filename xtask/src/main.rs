@@ -5,6 +5,7 @@ mod boards;
 mod demo;
 mod fuzz;
 mod model;
+mod publish;
 mod python;
 mod setup;
 mod size;

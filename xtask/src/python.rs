@@ -18,9 +18,11 @@ pub struct Suite {
 }
 
 /// All of them.
-pub const SUITES: [Suite; 2] = [
+pub const SUITES: [Suite; 3] = [
     Suite { folder: "codegen/models/xception_lite", arguments: &["-m", "unittest", "test_train"] },
     Suite { folder: "tests/fixtures/litert", arguments: &["check.py"] },
+    // Vectors of another project, which come with its package, through the command.
+    Suite { folder: "tests/peers", arguments: &["onnx_nodes.py", "../../target/debug/microception"] },
 ];
 
 impl Suite {
@@ -36,7 +38,7 @@ impl Suite {
 }
 
 /// The Python of an environment with these requirements, made or completed when they changed.
-fn environment(requirements: &Path) -> Result<std::path::PathBuf, Error> {
+pub fn environment(requirements: &Path) -> Result<std::path::PathBuf, Error> {
     let wanted = fs::read_to_string(requirements).map_err(|error| Error::file(requirements, error.to_string()))?;
     let folder = work_folder()?.join("python");
     let python = folder.join("bin/python");

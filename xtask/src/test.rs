@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, boards, fuzz, model, python, root, setup};
+use crate::{bench, boards, fuzz, model, publish, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -25,7 +25,8 @@ const LANES: [&[Stage]; 2] = [
         ("lints", |name| run(name, Ok(lints()))),
         ("docs", |name| run(name, Ok(docs()))),
         ("host tests", |name| run(name, Ok(host_tests()))),
-        ("python tests", |name| run(name, python::SUITES.iter().map(python::Suite::command).collect())),
+        ("python tests", |name| run(name, python_tests())),
+        ("publish", |name| run(name, publish::commands().into_iter().collect())),
     ],
     &[
         ("firmware lints", |name| run(name, firmware_lints())),
@@ -115,6 +116,12 @@ fn host_tests() -> Vec<Command> {
         cargo(&["test", "--no-fail-fast", "--", "--show-output"]),
         cargo(&[&micromath[..], &["--", "--show-output"]].concat()),
     ]
+}
+
+/// One of the suites runs the command.
+fn python_tests() -> Result<Vec<Command>, Error> {
+    let build = cargo(&["build", "--package", "microception-codegen"]);
+    [Ok(build)].into_iter().chain(python::SUITES.iter().map(python::Suite::command)).collect()
 }
 
 /// Only of libraries, and of this: the command `microception` would overwrite the runtime of that name.

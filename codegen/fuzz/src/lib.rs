@@ -1,12 +1,24 @@
 //! What the fuzz targets have in common: [`check`] says what must hold of a file, whatever its bytes, and
-//! [`Mutator`] changes files so that the changes get past checksums. [`line`] is for the serial line's ends.
+//! [`Mutator`] changes files so that the changes get past checksums. [`line`] is for the serial line's ends, [`mod@ranges`] for ranges
+//! files, [`plan`] for the planner.
 
 mod archive;
+#[path = "../../tests/plan/checker.rs"]
+#[expect(dead_code, reason = "shared with the test of plans, which asks more")]
+mod checker;
+#[path = "../../tests/plan/demand.rs"]
+#[expect(dead_code, reason = "shared with the test of plans, which asks more")]
+mod demand;
 mod hdf5;
 pub mod line;
 #[path = "../../tests/common/memory.rs"]
 mod memory;
 mod mutate;
+pub mod plan;
+#[path = "../../tests/plan/random.rs"]
+#[expect(dead_code, reason = "shared with the test of plans, which chooses by seeds")]
+mod random;
+pub mod ranges;
 
 use microception_codegen::graph::Graph;
 use microception_codegen::host::Machine;

@@ -7,20 +7,27 @@ use microception_codegen::graph::{
 
 use crate::demand::window_outputs;
 
-/// Marsaglia's xorshift with a multiplied output: plenty for choosing shapes.
-struct Random(u64);
+/// What is given, then Marsaglia's xorshift with a multiplied output: plenty for choosing shapes.
+struct Random<'a> {
+    given: &'a [u8],
+    state: u64,
+}
 
-impl Random {
-    fn new(seed: u64) -> Random {
+impl<'a> Random<'a> {
+    fn new(given: &'a [u8], seed: u64) -> Random<'a> {
         // A first state far from those of neighbouring seeds, and never zero.
-        Random((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Random { given, state: (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1 }
     }
 
     fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
+        if let Some((&first, rest)) = self.given.split_first() {
+            self.given = rest;
+            return first.into();
+        }
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32
     }
 
     /// A number from `low` to `high`, both included.
@@ -37,14 +44,19 @@ impl Random {
     }
 }
 
-struct Builder {
+struct Builder<'a> {
     graph: Graph,
-    random: Random,
+    random: Random<'a>,
 }
 
 /// A graph of about `size` layers or blocks of layers.
 pub fn graph(seed: u64, size: usize) -> Graph {
-    let mut random = Random::new(seed);
+    chosen(&[], seed, size)
+}
+
+/// As [`graph`], where `given` are the first choices.
+pub fn chosen(given: &[u8], seed: u64, size: usize) -> Graph {
+    let mut random = Random::new(given, seed);
     let height = match random.within(0, 9) {
         0 => random.within(1, 2),
         1..=5 => random.within(3, 17),
@@ -60,7 +72,7 @@ pub fn graph(seed: u64, size: usize) -> Graph {
     let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
     let mut current = builder.push(input.clone(), vec![], shape.clone());
     // More inputs and outputs have choices of their own.
-    let mut ends = Random::new(seed + (1 << 32));
+    let mut ends = Random::new(&[], seed + (1 << 32));
     let mut second = ends.chance(30).then(|| {
         let shape =
             if ends.chance(70) { shape } else { vec![ends.within(1, 20), ends.within(1, 6), ends.within(1, 4)] };
@@ -119,7 +131,7 @@ fn quantize(layer: &mut Layer, int4: bool) {
     }
 }
 
-impl Builder {
+impl Builder<'_> {
     fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Vec<usize>) -> TensorId {
         let name = format!("{}_{}", operator.name(), self.graph.layers.len());
         self.graph.push(name, operator, inputs, Shape(shape))

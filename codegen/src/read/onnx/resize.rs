@@ -138,13 +138,15 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Where an output place lies among the input's, as ONNX computes it.
+/// Where an output place lies among the input's, as ONNX computes it. With corners aligned and a scale that makes no whole extent the specification
+/// and onnxruntime differ in which the last place is: such a layer is none that is known.
 fn source_of(place: usize, outputs: usize, inputs: usize, scale: f64, places: &str) -> Option<f64> {
     let place = place as f64;
     match places {
         "half_pixel" => Some((place + 0.5) / scale - 0.5),
         "pytorch_half_pixel" => Some(if outputs > 1 { (place + 0.5) / scale - 0.5 } else { 0.0 }),
         "asymmetric" => Some(place / scale),
+        "align_corners" if (inputs as f64 * scale - outputs as f64).abs() > 1e-4 => None,
         "align_corners" if outputs > 1 => Some(place * (inputs as f64 - 1.0) / (outputs as f64 - 1.0)),
         "align_corners" => Some(0.0),
         "tf_half_pixel_for_nn" => Some((place + 0.5) / scale),
