@@ -417,7 +417,7 @@ impl<'a, M: Model> Executor<'a, M> {
     }
 
     /// Whether the output is there and no step is left that needs no row.
-    fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         match self.upcoming() {
             None => true,
             Some(step) => self.is_input(&step) && self.has_answered(),
