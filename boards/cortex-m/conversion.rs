@@ -1,8 +1,8 @@
 //! The part of a board's build script that finds the model's module, or has it made.
 //!
-//! `MICROCEPTION_MODEL` names the module, as `microception convert` wrote it. Without it a package with feature `convert`
-//! converts the model that `MODEL` names, in int8 where `CALIBRATION` names training data or ranges, else the shipped
-//! network in int8.
+//! `MICROCEPTION_MODEL` names the module, as `microception convert` wrote it. Without it a package with feature
+//! `convert` converts the model that `MODEL` names, in int8 where `CALIBRATION` names training data or ranges, else the
+//! shipped network in int8.
 
 use std::env;
 use std::path::{Path, PathBuf};

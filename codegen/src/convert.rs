@@ -3,12 +3,8 @@
 //!
 //! ```no_run
 //! // build.rs
-//! use microception_codegen::convert::Convert;
-//!
 //! fn main() {
-//!     if let Err(error) = Convert::new("model.keras").calibration("ranges.json").to_out_dir("model.rs") {
-//!         println!("cargo::error={error}");
-//!     }
+//!     microception_codegen::Convert::new("model.keras").calibration("ranges.json").in_build_script("model.rs");
 //! }
 //! ```
 //!
@@ -18,6 +14,8 @@
 //!     include!(concat!(env!("OUT_DIR"), "/model.rs"));
 //! }
 //! ```
+//!
+//! `codegen/examples/build_script` in the repository is a whole crate of this kind.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -563,6 +561,16 @@ impl Convert {
             println!("cargo::warning={warning}");
         }
         Ok(summary)
+    }
+
+    /// [`to_out_dir`](Convert::to_out_dir) for a build script that does nothing else: where it fails, cargo says why, and the
+    /// build ends.
+    pub fn in_build_script(&self, name: &str) {
+        if let Err(error) = self.to_out_dir(name) {
+            // Cargo takes the first line alone.
+            println!("cargo::error={}", error.to_string().replace('\n', " "));
+            std::process::exit(1);
+        }
     }
 }
 

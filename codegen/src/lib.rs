@@ -41,3 +41,5 @@ pub mod report;
 pub mod target;
 #[cfg(feature = "command")]
 pub mod visualize;
+
+pub use convert::Convert;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod boards;
+mod c;
 mod demo;
 mod fuzz;
 mod model;

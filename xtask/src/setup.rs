@@ -13,6 +13,9 @@ pub const BOARD: &str = "mps2-an386";
 /// The names that Chromium has.
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// The C compiler for the boards' cores.
+pub const ARM_GCC: &str = "arm-none-eabi-gcc";
+
 /// The board.
 pub fn board() -> Result<&'static Board, Error> {
     board::named(BOARD)
@@ -41,9 +44,12 @@ fn targets() -> Vec<&'static str> {
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
-/// too, Python with venv, and a browser.
+/// too, Python with venv, a browser, and a C compiler for the boards. The last needs no C library.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
+    if on_path(ARM_GCC).is_none() {
+        install(&["gcc-arm-none-eabi".to_owned()])?;
+    }
     for_fuzzing()?;
     for (command, component, package) in [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")] {
         let there = succeeds("cargo", &[command, "--version"]);

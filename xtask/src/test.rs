@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, boards, fuzz, model, publish, python, root, setup};
+use crate::{bench, boards, c, fuzz, model, publish, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -33,6 +33,7 @@ const LANES: [&[Stage]; 2] = [
         ("on-target tests", |name| run(name, on_target())),
         ("no panic path", no_panic_path),
         ("boards", boards::stage),
+        ("C interface", c::stage),
         ("bench", bench::stage),
         ("fuzz", fuzz::stage),
         ("demo", demo),

@@ -28,10 +28,9 @@ pub struct Port {
     pub zero_point: f32,
 }
 
-/// What one number is: its name in Rust, the end of its name in C, its type in C, and its bytes.
+/// What one number is: its name, its type in C, and its bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Element {
-    pub rust: &'static str,
     pub name: &'static str,
     pub c: &'static str,
     pub bytes: usize,
@@ -39,10 +38,10 @@ pub struct Element {
 
 /// All there are, in the order of their numbers in C.
 pub const ELEMENTS: [Element; 4] = [
-    Element { rust: "U8", name: "U8", c: "uint8_t", bytes: 1 },
-    Element { rust: "I8", name: "I8", c: "int8_t", bytes: 1 },
-    Element { rust: "I16", name: "I16", c: "int16_t", bytes: 2 },
-    Element { rust: "F32", name: "F32", c: "float", bytes: 4 },
+    Element { name: "U8", c: "uint8_t", bytes: 1 },
+    Element { name: "I8", c: "int8_t", bytes: 1 },
+    Element { name: "I16", c: "int16_t", bytes: 2 },
+    Element { name: "F32", c: "float", bytes: 4 },
 ];
 
 impl Port {
@@ -108,7 +107,7 @@ impl Facts {
                 .zip(&port.shape)
                 .map(|(axis, &extent)| equal(&format!("{table}.shape[{axis}]"), extent))
                 .collect();
-            let element = format!("model::{which}[0].element, ::microception::model::Element::{}", port.element.rust);
+            let element = format!("model::{which}[0].element, ::microception::model::Element::{}", port.element.name);
             let bits = |what: &str, number: f32| {
                 equal(&format!("{table}.{what}.to_bits() as usize"), number.to_bits() as usize)
             };
@@ -156,7 +155,7 @@ fn port(fields: &ExprStruct) -> Option<Port> {
         shape: list(field("shape")?)?
             .map(|extent| integer(extent).map(|extent| extent as usize))
             .collect::<Option<_>>()?,
-        element: ELEMENTS.into_iter().find(|known| element == known.rust)?,
+        element: ELEMENTS.into_iter().find(|known| element == known.name)?,
         scale: real(field("scale")?)?,
         zero_point: real(field("zero_point")?)?,
     })

@@ -22,8 +22,8 @@ const TOP: &str = "\
  *
  * What each call asks for: a network and an arena that do not overlap, that live as long as the network is in use, that
  * nothing else writes to, and that no two calls use at once, be it from a thread or an interrupt. A network holds zeros
- * before microception_init, as a static does. Frames, rows and scores have as many elements as the constants say and lie
- * in neither. A null pointer, or one that is not aligned for its type, is an error code and nothing is done.
+ * before microception_init, as a static does. Frames, rows and scores have as many elements as the constants say and
+ * lie in neither. A null pointer, or one that is not aligned for its type, is an error code and nothing is done.
  *
  * Nothing here allocates, recurses, or stops the program.
  */";
@@ -68,8 +68,8 @@ fn constants(facts: &Facts) -> String {
     define("Bytes of weights, biases, factors and tables.", "WEIGHT_BYTES", &facts.weight_bytes);
     define("Multiply-accumulates of one inference.", "MACS", &format_args!("{}ULL", facts.macs));
     define(
-        "1 of a model whose input is a series without an end: rows go in for ever, and a frame is the rows that the first \
-         output needs.",
+        "1 of a model whose input is a series without an end: rows go in for ever, and a frame is what the first output \
+         needs.",
         "ENDLESS",
         &u8::from(facts.endless),
     );

@@ -1,6 +1,6 @@
 /*
- * Shows a network the frames in a file, each in three ways: as a whole, row by row as a sensor delivers them, and a step at a
- * time between other work. Prints the class and the scores of each; ends with an error where the ways differ.
+ * Shows a network the frames in a file, each in three ways: as a whole, row by row as a sensor delivers them, and a
+ * step at a time between other work. Prints the class and the scores of each; ends with an error where the ways differ.
  */
 
 #include "microception.h"

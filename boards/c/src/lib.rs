@@ -1,8 +1,8 @@
 //! A model behind a C interface: a static library for a core or the host, and its header.
 //!
 //! The build script puts the model in as those of the boards do, and writes `microception.h` into the folder of the
-//! library: constants of the model, and what [`MicroceptionStatus`] and the functions here look like in C. What a caller has
-//! to guarantee stands on top of the header; what a call can see of it by itself is an error code.
+//! library: constants of the model, and what [`MicroceptionStatus`] and the functions here look like in C. What a
+//! caller has to guarantee stands on top of the header; what a call can see of it by itself is an error code.
 //!
 //! On a core there is no panic handler, so that a C program links only when no panic path is left.
 
@@ -52,8 +52,9 @@ const _: () = assert!(align_of::<State>() <= align_of::<MicroceptionNetwork>());
 /// What tells a [`State`] from zeros.
 const TAG: usize = 0x6d69_6372;
 
-/// Makes a network that runs in `arena`, whose `arena_bytes` are at least MICROCEPTION_ARENA_BYTES and begin at a multiple of
-/// 8, as those of a MicroceptionArena do; what they hold does not matter. A network that was in use begins anew.
+/// Makes a network that runs in `arena`, whose `arena_bytes` are at least MICROCEPTION_ARENA_BYTES and begin at a
+/// multiple of 8, as those of a MicroceptionArena do; what they hold does not matter. A network that was in use begins
+/// anew.
 ///
 /// Answers MICROCEPTION_STATUS_OK.
 ///
@@ -88,8 +89,8 @@ pub unsafe extern "C" fn microception_init(
     }
 }
 
-/// Runs a whole frame of MICROCEPTION_INPUT_ELEMENTS, and writes MICROCEPTION_OUTPUT_ELEMENTS scores. Rows pushed before are
-/// forgotten.
+/// Runs a whole frame of MICROCEPTION_INPUT_ELEMENTS, and writes MICROCEPTION_OUTPUT_ELEMENTS scores. Rows pushed
+/// before are forgotten.
 ///
 /// Answers MICROCEPTION_STATUS_OK.
 ///
@@ -114,11 +115,11 @@ pub unsafe extern "C" fn microception_predict(
     Done
 }
 
-/// Takes one row of MICROCEPTION_INPUT_ROW_ELEMENTS, runs every step that it makes possible, and writes the scores when they
-/// are complete. After that, the next row begins a new frame.
+/// Takes one row of MICROCEPTION_INPUT_ROW_ELEMENTS, runs every step that it makes possible, and writes the scores when
+/// they are complete. After that, the next row begins a new frame.
 ///
-/// Answers MICROCEPTION_STATUS_COMPLETE with scores, MICROCEPTION_STATUS_NEEDS_ROW without; MICROCEPTION_STATUS_NOT_READY,
-/// and does not take the row, while steps are left after microception_begin_row.
+/// Answers MICROCEPTION_STATUS_COMPLETE with scores, MICROCEPTION_STATUS_NEEDS_ROW without;
+/// MICROCEPTION_STATUS_NOT_READY, and does not take the row, while steps are left after microception_begin_row.
 ///
 /// # Safety
 /// What the header asks for.
@@ -149,8 +150,8 @@ pub unsafe extern "C" fn microception_push_row(
     }
 }
 
-/// Takes one row of MICROCEPTION_INPUT_ROW_ELEMENTS without running what it makes possible: microception_step does that. The
-/// row need not stay.
+/// Takes one row of MICROCEPTION_INPUT_ROW_ELEMENTS without running what it makes possible: microception_step does
+/// that. The row need not stay.
 ///
 /// Answers MICROCEPTION_STATUS_OK; MICROCEPTION_STATUS_NOT_READY, and does not take the row, while steps are left.
 ///
@@ -174,8 +175,8 @@ pub unsafe extern "C" fn microception_begin_row(
 
 /// Runs one step, if it needs no row: for work that goes on between other work.
 ///
-/// Answers MICROCEPTION_STATUS_RAN, MICROCEPTION_STATUS_NEEDS_ROW, or MICROCEPTION_STATUS_COMPLETE when the scores are there
-/// and nothing has run.
+/// Answers MICROCEPTION_STATUS_RAN, MICROCEPTION_STATUS_NEEDS_ROW, or MICROCEPTION_STATUS_COMPLETE when the scores are
+/// there and nothing has run.
 ///
 /// # Safety
 /// What the header asks for.
@@ -234,9 +235,8 @@ pub unsafe extern "C" fn microception_reset(network: *mut MicroceptionNetwork) -
 
 /// The executor in a network.
 ///
-/// # Safety
-/// A pointer that is not null and aligned points to a network that holds zeros or what `microception_init` has made of it,
-/// and which no other call uses.
+/// # Safety A pointer that is not null and aligned points to a network that holds zeros or what `microception_init` has
+/// made of it, and which no other call uses.
 unsafe fn running<'a>(
     network: *mut MicroceptionNetwork,
 ) -> Result<&'a mut Executor<'static, model::Network>, MicroceptionStatus> {

@@ -1,6 +1,6 @@
 /*
- * What microception.h promises, on the host: error codes, and the same scores in every way to run. Then prints the class and
- * the scores of each frame in the file that it is called with, if it is.
+ * What microception.h promises, on the host: error codes, and the same scores in every way to run. Then prints the
+ * class and the scores of each frame in the file that it is called with, if it is.
  */
 
 #include <stdio.h>

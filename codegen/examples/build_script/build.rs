@@ -1,0 +1,3 @@
+fn main() {
+    microception_codegen::Convert::new("../../models/xception_lite/xlite_int8.tflite").in_build_script("model.rs");
+}
