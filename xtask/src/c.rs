@@ -164,6 +164,13 @@ fn contract(module: &Path, frames: Option<&Path>) -> Result<String, Error> {
     output(Command::new(&program).args(frames))
 }
 
+/// Cargo's `check` of the library for the board's core.
+pub fn check(board: &Board, module: &Path) -> Result<Command, Error> {
+    let mut cargo = Toolchain::find(board.target)?.cargo("check", &root().join("target/firmware"));
+    around(cargo.arg("--release"), module);
+    Ok(cargo)
+}
+
 /// The example on the board: what it prints of the frames. It links only when no panic path is left.
 fn example(board: &Board, module: &Path, frames: &Path) -> Result<String, Error> {
     let target = root().join("target/firmware");
@@ -189,8 +196,12 @@ fn example(board: &Board, module: &Path, frames: &Path) -> Result<String, Error>
 
 /// Builds the library around a module.
 fn build(mut cargo: Command, module: &Path) -> Result<(), Error> {
-    cargo.args(["--quiet", "--no-default-features"]).current_dir(root().join(FOLDER)).env("MICROCEPTION_MODEL", module);
-    output(&mut cargo).map(drop)
+    output(around(cargo.arg("--quiet"), module)).map(drop)
+}
+
+/// Has cargo put the module into the library.
+fn around<'a>(cargo: &'a mut Command, module: &Path) -> &'a mut Command {
+    cargo.arg("--no-default-features").current_dir(root().join(FOLDER)).env("MICROCEPTION_MODEL", module)
 }
 
 /// What the program prints, on either output: semihosting has but one.

@@ -98,8 +98,11 @@ const FUZZ: &str = "codegen/fuzz/Cargo.toml";
 /// Nor is the package of microflow's programs.
 const MICROFLOW: &str = "xtask/microflow/Cargo.toml";
 
+/// Nor is the example of a build script.
+const BUILD_SCRIPT: &str = "codegen/examples/build_script/Cargo.toml";
+
 fn format() -> Vec<Command> {
-    let apart = [FUZZ, MICROFLOW].map(|manifest| cargo(&["fmt", "--manifest-path", manifest, "--check"]));
+    let apart = [FUZZ, MICROFLOW, BUILD_SCRIPT].map(|manifest| cargo(&["fmt", "--manifest-path", manifest, "--check"]));
     [cargo(&["fmt", "--all", "--check"])].into_iter().chain(apart).collect()
 }
 
@@ -146,7 +149,7 @@ fn pixels() -> std::path::PathBuf {
     root().join("boards/app/tests/models/pixels.rs")
 }
 
-/// Clippy over each set of the firmware's features on each board, and over microflow's programs. A real board's programs are those of
+/// Clippy over each set of the firmware's features on each board, over microflow's programs and the C interface. A real board's programs are those of
 /// the emulated ones: of it only the library is new, whose hardware layer is built once, for the stage `boards` too.
 fn firmware_lints() -> Result<Vec<Command>, Error> {
     let lint = |board: &Board, features: &str| -> Result<Command, Error> {
@@ -170,7 +173,8 @@ fn firmware_lints() -> Result<Vec<Command>, Error> {
     let ours = BOARDS.iter().flat_map(|board| of(board).into_iter().map(|features| lint(board, features)));
     let board = setup::board()?;
     let theirs = bench::microflow::checks(board)?.into_iter().map(|command| clippy(command, board));
-    ours.chain(theirs).collect()
+    let interface = [c::check(board, &small_model()).and_then(|check| clippy(check, board))];
+    ours.chain(theirs).chain(interface).collect()
 }
 
 /// What cargo's `check` for the board becomes with clippy in the compiler's place.
