@@ -3,8 +3,10 @@
 //!
 //! ```no_run
 //! // build.rs
+//! use microception_codegen::Convert;
+//!
 //! fn main() {
-//!     microception_codegen::Convert::new("model.keras").calibration("ranges.json").in_build_script("model.rs");
+//!     Convert::new("model.keras").calibration("ranges.json").in_build_script("model.rs");
 //! }
 //! ```
 //!
