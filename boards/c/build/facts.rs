@@ -5,6 +5,8 @@ use syn::{Expr, ExprStruct, ImplItem, Item, Lit, Type, UnOp};
 /// A model with one input and one output.
 #[derive(Debug)]
 pub struct Facts {
+    /// A number that no other module has: FNV-1a of its text.
+    pub id: u32,
     pub name: String,
     pub labels: Vec<String>,
     pub arena_bytes: usize,
@@ -82,7 +84,9 @@ impl Facts {
             _ => None,
         });
         let endless = items.iter().any(|item| matches!(item, ImplItem::Fn(item) if item.sig.ident == "period"));
+        let id = module.bytes().fold(0x811c_9dc5, |id, byte| (id ^ u32::from(byte)).wrapping_mul(0x0100_0193));
         Ok(Facts {
+            id,
             name: text(named("NAME")?).ok_or(unread("NAME"))?,
             labels: list(named("LABELS")?).and_then(|labels| labels.map(text).collect()).ok_or(unread("LABELS"))?,
             arena_bytes: whole("ARENA_BYTES")? as usize,
@@ -97,7 +101,7 @@ impl Facts {
 
     /// Rust that does not compile where the header says anything else than the module has, with the number of scores.
     pub fn held_against_the_module(&self) -> String {
-        let Facts { arena_bytes, row_elements, input, output, .. } = self;
+        let Facts { id, arena_bytes, row_elements, input, output, .. } = self;
         let equal = |what: &str, number: usize| {
             format!("const _: () = assert!({what} == {number}, \"microception.h and the module differ\");\n")
         };
@@ -118,6 +122,7 @@ impl Facts {
                 + &bits("zero_point", port.zero_point)
         };
         format!("/// Numbers of the output.\nconst OUTPUT_ELEMENTS: usize = {};\n", output.elements())
+            + &format!("/// What the header calls the model.\nconst MODEL_ID: u32 = {id};\n")
             + &equal("model::ARENA_BYTES", *arena_bytes)
             + &equal("size_of::<MicroceptionInput>()", input.element.bytes)
             + &equal("size_of::<MicroceptionOutput>()", output.element.bytes)

@@ -64,11 +64,16 @@ fn constants(facts: &Facts) -> String {
         let _ = writeln!(text, "#define MICROCEPTION_{name} {value}");
     };
     define("The model's name.", "NAME", &quoted(&facts.name));
+    define(
+        "What tells the model from others, for microception_init: it refuses a header that is not its library's.",
+        "MODEL_ID",
+        &format_args!("0x{:08x}u", facts.id),
+    );
     define("Bytes of arena that it needs.", "ARENA_BYTES", &facts.arena_bytes);
     define("Bytes of weights, biases, factors and tables.", "WEIGHT_BYTES", &facts.weight_bytes);
     define("Multiply-accumulates of one inference.", "MACS", &format_args!("{}ULL", facts.macs));
     define(
-        "1 of a model whose input is a series without an end: rows go in for ever, and a frame is what the first output \
+        "1 of a model whose input is a series without an end: rows go in for ever, a frame is what the first output \
          needs.",
         "ENDLESS",
         &u8::from(facts.endless),

@@ -55,7 +55,7 @@ int main(void) {
   MicroceptionOutput scores[MICROCEPTION_OUTPUT_ELEMENTS], by_rows[MICROCEPTION_OUTPUT_ELEMENTS];
   MicroceptionOutput by_steps[MICROCEPTION_OUTPUT_ELEMENTS];
 
-  check(microception_init(&network, &arena, sizeof arena), "microception_init");
+  check(microception_init(&network, &arena, sizeof arena, MICROCEPTION_MODEL_ID), "microception_init");
   for (int handle = open_file(command_line(file, sizeof file)); read_file(handle, frame, sizeof frame);) {
     size_t best = 0;
     check(microception_predict(&network, frame, scores), "microception_predict");

@@ -19,7 +19,7 @@ use microception::executor::{Executor, Progress};
 use microception::model::Model;
 
 use MicroceptionStatus::{
-    Complete, Misaligned, NeedsRow, NotInitialized, NotReady, NullPointer, Ok as Done, Ran, TooSmall,
+    Complete, Misaligned, NeedsRow, NotInitialized, NotReady, NullPointer, Ok as Done, OtherModel, Ran, TooSmall,
 };
 pub use status::MicroceptionStatus;
 
@@ -55,6 +55,7 @@ const TAG: usize = 0x6d69_6372;
 /// Makes a network that runs in `arena`, whose `arena_bytes` are at least MICROCEPTION_ARENA_BYTES and begin at a
 /// multiple of 8, as those of a MicroceptionArena do; what they hold does not matter. A network that was in use begins
 /// anew.
+/// `model_id` is MICROCEPTION_MODEL_ID.
 ///
 /// Answers MICROCEPTION_STATUS_OK.
 ///
@@ -65,7 +66,11 @@ pub unsafe extern "C" fn microception_init(
     network: *mut MicroceptionNetwork,
     arena: *mut c_void,
     arena_bytes: usize,
+    model_id: u32,
 ) -> MicroceptionStatus {
+    if model_id != MODEL_ID {
+        return OtherModel;
+    }
     if network.is_null() || arena.is_null() {
         return NullPointer;
     }

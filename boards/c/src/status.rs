@@ -22,4 +22,6 @@ pub enum MicroceptionStatus {
     NotInitialized = -4,
     /// A row while steps are left that need none, or scores that are not there yet.
     NotReady = -5,
+    /// The header is that of another library.
+    OtherModel = -6,
 }

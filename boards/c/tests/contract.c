@@ -65,6 +65,10 @@ static void expect_all(MicroceptionNetwork *where, MicroceptionStatus status) {
   EXPECT(microception_reset(where) == status);
 }
 
+static MicroceptionStatus init(MicroceptionNetwork *where, void *arena, size_t bytes) {
+  return microception_init(where, arena, bytes, MICROCEPTION_MODEL_ID);
+}
+
 static void what_init_refuses(void) {
   union {
     MicroceptionNetwork aligned;
@@ -77,13 +81,15 @@ static void what_init_refuses(void) {
   expect_all(&network, MICROCEPTION_STATUS_NOT_INITIALIZED);
   expect_all(NULL, MICROCEPTION_STATUS_NULL_POINTER);
   expect_all(beside, MICROCEPTION_STATUS_MISALIGNED);
-  EXPECT(microception_init(NULL, &memory.arena, bytes) == MICROCEPTION_STATUS_NULL_POINTER);
-  EXPECT(microception_init(&network, NULL, bytes) == MICROCEPTION_STATUS_NULL_POINTER);
-  EXPECT(microception_init(beside, &memory.arena, bytes) == MICROCEPTION_STATUS_MISALIGNED);
-  EXPECT(microception_init(&network, (char *)&memory.arena + 4, bytes) == MICROCEPTION_STATUS_MISALIGNED);
-  EXPECT(microception_init(&network, &memory.arena, MICROCEPTION_ARENA_BYTES - 1) == MICROCEPTION_STATUS_TOO_SMALL);
+  const uint32_t other_model = MICROCEPTION_MODEL_ID + 1;
+  EXPECT(microception_init(&network, &memory.arena, bytes, other_model) == MICROCEPTION_STATUS_OTHER_MODEL);
+  EXPECT(init(NULL, &memory.arena, bytes) == MICROCEPTION_STATUS_NULL_POINTER);
+  EXPECT(init(&network, NULL, bytes) == MICROCEPTION_STATUS_NULL_POINTER);
+  EXPECT(init(beside, &memory.arena, bytes) == MICROCEPTION_STATUS_MISALIGNED);
+  EXPECT(init(&network, (char *)&memory.arena + 4, bytes) == MICROCEPTION_STATUS_MISALIGNED);
+  EXPECT(init(&network, &memory.arena, MICROCEPTION_ARENA_BYTES - 1) == MICROCEPTION_STATUS_TOO_SMALL);
   expect_all(&network, MICROCEPTION_STATUS_NOT_INITIALIZED);
-  EXPECT(microception_init(&network, &memory.arena, MICROCEPTION_ARENA_BYTES) == MICROCEPTION_STATUS_OK);
+  EXPECT(init(&network, &memory.arena, MICROCEPTION_ARENA_BYTES) == MICROCEPTION_STATUS_OK);
   expect_untouched();
 }
 
