@@ -440,6 +440,12 @@ impl<'a, M: Model> Executor<'a, M> {
         self.arena
     }
 
+    /// The arena, to be written between two steps: by tests of what a flipped bit does. Whatever it then holds, the steps
+    /// that are left are the same and stay within it; only the numbers that come out are others.
+    pub fn arena_mut(&mut self) -> &mut [u8] {
+        self.arena
+    }
+
     fn is_input(&self, step: &Step) -> bool {
         usize::from(step.layer) < self.model.plan().inputs
     }

@@ -104,7 +104,7 @@ impl Factor {
         let exponent = (31 - self.shift as i32) as u32 & 63;
         let half = 1i64 << (exponent.wrapping_sub(1) & 63);
         // Adding the sign, 0 or -1, makes a tie of a negative product round down.
-        ((product + half + (product >> 63)) >> exponent) as i32
+        (product.wrapping_add(half).wrapping_add(product >> 63) >> exponent) as i32
     }
 }
 

@@ -99,6 +99,16 @@ impl Machine {
         self.frames.iter().map(|(_, bytes)| bytes).sum()
     }
 
+    /// Of each input: where its frame begins among the bytes of all, and how many it has.
+    pub fn frames(&self) -> &[(usize, usize)] {
+        &self.frames
+    }
+
+    /// How many outputs there are.
+    pub fn outputs(&self) -> usize {
+        self.network.outputs.len()
+    }
+
     /// Bytes of all outputs.
     pub fn output_bytes(&self) -> usize {
         self.network.outputs.iter().map(|output| output.bytes as usize).sum()
@@ -185,6 +195,32 @@ impl Machine {
     ) -> Result<Executor<'_, impl Model<Input = u8, Output = u8, Frame = [u8], Row = [u8]> + '_>, Error> {
         let arena = bytemuck::cast_slice_mut(&mut self.arena);
         over(&self.network, arena, self.plan.arena_bytes)
+    }
+
+    /// As [`executor`](Machine::executor), over memory of the caller's, of which it uses the first
+    /// [`arena_bytes`](Plan::arena_bytes).
+    ///
+    /// # Errors
+    /// When the memory is shorter, or does not begin at a multiple of 4.
+    pub fn executor_in<'a>(
+        &'a self,
+        memory: &'a mut [u8],
+    ) -> Result<Executor<'a, impl Model<Input = u8, Output = u8, Frame = [u8], Row = [u8]> + 'a>, Error> {
+        Executor::over(&self.network, memory, self.plan.arena_bytes)
+            .map_err(|error| Error::model(format!("the memory does not serve as an arena: {error:?}")))
+    }
+
+    /// Bits of the weights, biases, factors and tables of each layer, for [`flip_weight_bit`](Machine::flip_weight_bit).
+    pub fn weight_bits(&mut self) -> Vec<usize> {
+        self.network.kernels.iter_mut().map(Kernel::weight_bits).collect()
+    }
+
+    /// Flips a bit of what the layer with that index keeps in flash, as a damaged memory does; none where it has fewer. Twice
+    /// it is as it was.
+    pub fn flip_weight_bit(&mut self, layer: usize, bit: usize) {
+        if let Some(kernel) = self.network.kernels.get_mut(layer) {
+            kernel.flip_weight_bit(bit);
+        }
     }
 
     /// A tensor's bytes after [`run`](Machine::run), under a plan that keeps it

@@ -4,10 +4,11 @@
 //!
 //! `kernel`: which kernel a layer runs. `rows`: what the planner has to know of it. `window`: layers with a window.
 //! `moving`: operators that move values, or mix neighbours. `pairwise`: functions of two operands. `table`: functions
-//! of one stored value. `int16`: layers with values of 16 bits. `factor`: real factors in integers. `packed`: weights in the kernels' order. `transform`: weights
+//! of one stored value. `int16`: layers with values of 16 bits. `factor`: real factors in integers. `flip`: a bit of their numbers. `packed`: weights in the kernels' order. `transform`: weights
 //! for Winograd's algorithm.
 
 mod factor;
+mod flip;
 mod int16;
 mod kernel;
 mod moving;

@@ -4,6 +4,7 @@ mod bench;
 mod boards;
 mod c;
 mod demo;
+mod flips;
 mod fuzz;
 mod model;
 mod publish;

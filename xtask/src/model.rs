@@ -87,7 +87,7 @@ fn in_folder(name: &str, model: &Path, precision: Precision) -> Result<Converted
 }
 
 /// Converts, and writes the module if it is not what is there: what was built of it then need not be built again.
-fn converted(name: &str, conversion: &Convert) -> Result<Converted, Error> {
+pub fn converted(name: &str, conversion: &Convert) -> Result<Converted, Error> {
     let (text, summary) = conversion.to_module().map(|(module, summary)| (module.text, summary))?;
     let name = format!("{name} {}", summary.precision.name());
     let module = work_folder()?.join(format!("{}.rs", name.replace(' ', "_")));

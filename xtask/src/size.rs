@@ -33,6 +33,8 @@ pub fn size(json: bool, record: bool) -> Result<(), Error> {
     for (name, figure) in ROWS {
         table.add_row([name.to_owned(), grouped(figure(&int8)), grouped(figure(&f32))]);
     }
+    let bound = |bench: &Bench| bench.stack_bound.as_ref().map_or_else(Clone::clone, |&bytes| grouped(bytes));
+    table.add_row(["stack of predict, at most".to_owned(), bound(&int8), bound(&f32)]);
     align_numbers(&mut table);
     println!("{table}");
     let footprints = boards::footprints()?;
@@ -65,6 +67,7 @@ fn figures(bench: &Bench) -> serde_json::Value {
         "arena_bytes": bench.arena_bytes,
         "static_bytes": bench.static_bytes,
         "stack_bytes": bench.stack_bytes,
+        "stack_bound_bytes": bench.stack_bound.as_ref().ok(),
     })
 }
 

@@ -7,13 +7,14 @@ use std::time::Instant;
 use microception_codegen::convert::Precision;
 use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::symbols;
 use microception_codegen::device::toolchain::Toolchain;
 use microception_codegen::error::Error;
 use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, boards, c, fuzz, model, publish, python, root, setup};
+use crate::{bench, boards, c, flips, fuzz, model, publish, python, root, setup};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -32,6 +33,7 @@ const LANES: [&[Stage]; 2] = [
         ("firmware lints", |name| run(name, firmware_lints())),
         ("on-target tests", |name| run(name, on_target())),
         ("no panic path", no_panic_path),
+        ("flips", flips::stage),
         ("boards", boards::stage),
         ("C interface", c::stage),
         ("bench", bench::stage),
@@ -166,7 +168,8 @@ fn firmware_lints() -> Result<Vec<Command>, Error> {
         clippy(command, board)
     };
     let of = |board: &Board| -> Vec<&str> {
-        let features: &[&str] = if board.machine.is_some() { &["", "serve", "bare", "filter"] } else { &["serve"] };
+        let features: &[&str] =
+            if board.machine.is_some() { &["", "serve", "bare", "filter", "flips"] } else { &["serve"] };
         let camera = boards::CAMERAS.contains(&board.name).then_some("camera");
         features.iter().copied().chain(camera).collect()
     };
@@ -212,19 +215,31 @@ fn on_target() -> Result<Vec<Command>, Error> {
 }
 
 /// Links the shipped model, in each precision and for each emulated board that has room for it, into programs that have no
-/// panic handler. A board without links a small one. Real boards run the code of these cores.
+/// panic handler, and looks for a heap in them. A board without room links a small model. Real boards run the code of these cores.
 fn no_panic_path(name: &str) -> Result<Counts, Error> {
     let start = Instant::now();
-    let mut passed = 0;
-    for precision in [Precision::Int8, Precision::Int4All, Precision::F32] {
+    let (mut passed, mut symbols_seen) = (0, 0);
+    for precision in [Precision::Int8, Precision::Int16x8, Precision::Int4, Precision::Int4All, Precision::F32] {
         let (module, summary) = convert(precision)?;
         for board in BOARDS.iter().filter(|board| board.machine.is_some()) {
             let fits = model::fits(&summary, board, 32 * 32 * 3)?;
-            firmware::build(&if fits { module.clone() } else { small_model() }, board, Program::NoPanic)?;
+            let elf = firmware::build(&if fits { module.clone() } else { small_model() }, board, Program::NoPanic)?;
+            let names = symbols::symbols(elf.path())?;
+            if let Some(heap) = names.iter().find(|name| symbols::is_heap(name)) {
+                let why = format!("the {} program for {} has a heap: {heap}", precision.name(), board.name);
+                return report(name, start, Counts::one(false), &why);
+            }
+            // Without names there would be no heap to be seen.
+            if names.len() < 10 {
+                return report(name, start, Counts::one(false), "a program has no symbols");
+            }
+            symbols_seen += names.len();
             passed += 1;
         }
     }
-    report(name, start, Counts { passed, ..Counts::default() }, "")
+    let found = format!("{passed} programs without a panic path; no heap among their {symbols_seen} symbols");
+    eprintln!("{found}");
+    report(name, start, Counts { passed, ..Counts::default() }, &found)
 }
 
 /// The demo gets every one of its photographs right, as the float model does.

@@ -4,6 +4,7 @@
 //! - [`Image`]: what differs, one implementation a board.
 //! - [`Uart`]: the serial port; [`Mps`]: the clock, and a look at the stack.
 //! - `remote`, with the feature `camera`: the buses of a camera that the host plays.
+//! - [`fence`]: memory that is damaged on purpose, and guards around it.
 //! - [`testing`]: exit codes, panics and on-target tests, through semihosting.
 //!
 //! `programs/` and `on_target/` beside this are what the package of every such board builds beside the app's programs.
@@ -11,6 +12,7 @@
 #![no_std]
 
 mod counter;
+pub mod fence;
 #[cfg(feature = "camera")]
 pub mod remote;
 pub mod testing;

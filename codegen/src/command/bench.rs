@@ -47,6 +47,8 @@ struct Report {
     macs: u64,
     arena_bytes: u64,
     stack_bytes: u64,
+    /// Null where nothing bounds it.
+    stack_bound_bytes: Option<u64>,
     static_bytes: u64,
     weight_bytes: u64,
     code_bytes: u64,
@@ -80,6 +82,7 @@ impl Bench {
             macs: summary.macs,
             arena_bytes: measured.arena_bytes,
             stack_bytes: measured.stack_bytes,
+            stack_bound_bytes: measured.stack_bound.ok(),
             static_bytes: measured.static_bytes,
             weight_bytes: measured.weight_bytes,
             code_bytes: measured.code_bytes,
@@ -106,8 +109,10 @@ impl Report {
         let mut total = table::row(["one inference", ""], &[self.macs, self.instructions]);
         total.add_cell(per_mac(self.instructions, self.macs).into());
         table.add_row(total);
+        let bound =
+            self.stack_bound_bytes.map_or_else(|| "no bound".to_owned(), |bytes| format!("at most {}", grouped(bytes)));
         format!(
-            "{table}\nRAM    arena {} bytes, stack {}, other statics {}\nflash  weights {} bytes, code with plan {}",
+            "{table}\nRAM    arena {} bytes, stack {} ({bound}), other statics {}\nflash  weights {} bytes, code with plan {}",
             grouped(self.arena_bytes),
             grouped(self.stack_bytes),
             grouped(self.static_bytes),

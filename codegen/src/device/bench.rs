@@ -7,6 +7,7 @@ use super::firmware::{Program, build};
 use super::link::by_layer;
 use super::qemu;
 use super::size;
+use super::stack;
 use crate::error::Error;
 
 /// The figures. Emulators have no cycles: instructions are what is counted, exactly, and the same
@@ -20,8 +21,10 @@ pub struct Bench {
     pub layers: Vec<u64>,
     /// Steps of one inference.
     pub steps: usize,
-    /// Bytes of stack that `predict` needs.
+    /// Bytes of stack that `predict` needed.
     pub stack_bytes: u64,
+    /// Bytes of stack that it can need at most, from its machine code; or why nothing bounds them.
+    pub stack_bound: Result<u64, String>,
     /// Bytes of arena, scratch included.
     pub arena_bytes: u64,
     /// Bytes of statics beside the arena.
@@ -47,12 +50,14 @@ pub fn bench(module: &Path, board: &Board) -> Result<Bench, Error> {
     let elf = build(module, board, Program::Bench)?;
     let measured = qemu::bench(board, elf.path())?;
     let layers = by_layer(measured.layers, measured.steps.iter().copied());
+    let stack_bound = stack::bound(elf.path(), stack::is_predict).map_err(|error| error.reason);
     let size = size::of_inference(module, board)?;
     Ok(Bench {
         instructions: measured.instructions,
         layers,
         steps: measured.steps.len(),
         stack_bytes: measured.stack_bytes,
+        stack_bound,
         arena_bytes: measured.arena_bytes,
         static_bytes: size.ram.saturating_sub(measured.arena_bytes),
         weight_bytes: measured.weight_bytes,

@@ -23,6 +23,8 @@ pub enum Program {
     Inference,
     /// What `Inference` is without inference.
     Empty,
+    /// Flips bits of the model's weights, which must lie in RAM, and of its arena, and runs it. Only of emulated boards.
+    Flips,
     /// Filters pictures over the serial line. There is no model in it.
     Filter,
     /// Looks through a camera, which the host plays over the serial line of an emulated board. Not every board has it.
@@ -38,6 +40,7 @@ impl Program {
             Program::NoPanic => ("no_panic", Some("bare")),
             Program::Inference => ("inference", Some("bare")),
             Program::Empty => ("empty", Some("bare")),
+            Program::Flips => ("flips", Some("flips")),
             Program::Filter => ("filter", Some("filter")),
             Program::Camera => ("camera", Some("camera")),
         }
@@ -75,6 +78,16 @@ pub fn build(module: &Path, board: &Board, program: Program) -> Result<Elf, Erro
     build_with(Model::Module(&module), board, program)
 }
 
+/// Builds [`Program::Flips`] around the generated module `module`, whose weights are in a section of RAM, for `board`: to flip so
+/// many bits.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_flips(module: &Path, board: &Board, flips: usize) -> Result<Elf, Error> {
+    let module = module.canonicalize().map_err(|error| Error::file(module, error.to_string()))?;
+    build_in(Model::Module(&module), board, Program::Flips, &[("MICROCEPTION_FLIPS", &flips.to_string())])
+}
+
 /// Builds [`Program::Filter`], which has no model in it, for `board`.
 ///
 /// # Errors
@@ -100,6 +113,10 @@ enum Model<'a> {
 }
 
 fn build_with(model: Model<'_>, board: &Board, program: Program) -> Result<Elf, Error> {
+    build_in(model, board, program, &[])
+}
+
+fn build_in(model: Model<'_>, board: &Board, program: Program, environment: &[(&str, &str)]) -> Result<Elf, Error> {
     let (name, feature) = program.binary();
     let target_dir = target_dir();
     fs::create_dir_all(&target_dir).map_err(|error| Error::file(&target_dir, error.to_string()))?;
@@ -108,6 +125,7 @@ fn build_with(model: Model<'_>, board: &Board, program: Program) -> Result<Elf, 
     let lock = lock.map_err(|error| Error::file(&target_dir, format!("cannot be locked: {error}")))?;
     let mut cargo = cargo("build", board)?;
     cargo.args(["--release", "--quiet", "--bin", name]).env_remove("MODEL").env_remove("CALIBRATION");
+    cargo.envs(environment.iter().copied());
     match model {
         Model::Module(module) => cargo.arg("--no-default-features").env("MICROCEPTION_MODEL", module),
         Model::Shipped => cargo.env_remove("MICROCEPTION_MODEL"),

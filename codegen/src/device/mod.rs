@@ -5,6 +5,7 @@
 //! - [`firmware`]: a generated module becomes a program for a board.
 //! - [`qemu`]: runs such a program in QEMU.
 //! - [`mod@bench`], [`size`]: instructions, stack, flash and RAM of a model on a board.
+//! - [`stack`]: how much stack a program's function can need, from its machine code; [`symbols`]: the names in it.
 //! - [`filter`]: a picture filtered on a board.
 //! - [`link`]: the host's end of the serial protocol, over any port.
 //! - [`serial`]: the ports of this computer, at which flashed boards are.
@@ -41,5 +42,11 @@ pub mod qemu;
 pub mod serial;
 #[cfg(feature = "device")]
 pub mod size;
+#[cfg(feature = "device")]
+pub mod stack;
+#[cfg(feature = "device")]
+pub mod symbols;
+#[cfg(feature = "device")]
+mod thumb;
 #[cfg(feature = "device")]
 pub mod toolchain;

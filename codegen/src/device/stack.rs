@@ -1,0 +1,299 @@
+//! How much stack a function of a program can need: a bound from the machine code, whatever its inputs are.
+//!
+//! Every path through the function is followed, and through those that it calls. Along each the stack pointer's moves add up.
+//! What the bound relies on: functions leave the stack as they found it (the AAPCS), and a jump by a table or a register stays in
+//! its function and at its depth. What cannot be bounded is an error that says where: a function that calls itself, a call of a
+//! function whose address is in a register, a stack pointer that is set to what the code does not say, a loop in which the stack
+//! grows. Interrupts come on top: a frame of 32 bytes, or 104 with floats, and what their handlers take.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use object::elf::{EM_ARM, SHF_ALLOC, SHF_EXECINSTR, STT_FUNC};
+use object::read::elf::{ElfFile32, FileHeader, SectionHeader, Sym};
+
+use super::thumb::{Flow, Instruction, Stack, decode};
+use crate::error::Error;
+
+/// The most bytes of stack that a function needs, with what it calls.
+///
+/// `is_it` tells the function from others by its symbol's name.
+///
+/// # Errors
+/// When the file is no program for Arm's M profile, has no such function, or nothing bounds its stack.
+pub fn bound(elf: &Path, is_it: impl Fn(&str) -> bool) -> Result<u64, Error> {
+    let bytes = fs::read(elf).map_err(|error| Error::file(elf, error.to_string()))?;
+    let program = Program::read(&bytes).map_err(|error| Error::file(elf, error.to_string()))?;
+    let program = program.ok_or_else(|| Error::file(elf, "is no program for a 32-bit Arm core"))?;
+    let function = program.functions.iter().find(|(_, function)| is_it(&function.name));
+    let (&entry, _) = function.ok_or_else(|| Error::file(elf, "has no function of that name"))?;
+    let bytes = program.deepest(entry, &mut BTreeMap::new()).map_err(|why| Error::file(elf, why))?;
+    Ok(bytes.unsigned_abs())
+}
+
+/// Whether a symbol is the function that the bench program measures.
+pub fn is_predict(symbol: &str) -> bool {
+    // By either of the compiler's ways to write paths.
+    symbol.ends_with("5bench7predict") || symbol.contains("5bench7predict17h")
+}
+
+/// A function's symbol.
+#[derive(Debug)]
+struct Function {
+    name: String,
+    /// The address behind it.
+    end: u32,
+}
+
+/// The code of a program.
+#[derive(Debug)]
+struct Program<'a> {
+    /// Sections by their addresses.
+    code: BTreeMap<u32, &'a [u8]>,
+    /// By their addresses.
+    functions: BTreeMap<u32, Function>,
+    /// Where code begins (`true`) and where data in the code does.
+    marks: BTreeMap<u32, bool>,
+}
+
+/// What one function does, without what it calls.
+#[derive(Debug, Default)]
+struct Body {
+    deepest: i64,
+    /// The functions that it calls, each with its own depth there.
+    calls: BTreeSet<(u32, i64)>,
+}
+
+/// The register that compiled code for Thumb keeps its frame in.
+const FRAME_POINTER: u8 = 7;
+
+/// Deeper no stack of a microcontroller is: what gets there grows in a loop.
+const DEEPEST: i64 = 1 << 20;
+
+impl<'a> Program<'a> {
+    fn read(bytes: &'a [u8]) -> Result<Option<Program<'a>>, object::Error> {
+        let file = ElfFile32::<object::Endianness>::parse(bytes)?;
+        let (header, endian) = (file.elf_header(), file.endian());
+        if header.e_machine(endian) != EM_ARM {
+            return Ok(None);
+        }
+        let mut code = BTreeMap::new();
+        for section in header.sections(endian, bytes)?.iter() {
+            let flags = section.sh_flags(endian);
+            if flags & SHF_ALLOC != 0 && flags & SHF_EXECINSTR != 0 {
+                code.insert(section.sh_addr(endian), section.data(endian, bytes)?);
+            }
+        }
+        let (mut functions, mut marks) = (BTreeMap::new(), BTreeMap::new());
+        let symbols = file.elf_symbol_table();
+        for symbol in symbols.iter() {
+            let name = String::from_utf8_lossy(symbol.name(endian, symbols.strings())?).into_owned();
+            let (address, size) = (symbol.st_value(endian) & !1, symbol.st_size(endian));
+            match name.split('.').next() {
+                Some("$t") => _ = marks.insert(address, true),
+                Some("$d") => _ = marks.insert(address, false),
+                _ if symbol.st_type() == STT_FUNC => {
+                    let function = Function { name, end: address.saturating_add(size) };
+                    // Of several names of one function that of the longest.
+                    let there = functions.get(&address).is_some_and(|there: &Function| there.end >= function.end);
+                    if !there {
+                        functions.insert(address, function);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Some(Program { code, functions, marks }))
+    }
+
+    fn half_word(&self, address: u32) -> Option<u16> {
+        let (&from, bytes) = self.code.range(..=address).next_back()?;
+        let at = (address - from) as usize;
+        Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+    }
+
+    fn word(&self, address: u32) -> Option<i64> {
+        let [low, high] = [self.half_word(address)?, self.half_word(address + 2)?].map(i64::from);
+        Some(((high << 16 | low) as i32).into())
+    }
+
+    fn instruction(&self, address: u32) -> Result<Instruction, String> {
+        let is_code = self.marks.range(..=address).next_back().is_none_or(|(_, &code)| code);
+        let first = self.half_word(address).filter(|_| is_code);
+        let first = first.ok_or_else(|| format!("{} runs into what is no code", self.place(address)))?;
+        Ok(decode(address, first, self.half_word(address + 2).unwrap_or(0)))
+    }
+
+    /// The function around an address.
+    fn around(&self, address: u32) -> Option<(u32, &Function)> {
+        let (&from, function) = self.functions.range(..=address).next_back()?;
+        (address < function.end).then_some((from, function))
+    }
+
+    /// An address as messages have it.
+    fn place(&self, address: u32) -> String {
+        match self.around(address) {
+            Some((_, function)) => format!("{} at {address:#x}", function.name),
+            None => format!("the code at {address:#x}"),
+        }
+    }
+
+    /// The most that the function at `entry` and what it calls need. `known` has those that are done, and nothing for those
+    /// that are being looked at.
+    fn deepest(&self, entry: u32, known: &mut BTreeMap<u32, Option<i64>>) -> Result<i64, String> {
+        match known.get(&entry) {
+            Some(Some(bytes)) => return Ok(*bytes),
+            Some(None) => return Err(format!("{} calls itself, so that nothing bounds its stack", self.place(entry))),
+            None => known.insert(entry, None),
+        };
+        let body = self.body(entry)?;
+        let mut deepest = body.deepest;
+        for (called, depth) in body.calls {
+            deepest = deepest.max(depth + self.deepest(called, known)?);
+        }
+        known.insert(entry, Some(deepest));
+        Ok(deepest)
+    }
+
+    /// Follows every path from `entry` on. Branches to other functions are part of it, as they come back to its caller.
+    fn body(&self, entry: u32) -> Result<Body, String> {
+        let mut walk = Walk { program: self, body: Body::default(), depths: BTreeMap::new(), frame: None };
+        let mut jumps = BTreeMap::new();
+        let mut open = vec![(entry, 0)];
+        loop {
+            while let Some((address, depth)) = open.pop() {
+                walk.follow(address, depth, &mut open, &mut jumps)?;
+            }
+            // Where a jump may land is the code around it that nothing else leads to.
+            let landing = jumps.iter().find_map(|(&at, &depth)| Some((walk.unseen_around(at)?, depth)));
+            match landing {
+                Some(landing) => open.push(landing),
+                None => return Ok(walk.body),
+            }
+        }
+    }
+}
+
+/// What is known on the way through a function.
+struct Walk<'a> {
+    program: &'a Program<'a>,
+    body: Body,
+    /// Of each instruction: bytes of stack in use ahead of it.
+    depths: BTreeMap<u32, i64>,
+    /// The depth that the frame pointer points to.
+    frame: Option<i64>,
+}
+
+impl Walk<'_> {
+    /// Follows the code from `at` on as far as nothing else is known of it; where it branches goes to `open`, from where it jumps to
+    /// `jumps`.
+    fn follow(
+        &mut self,
+        mut at: u32,
+        mut depth: i64,
+        open: &mut Vec<(u32, i64)>,
+        jumps: &mut BTreeMap<u32, i64>,
+    ) -> Result<(), String> {
+        let mut conditional = 0u32;
+        loop {
+            if self.depths.get(&at).is_some_and(|&known| known >= depth) {
+                return Ok(());
+            }
+            self.depths.insert(at, depth);
+            let instruction = self.program.instruction(at)?;
+            let perhaps = conditional > 0;
+            conditional = if perhaps { conditional - 1 } else { instruction.conditional };
+            self.note_frame(at, depth);
+            let after = self.after(at, depth, instruction.stack)?;
+            self.body.deepest = self.body.deepest.max(after);
+            if after > DEEPEST {
+                return Err(format!("{} grows the stack in a loop", self.program.place(at)));
+            }
+            let goes_on = match instruction.flow {
+                Flow::Next => true,
+                Flow::Stop | Flow::Return => perhaps,
+                Flow::Branch(target) => {
+                    open.push((target, after));
+                    perhaps
+                }
+                Flow::Conditional(target) => {
+                    open.push((target, after));
+                    true
+                }
+                Flow::Call(target) => {
+                    self.body.calls.insert((target, after));
+                    true
+                }
+                Flow::CallRegister => {
+                    let place = self.program.place(at);
+                    return Err(format!("{place} calls a function by its address, which can be any"));
+                }
+                // With nothing on the stack it leaves the function.
+                Flow::JumpRegister if after == 0 => {
+                    let place = self.program.place(at);
+                    return Err(format!("{place} goes on in a function by its address, which can be any"));
+                }
+                Flow::JumpRegister | Flow::JumpTable => {
+                    jumps.insert(at, after);
+                    perhaps
+                }
+            };
+            if !goes_on {
+                return Ok(());
+            }
+            depth = match (perhaps, instruction.flow) {
+                (false, _) => after,
+                (true, Flow::Next) => after.max(depth),
+                // What leaves has not moved the stack pointer of what stays.
+                (true, _) => depth,
+            };
+            at += instruction.size;
+        }
+    }
+
+    /// The depth behind the instruction at `at`.
+    fn after(&self, at: u32, depth: i64, stack: Stack) -> Result<i64, String> {
+        let unknown = || format!("{} sets the stack pointer to what the code does not say", self.program.place(at));
+        match stack {
+            Stack::Grows(bytes) => Ok(depth + bytes),
+            Stack::IsSet(FRAME_POINTER) => self.frame.ok_or_else(unknown),
+            Stack::Adds(register) => self.loaded_ahead_of(at, register).map(|bytes| depth - bytes).ok_or_else(unknown),
+            Stack::IsSet(..) | Stack::Unknown => Err(unknown()),
+        }
+    }
+
+    /// The number that the last instruction ahead of `at` has loaded into the register: LDR from behind the code, as Armv6-M has
+    /// it for large frames.
+    fn loaded_ahead_of(&self, at: u32, register: u8) -> Option<i64> {
+        let (&ahead, _) = self.depths.range(..at).next_back()?;
+        let code = self.program.half_word(ahead).filter(|_| ahead + 2 == at)?;
+        let is_load = code >> 8 == 0x48 | u16::from(register);
+        is_load.then(|| self.program.word(((ahead + 4) & !3) + 4 * u32::from(code & 0xFF)))?
+    }
+
+    /// Remembers the depth that the frame pointer is set to: `mov r7, sp` or `add r7, sp, #n`. Compiled code sets it once; of
+    /// several depths the deepest is the safe one.
+    fn note_frame(&mut self, at: u32, depth: i64) {
+        let set = match self.program.half_word(at) {
+            Some(0x466F) => depth,
+            Some(code @ 0xAF00..=0xAFFF) => depth - 4 * i64::from(code & 0xFF),
+            _ => return,
+        };
+        self.frame = self.frame.max(Some(set));
+    }
+
+    /// An instruction that was not seen, in the function around `at`.
+    fn unseen_around(&self, at: u32) -> Option<u32> {
+        let (mut address, function) = self.program.around(at)?;
+        while address < function.end {
+            // Data in the code, as a table behind its jump, is passed over.
+            match self.program.instruction(address) {
+                Ok(instruction) if self.depths.contains_key(&address) => address += instruction.size,
+                Ok(_) => return Some(address),
+                Err(_) => address += 2,
+            }
+        }
+        None
+    }
+}
