@@ -158,7 +158,8 @@ impl<'a> Program<'a> {
 
     /// Follows every path from `entry` on. Branches to other functions are part of it, as they come back to its caller.
     fn body(&self, entry: u32) -> Result<Body, String> {
-        let mut walk = Walk { program: self, body: Body::default(), depths: BTreeMap::new(), frame: None };
+        let mut walk =
+            Walk { program: self, body: Body::default(), depths: BTreeMap::new(), frame: None, landed: false };
         let mut jumps = BTreeMap::new();
         let mut open = vec![(entry, 0)];
         loop {
@@ -168,7 +169,10 @@ impl<'a> Program<'a> {
             // Where a jump may land is the code around it that nothing else leads to.
             let landing = jumps.iter().find_map(|(&at, &depth)| Some((walk.unseen_around(at)?, depth)));
             match landing {
-                Some(landing) => open.push(landing),
+                Some(landing) => {
+                    walk.landed = true;
+                    open.push(landing);
+                }
                 None => return Ok(walk.body),
             }
         }
@@ -183,6 +187,8 @@ struct Walk<'a> {
     depths: BTreeMap<u32, i64>,
     /// The depth that the frame pointer points to.
     frame: Option<i64>,
+    /// Whether a jump's landing is followed: what fills code up ahead of data is taken for one, too.
+    landed: bool,
 }
 
 impl Walk<'_> {
@@ -201,7 +207,10 @@ impl Walk<'_> {
                 return Ok(());
             }
             self.depths.insert(at, depth);
-            let instruction = self.program.instruction(at)?;
+            let instruction = match self.program.instruction(at) {
+                Err(_) if self.landed => return Ok(()),
+                instruction => instruction?,
+            };
             let perhaps = conditional > 0;
             conditional = if perhaps { conditional - 1 } else { instruction.conditional };
             self.note_frame(at, depth);
@@ -295,5 +304,80 @@ impl Walk<'_> {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bound of the first of some functions of half-words, one behind the other, each at a multiple of 32.
+    fn bound_of(functions: &[&[u16]]) -> Result<i64, String> {
+        let mut bytes = Vec::new();
+        let mut symbols = BTreeMap::new();
+        for (index, code) in functions.iter().enumerate() {
+            bytes.resize(32 * index, 0);
+            bytes.extend(code.iter().flat_map(|half| half.to_le_bytes()));
+            let name = ["first", "second", "third"][index].to_owned();
+            symbols.insert(32 * index as u32, Function { name, end: bytes.len() as u32 });
+        }
+        let program = Program {
+            code: BTreeMap::from([(0, bytes.as_slice())]),
+            functions: symbols,
+            marks: BTreeMap::from([(0, true)]),
+        };
+        program.deepest(0, &mut BTreeMap::new())
+    }
+
+    const PUSH_4: u16 = 0xB510; // push {r4, lr}: 8 bytes
+    const POP_4: u16 = 0xBD10; // pop {r4, pc}
+    const RETURN: u16 = 0x4770; // bx lr
+
+    /// `bl` at the address to the address.
+    fn call(at: u32, to: u32) -> [u16; 2] {
+        let offset = to.wrapping_sub(at + 4);
+        [0xF000 | (offset >> 12 & 0x3FF) as u16 | (offset >> 14 & 0x400) as u16, 0xF800 | (offset >> 1 & 0x7FF) as u16]
+    }
+
+    #[test]
+    fn the_deepest_path_counts() {
+        let [high, low] = call(4, 32);
+        // push {r4, lr}; cbz r0, +8; bl second; pop {r4, pc}; sub sp, #64; add sp, #64; pop {r4, pc}
+        let first = [PUSH_4, 0xB110, high, low, POP_4, 0xB090, 0xB010, POP_4];
+        assert_eq!(bound_of(&[&first, &[RETURN]]), Ok(8 + 64));
+        // push {r4, lr}; sub sp, #96; add sp, #96; pop {r4, pc}
+        let second = [PUSH_4, 0xB098, 0xB018, POP_4];
+        assert_eq!(bound_of(&[&first, &second]), Ok(8 + 8 + 96));
+        // What goes on in another function with nothing on the stack does not add to it: push; pop {r4}; pop {r3}; b second
+        let tail = [PUSH_4, 0xBC10, 0xBC08, 0xE00B];
+        assert_eq!(bound_of(&[&tail, &second]), Ok(8 + 96));
+        // In an IT block: push {r4, lr}; it eq; popeq {r4, pc}; sub sp, #64; add sp, #64; pop {r4, pc}
+        assert_eq!(bound_of(&[&[PUSH_4, 0xBF08, POP_4, 0xB090, 0xB010, POP_4]]), Ok(8 + 64));
+        // push {r4, lr}; tbb [pc, r0], a table of two bytes; sub sp, #64; add sp, #64; pop {r4, pc}
+        assert_eq!(bound_of(&[&[PUSH_4, 0xE8DF, 0xF000, 0x0101, 0xB090, 0xB010, POP_4]]), Ok(8 + 64));
+        // ldr r4, [pc, #4]; add sp, r4; add sp, #508; bx lr; -508
+        assert_eq!(bound_of(&[&[0x4C01, 0x44A5, 0xB07F, RETURN, 0xFE04, 0xFFFF]]), Ok(508));
+    }
+
+    #[test]
+    fn what_nothing_bounds_is_an_error_that_says_where() {
+        let [high, low] = call(2, 0);
+        let cases: [(&[u16], &str); 5] = [
+            (&[PUSH_4, high, low, POP_4], "first at 0x0 calls itself"),
+            (&[PUSH_4, 0x4790, POP_4], "first at 0x2 calls a function by its address"),
+            (&[0x4718], "first at 0x0 goes on in a function by its address"),
+            (&[PUSH_4, 0xEBAD, 0x0D00, POP_4], "first at 0x2 sets the stack pointer"),
+            // push {r4, lr}; b to it
+            (&[PUSH_4, 0xE7FD], "grows the stack in a loop"),
+        ];
+        for (code, why) in cases {
+            let error = bound_of(&[code]).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let ([high, low], [back, back_low]) = (call(2, 32), call(34, 0));
+        let error = bound_of(&[&[PUSH_4, high, low, POP_4], &[PUSH_4, back, back_low, POP_4]]).unwrap_err();
+        assert!(error.contains("first at 0x0 calls itself"), "{error}");
+        // Bytes behind the code.
+        assert!(bound_of(&[&[PUSH_4]]).unwrap_err().contains("runs into what is no code"));
     }
 }
