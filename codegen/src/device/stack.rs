@@ -266,9 +266,30 @@ impl Walk<'_> {
         let unknown = || format!("{} sets the stack pointer to what the code does not say", self.program.place(at));
         match stack {
             Stack::Grows(bytes) => Ok(depth + bytes),
-            Stack::IsSet(FRAME_POINTER) => self.frame.ok_or_else(unknown),
+            Stack::IsSet(register) => self.frame_in(at, register).ok_or_else(unknown),
             Stack::Adds(register) => self.loaded_ahead_of(at, register).map(|bytes| depth - bytes).ok_or_else(unknown),
-            Stack::IsSet(..) | Stack::Unknown => Err(unknown()),
+            Stack::Unknown => Err(unknown()),
+        }
+    }
+
+    /// The depth that a register points to ahead of `at`: that of the frame pointer, or as Armv6-M has it at the end of a function
+    /// some bytes below, `subs r6, r7, #7`, `subs r6, #5`.
+    fn frame_in(&self, mut at: u32, register: u8) -> Option<i64> {
+        let number = u16::from(register);
+        let mut below = 0;
+        if register == FRAME_POINTER {
+            return self.frame;
+        }
+        loop {
+            at = at.checked_sub(2).filter(|at| self.depths.contains_key(at))?;
+            let code = self.program.half_word(at)?;
+            if code >> 8 == 0x38 | number {
+                below += i64::from(code & 0xFF);
+            } else if code & 0xFE3F == 0x1E00 | u16::from(FRAME_POINTER) << 3 | number {
+                return self.frame.map(|frame| frame + below + i64::from(code >> 6 & 7));
+            } else {
+                return None;
+            }
         }
     }
 
@@ -355,6 +376,8 @@ mod tests {
         assert_eq!(bound_of(&[&[PUSH_4, 0xBF08, POP_4, 0xB090, 0xB010, POP_4]]), Ok(8 + 64));
         // push {r4, lr}; tbb [pc, r0], a table of two bytes; sub sp, #64; add sp, #64; pop {r4, pc}
         assert_eq!(bound_of(&[&[PUSH_4, 0xE8DF, 0xF000, 0x0101, 0xB090, 0xB010, POP_4]]), Ok(8 + 64));
+        // push {r4, lr}; add r7, sp, #4; sub sp, #64; subs r6, r7, #2; subs r6, #2; mov sp, r6; pop {r4, pc}
+        assert_eq!(bound_of(&[&[PUSH_4, 0xAF01, 0xB090, 0x1EBE, 0x3E02, 0x46B5, POP_4]]), Ok(8 + 64));
         // ldr r4, [pc, #4]; add sp, r4; add sp, #508; bx lr; -508
         assert_eq!(bound_of(&[&[0x4C01, 0x44A5, 0xB07F, RETURN, 0xFE04, 0xFFFF]]), Ok(508));
     }

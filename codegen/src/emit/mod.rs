@@ -262,6 +262,9 @@ pub const NETWORK: Network = {type_name};
 /// The memory that the model runs in.
 pub type Arena = ::microception::executor::Arena<ARENA_BYTES>;
 /// Bytes of arena, scratch included.
+///
+/// The stack comes on top, and is the compiler's: what `predict` takes of it, measured and at most, says
+/// `microception bench MODEL --board BOARD` for a core.
 pub const ARENA_BYTES: usize = {arena_bytes};
 /// The model's name.
 pub const NAME: &str = {name_literal};
