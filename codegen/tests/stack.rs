@@ -1,5 +1,8 @@
 //! The bound of an inference's stack, from the machine code, against what was in use on the emulated cores.
 
+#[path = "common/tolerance.rs"]
+mod tolerance;
+
 use std::fs;
 use std::path::Path;
 
@@ -8,9 +11,6 @@ use microception_codegen::device::board::{BOARDS, Board};
 use microception_codegen::device::firmware::{self, Program};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::device::{qemu, stack};
-
-/// Bytes that a bound may be above what was in use: the deepest path need not be one that a frame takes.
-const ABOVE: u64 = 64;
 
 /// A module of the example's network.
 fn module(precision: Precision) -> tempfile::NamedTempFile {
@@ -31,7 +31,12 @@ fn check(board: &Board, precision: Precision) {
     let used = qemu::bench(board, elf.path()).expect("runs").stack_bytes;
     let bound = stack::bound(elf.path(), stack::is_predict).expect("a bound");
     println!("{} on {}: {used} bytes of stack in use, at most {bound}", precision.name(), board.name);
-    assert!((used..=used + ABOVE).contains(&bound), "{} on {}: {used}, {bound}", precision.name(), board.name);
+    assert!(
+        (used..=used + tolerance::STACK_BYTES).contains(&bound),
+        "{} on {}: {used}, {bound}",
+        precision.name(),
+        board.name
+    );
 }
 
 #[test]

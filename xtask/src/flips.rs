@@ -1,5 +1,5 @@
-//! The stage "flips": a bit is flipped, an inference runs, on the emulated cores. What is flipped and what must hold says
-//! `boards/mps/programs/flips.rs`.
+//! The stage "flips": a bit is flipped, an inference runs, on the emulated cores. What is flipped and what must hold
+//! says `boards/mps/programs/flips.rs`.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,8 @@ use crate::model::converted;
 use crate::root;
 use crate::stage::{Counts, report};
 
-/// What is flipped: on which board, in which precision, and how often. The core that has the most kernels of its own gets most.
+/// What is flipped: on which board, in which precision, and how often. The core that has the most kernels of its own
+/// gets most.
 const RUNS: [(&str, Precision, usize); 12] = [
     ("mps2-an386", Precision::Int8, 100_000),
     ("mps2-an386", Precision::F32, 10_000),

@@ -1,9 +1,9 @@
-//! Flips one bit after another of the embedded model's weights, which must lie in RAM, and of its arena between two steps, and runs
-//! an inference with each: it must run its steps, and touch nothing beside the arena. Then power is lost after each number of steps,
-//! with noise in the arena: the next start must give what the first gave.
+//! Flips one bit after another of the embedded model's weights, which must lie in RAM, and of its arena between two
+//! steps, and runs an inference with each: it must run its steps, and touch nothing beside the arena. Then power is
+//! lost after each number of steps, with noise in the arena: the next start must give what the first gave.
 //!
-//! Where the core can guard memory the arena's neighbours fault when they are read or written, and the program's last act is to
-//! show that they do.
+//! Where the core can guard memory the arena's neighbours fault when they are read or written, and the program's last
+//! act is to show that they do.
 
 #![no_std]
 #![no_main]
@@ -97,8 +97,8 @@ fn main() -> ! {
     process::exit(0)
 }
 
-/// Runs at most `most` steps of one inference in a new executor, with `before` ahead of each, and copies what is then the output;
-/// how many ran.
+/// Runs at most `most` steps of one inference in a new executor, with `before` ahead of each, and copies what is then
+/// the output; how many ran.
 #[inline(never)]
 fn infer(
     arena: &mut model::Arena,

@@ -45,8 +45,8 @@ impl<T> Fenced<T> {
     /// Bytes between it and the second post, which are not guarded.
     pub const GAP: usize = offset_of!(Fenced<T>, after) - offset_of!(Fenced<T>, inside) - size_of::<T>();
 
-    /// Has the core fault where anything reads or writes a post, or writes flash: on Armv7-M, whose memory protection unit does
-    /// so. Elsewhere [`is_whole`](Fenced::is_whole) sees what was written. Whether it does.
+    /// Has the core fault where anything reads or writes a post, or writes flash: on Armv7-M, whose memory protection
+    /// unit does so. Elsewhere [`is_whole`](Fenced::is_whole) sees what was written. Whether it does.
     pub fn guard(&self, flash_bytes: u32) -> bool {
         if !is_armv7m() {
             return false;
@@ -89,7 +89,8 @@ impl<T> Fenced<T> {
 /// Whether the fault is meant.
 static TRESPASSING: AtomicBool = AtomicBool::new(false);
 
-/// Ends the program after a fault of the core at `pc`: with 0 where it is that of [`Fenced::trespass`], with 2 and a message else.
+/// Ends the program after a fault of the core at `pc`: with 0 where it is that of [`Fenced::trespass`], with 2 and a
+/// message else.
 pub fn on_fault(pc: u32) -> ! {
     if TRESPASSING.load(Ordering::SeqCst) {
         semihosting::process::exit(0)
@@ -98,12 +99,12 @@ pub fn on_fault(pc: u32) -> ! {
     semihosting::process::exit(2)
 }
 
-/// Flips a bit of numbers that the compiler takes for constant, as radiation would: the one with that number, modulo theirs. They
-/// must lie in RAM.
+/// Flips a bit of numbers that the compiler takes for constant, as radiation would: the one with that number, modulo
+/// theirs. They must lie in RAM.
 pub fn flip<T: Copy>(numbers: &T, bit: u32) {
     let byte = from_ref(numbers).cast::<u8>().wrapping_add(bit as usize / 8 % size_of::<T>().max(1));
-    // SAFETY: an exclusive or of a byte of the numbers, which no other code runs beside. For what is compiled it is what happens
-    // to the memory from outside; whatever bits weights, biases and factors have, they are numbers.
+    // SAFETY: an exclusive or of a byte of the numbers, which no other code runs beside. For what is compiled it is
+    // what happens to the memory from outside; whatever bits weights, biases and factors have, they are numbers.
     unsafe {
         asm!(
             "ldrb {value}, [{byte}]",

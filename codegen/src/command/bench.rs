@@ -112,7 +112,8 @@ impl Report {
         let bound =
             self.stack_bound_bytes.map_or_else(|| "no bound".to_owned(), |bytes| format!("at most {}", grouped(bytes)));
         format!(
-            "{table}\nRAM    arena {} bytes, stack {} ({bound}), other statics {}\nflash  weights {} bytes, code with plan {}",
+            "{table}\nRAM    arena {} bytes, stack {} ({bound}), other statics {}\n\
+             flash  weights {} bytes, code with plan {}",
             grouped(self.arena_bytes),
             grouped(self.stack_bytes),
             grouped(self.static_bytes),

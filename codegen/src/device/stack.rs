@@ -1,10 +1,11 @@
 //! How much stack a function of a program can need: a bound from the machine code, whatever its inputs are.
 //!
-//! Every path through the function is followed, and through those that it calls. Along each the stack pointer's moves add up.
-//! What the bound relies on: functions leave the stack as they found it (the AAPCS), and a jump by a table or a register stays in
-//! its function and at its depth. What cannot be bounded is an error that says where: a function that calls itself, a call of a
-//! function whose address is in a register, a stack pointer that is set to what the code does not say, a loop in which the stack
-//! grows. Interrupts come on top: a frame of 32 bytes, or 104 with floats, and what their handlers take.
+//! Every path through the function is followed, and through those that it calls. Along each the stack pointer's moves
+//! add up. What the bound relies on: functions leave the stack as they found it (the AAPCS), and a jump by a table or a
+//! register stays in its function and at its depth. What cannot be bounded is an error that says where: a function that
+//! calls itself, a call of a function whose address is in a register, a stack pointer that is set to what the code does
+//! not say, a loop in which the stack grows. Interrupts come on top: a frame of 32 bytes, or 104 with floats, and what
+//! their handlers take.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -139,8 +140,8 @@ impl<'a> Program<'a> {
         }
     }
 
-    /// The most that the function at `entry` and what it calls need. `known` has those that are done, and nothing for those
-    /// that are being looked at.
+    /// The most that the function at `entry` and what it calls need. `known` has those that are done, and nothing for
+    /// those that are being looked at.
     fn deepest(&self, entry: u32, known: &mut BTreeMap<u32, Option<i64>>) -> Result<i64, String> {
         match known.get(&entry) {
             Some(Some(bytes)) => return Ok(*bytes),
@@ -192,8 +193,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Follows the code from `at` on as far as nothing else is known of it; where it branches goes to `open`, from where it jumps to
-    /// `jumps`.
+    /// Follows the code from `at` on as far as nothing else is known of it; where it branches goes to `open`, from
+    /// where it jumps to `jumps`.
     fn follow(
         &mut self,
         mut at: u32,
@@ -272,8 +273,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The depth that a register points to ahead of `at`: that of the frame pointer, or as Armv6-M has it at the end of a function
-    /// some bytes below, `subs r6, r7, #7`, `subs r6, #5`.
+    /// The depth that a register points to ahead of `at`: that of the frame pointer, or as Armv6-M has it at the end of
+    /// a function some bytes below, `subs r6, r7, #7`, `subs r6, #5`.
     fn frame_in(&self, mut at: u32, register: u8) -> Option<i64> {
         let number = u16::from(register);
         let mut below = 0;
@@ -293,8 +294,8 @@ impl Walk<'_> {
         }
     }
 
-    /// The number that the last instruction ahead of `at` has loaded into the register: LDR from behind the code, as Armv6-M has
-    /// it for large frames.
+    /// The number that the last instruction ahead of `at` has loaded into the register: LDR from behind the code, as
+    /// Armv6-M has it for large frames.
     fn loaded_ahead_of(&self, at: u32, register: u8) -> Option<i64> {
         let (&ahead, _) = self.depths.range(..at).next_back()?;
         let code = self.program.half_word(ahead).filter(|_| ahead + 2 == at)?;
@@ -302,8 +303,8 @@ impl Walk<'_> {
         is_load.then(|| self.program.word(((ahead + 4) & !3) + 4 * u32::from(code & 0xFF)))?
     }
 
-    /// Remembers the depth that the frame pointer is set to: `mov r7, sp` or `add r7, sp, #n`. Compiled code sets it once; of
-    /// several depths the deepest is the safe one.
+    /// Remembers the depth that the frame pointer is set to: `mov r7, sp` or `add r7, sp, #n`. Compiled code sets it
+    /// once; of several depths the deepest is the safe one.
     fn note_frame(&mut self, at: u32, depth: i64) {
         let set = match self.program.half_word(at) {
             Some(0x466F) => depth,
@@ -369,7 +370,8 @@ mod tests {
         // push {r4, lr}; sub sp, #96; add sp, #96; pop {r4, pc}
         let second = [PUSH_4, 0xB098, 0xB018, POP_4];
         assert_eq!(bound_of(&[&first, &second]), Ok(8 + 8 + 96));
-        // What goes on in another function with nothing on the stack does not add to it: push; pop {r4}; pop {r3}; b second
+        // What goes on in another function with nothing on the stack does not add to it: push; pop {r4}; pop {r3}; b
+        // second
         let tail = [PUSH_4, 0xBC10, 0xBC08, 0xE00B];
         assert_eq!(bound_of(&[&tail, &second]), Ok(8 + 96));
         // In an IT block: push {r4, lr}; it eq; popeq {r4, pc}; sub sp, #64; add sp, #64; pop {r4, pc}

@@ -1,5 +1,6 @@
-//! Of a Thumb instruction what matters for the stack: how long it is, how it moves the stack pointer, and where the core goes
-//! on. Encodings are those of the Armv8-M Architecture Reference Manual (DDI 0553), which has Armv6-M's and Armv7-M's too.
+//! Of a Thumb instruction what matters for the stack: how long it is, how it moves the stack pointer, and where the
+//! core goes on. Encodings are those of the Armv8-M Architecture Reference Manual (DDI 0553), which has Armv6-M's and
+//! Armv7-M's too.
 
 /// One instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -85,7 +85,8 @@ impl Kernel {
         self.arrays().iter().map(Array::bits).sum()
     }
 
-    /// Flips one of its [`weight_bits`](Kernel::weight_bits), counted from 0; none where it has fewer. Twice it is as it was.
+    /// Flips one of its [`weight_bits`](Kernel::weight_bits), counted from 0; none where it has fewer. Twice it is as
+    /// it was.
     pub fn flip_weight_bit(&mut self, mut bit: usize) {
         for array in self.arrays() {
             if bit < array.bits() {

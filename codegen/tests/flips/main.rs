@@ -1,10 +1,10 @@
-//! A flipped bit, anywhere in weights or arena, changes numbers and nothing else: the runtime does not panic, runs the same
-//! steps, and writes nothing outside the arena. Nor is anything left of an inference that was abandoned: the next start gives
-//! what the first gave, whatever the memory holds.
+//! A flipped bit, anywhere in weights or arena, changes numbers and nothing else: the runtime does not panic, runs the
+//! same steps, and writes nothing outside the arena. Nor is anything left of an inference that was abandoned: the next
+//! start gives what the first gave, whatever the memory holds.
 //!
-//! On the host all arithmetic is checked for overflow and every index for its bounds, so that what would wrap or be caught on
-//! the target is a panic here. The models are those of the tests on the target, which have every kernel, and random graphs in
-//! every precision.
+//! On the host all arithmetic is checked for overflow and every index for its bounds, so that what would wrap or be
+//! caught on the target is a panic here. The models are those of the tests on the target, which have every kernel, and
+//! random graphs in every precision.
 
 #[path = "../common/arrays.rs"]
 mod arrays;

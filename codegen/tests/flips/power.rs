@@ -5,8 +5,8 @@ use crate::{Guarded, Subject, inputs, on_each, outputs, right, run, subjects};
 /// Of a model with more steps, so many are tried, as far apart as they can be.
 const STEPS: usize = 64;
 
-/// Abandons an inference after each number of steps, fills the memory with noise, and starts again: by a new executor, and by
-/// `reset` of the one there is.
+/// Abandons an inference after each number of steps, fills the memory with noise, and starts again: by a new executor,
+/// and by `reset` of the one there is.
 fn restarts(seed: u64, subject: &mut Subject) -> usize {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut memory = Guarded::new(subject.machine.plan().arena_bytes);
