@@ -60,13 +60,6 @@ pub const SLOPE: f64 = 1e-6;
 
 /// How far the slopes to both sides of a place may be from each other where there is no kink between, as a part of the
 /// largest: 1e-5 times the second derivative, which through several layers is some hundred times the slope.
-/// Slopes in f64 against differences over 2e-5, as a part of the largest of the input's or of 1. What the third
-/// derivative leaves of a difference is 1e-10 times it, what rounding leaves 1e-11 times the sum; through several steep
-/// layers in a row each is some thousand times that.
-pub const SLOPE: f64 = 1e-6;
-
-/// How far the slopes to both sides of a place may be from each other where there is no kink between: 1e-5 times the
-/// second derivative.
 pub const SLOPE_OF_A_SIDE: f64 = 1e-2;
 
 /// Bytes that the bound of a stack may be above what was in use: the deepest path through the code need not be one that
