@@ -46,7 +46,7 @@ use timing::Timing;
 /// use microception_codegen::report::memory::Memory;
 /// use microception_codegen::report::overview::Overview;
 ///
-/// let convert = Convert::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/xception_lite.keras"));
+/// let convert = Convert::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/xception_lite/xlite.keras"));
 /// let prepared = convert.prepare()?;
 /// let (_, summary) = convert.to_module_of(&prepared)?;
 /// let overview = Overview::of(&prepared.graph, &summary);

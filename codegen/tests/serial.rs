@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 
 use microception::executor::Executor;
 use microception::golden::Golden;
-use microception::model::{Element, Port};
+use microception::model::{Element, Layer, Port};
 use microception_app::protocol::frame::encode;
 use microception_app::protocol::{FRAME_BYTES, Fault, Packet, Reply, Tick};
 use microception_app::{Board, Facts, Server, facts};
+use microception_codegen::convert::Convert;
 use microception_codegen::data::write;
 use microception_codegen::device::serial;
 use rustix::fs::{Mode, OFlags, open};
@@ -254,6 +255,40 @@ fn one_inference_is_measured_layer_by_layer() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+/// A report of the shipped model with what the board at `terminal` measures.
+fn report(terminal: &Terminal) -> Output {
+    let model = concat!(env!("CARGO_MANIFEST_DIR"), "/models/xception_lite/xlite.keras");
+    let folder = tempfile::TempDir::new().unwrap();
+    let out = folder.path().join("report.html");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_microception"));
+    command.args(["report", model, "--steps", "0", "--json", "--port", &terminal.name, "--out"]).arg(&out);
+    command.output().unwrap()
+}
+
+#[test]
+fn a_report_has_the_cycles_of_the_board_that_runs_the_model() {
+    refused(report(&Terminal::board(usize::MAX)), &["runs another model than", "xlite.keras"]);
+
+    let convert = Convert::new(concat!(env!("CARGO_MANIFEST_DIR"), "/models/xception_lite/xlite.keras"));
+    let layers = convert.to_module().unwrap().1.layers.into_iter().map(|layer| Layer {
+        name: layer.name.leak(),
+        kind: layer.kind,
+        macs: layer.macs,
+    });
+    let layers: &'static [Layer] = layers.collect::<Vec<_>>().leak();
+    let output = report(&Terminal::serving(usize::MAX, Facts { layers, ..classifier() }));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let report: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let timing = &report["timing"];
+    assert_eq!(
+        (&timing["board"], &timing["unit"], &timing["inference"]),
+        (&json!("terminal"), &json!("cycles"), &json!(5000))
+    );
+    // Of the model that runs there, the first two layers.
+    assert_eq!((&timing["layers"][0]["count"], &timing["layers"][1]["count"]), (&json!(600), &json!(1400)));
+    assert_eq!(timing["layers"].as_array().unwrap().len(), layers.len());
 }
 
 #[test]

@@ -279,7 +279,7 @@ on_target_tests! {
         let mut weights = [Pair::default(); MOST_QUADS * 2 * POSITIONS * (MOST_CHANNELS + 1)];
         let mut tile = [Pair::default(); TILE];
         let mut pixels = [[0; MOST_QUADS * QUAD]; INPUTS];
-        for case in 0..CASES / 4 {
+        for case in 0..CASES {
             let pairs = random.below(2 * MOST_QUADS + 1);
             // The four positions of a weight come from the same taps: only then is the sum twice a number.
             let (filters, mut taps) = (weights.len() / (2 * MOST_QUADS * POSITIONS), [0; 6]);

@@ -190,7 +190,7 @@ impl Report {
             found.name == expected.name && found.kind == expected.kind
         };
         if layers.len() != summary.layers.len() || !layers.iter().zip(&summary.layers).all(same) {
-            let Some(model) = self.settings.model.to_str() else { return Err(Error::file(port, "runs another model")) };
+            let model = self.settings.model.display();
             return Err(Error::file(port, format!("runs another model than {model}: its layers have other names")));
         }
         let Measured { unit, inference, layers: counts, stack_bytes } = measure(&mut link, false)?;

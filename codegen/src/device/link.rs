@@ -198,6 +198,8 @@ pub struct Link<P> {
     receiver: Receiver,
     /// Bytes that were read and not yet looked at.
     unread: VecDeque<u8>,
+    /// How many of them came before the last request was sent.
+    before: usize,
     /// The first bytes since the last answer that were none.
     strange: Vec<u8>,
     tag: u8,
@@ -246,7 +248,7 @@ impl<P: Port> Link<P> {
             tick: Tick::Cycle { hz: 0 },
         };
         let (unread, strange) = (VecDeque::new(), Vec::new());
-        let mut link = Link { port, receiver: Receiver::new(), unread, strange, tag: 0, patience, info };
+        let mut link = Link { port, receiver: Receiver::new(), unread, before: 0, strange, tag: 0, patience, info };
         let (info, inputs, outputs) = link.ask(&Request::Info { version: VERSION }, |reply| match reply {
             Reply::Info(info) => Answer::Complete((Info::of(&info), info.inputs, info.outputs)),
             _ => Answer::Wrong,
@@ -309,8 +311,8 @@ impl<P: Port> Link<P> {
     where
         P: 'static,
     {
-        let Link { port, receiver, unread, strange, tag, patience, info } = self;
-        Link { port: Box::new(port), receiver, unread, strange, tag, patience, info }
+        let Link { port, receiver, unread, before, strange, tag, patience, info } = self;
+        Link { port: Box::new(port), receiver, unread, before, strange, tag, patience, info }
     }
 
     /// Runs the model on one frame `[row][column][channel]` in its own input type, little endian, and
@@ -656,6 +658,7 @@ impl<P: Port> Link<P> {
         read: &mut impl FnMut(Reply<'_>) -> Answer<T>,
     ) -> Result<T, Failure> {
         let ours = self.write(request)?;
+        self.before = self.unread.len();
         // What is being measured must not be disturbed.
         let first = if matches!(request, Request::Bench) { PAUSES - 2 } else { 0 };
         let mut pause = first;
@@ -728,11 +731,17 @@ impl<P: Port> Link<P> {
                 if self.strange.len() < STRANGE {
                     self.strange.push(byte);
                 }
+                let is_before = self.before > 0;
+                self.before = self.before.saturating_sub(1);
                 if let Some(packet) = self.receiver.push(byte) {
                     if packet.is_ok() {
                         self.strange.clear();
                     }
-                    return Ok(Some(read(packet)));
+                    // What was damaged before the request was sent is not the request, nor its answer.
+                    let damaged = matches!(packet, Err(_) | Ok(Packet { tag: 0, body: Reply::Error(Fault::BadFrame) }));
+                    if !(is_before && damaged) {
+                        return Ok(Some(read(packet)));
+                    }
                 }
             }
             if !self.fill(end)? {
