@@ -44,7 +44,7 @@ fn targets() -> Vec<&'static str> {
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
-/// too, Python with venv, a browser, and a C compiler for the boards. The last needs no C library.
+/// too, Python with venv, a browser, valgrind, and a C compiler for the boards. The last needs no C library.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
     if on_path(ARM_GCC).is_none() {
@@ -65,6 +65,9 @@ pub fn for_tests() -> Result<(), Error> {
     // The report's page is looked at in a browser; its test says so where there is none.
     if CHROMIUM.iter().all(|name| on_path(name).is_none()) && install(&["chromium".to_owned()]).is_err() {
         eprintln!("no Chromium can be installed: the report's page is not looked at in a browser");
+    }
+    if cfg!(target_os = "linux") && on_path("valgrind").is_none() {
+        install(&["valgrind".to_owned()])?;
     }
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {

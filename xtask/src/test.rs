@@ -26,6 +26,7 @@ const LANES: [&[Stage]; 2] = [
         ("lints", |name| run(name, Ok(lints()))),
         ("docs", |name| run(name, Ok(docs()))),
         ("host tests", |name| run(name, Ok(host_tests()))),
+        ("valgrind", |name| run(name, Ok(valgrind()))),
         ("python tests", |name| run(name, python_tests())),
         ("publish", |name| run(name, publish::commands().into_iter().collect())),
     ],
@@ -122,6 +123,15 @@ fn host_tests() -> Vec<Command> {
         cargo(&["test", "--no-fail-fast", "--", "--show-output"]),
         cargo(&[&micromath[..], &["--", "--show-output"]].concat()),
     ]
+}
+
+/// The runtime's own tests, and every tensor of LiteRT's models, under valgrind: no byte is read that was not written or lies outside
+/// of what was allocated. Elsewhere than on Linux they run without.
+fn valgrind() -> Vec<Command> {
+    let runner = "target.'cfg(target_os = \"linux\")'.runner = ['valgrind', '--quiet', '--error-exitcode=9']";
+    let runtime = ["test", "--config", runner, "--package", "microception", "--lib", "--tests"];
+    let suite = ["test", "--config", runner, "--package", "microception-codegen", "--test", "suite"];
+    vec![cargo(&runtime), cargo(&suite)]
 }
 
 /// One of the suites runs the command.
