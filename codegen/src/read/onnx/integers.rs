@@ -89,7 +89,8 @@ impl<'a> Builder<'a> {
                     |number: i64| usize::try_from(if number < 0 { number + first.len() as i64 } else { number }).ok();
                 let taken = numbers(1).iter().map(|&number| first.get(place(number)?).copied());
                 let taken: Option<Vec<i64>> = taken.collect();
-                Constant { extents: inputs[1].extents.clone(), numbers: Numbers::Integer(taken.ok_or_else(outside)?) }
+                let extents = inputs.get(1).ok_or_else(outside)?.extents.clone();
+                Constant { extents, numbers: Numbers::Integer(taken.ok_or_else(outside)?) }
             }
             "Concat" => list(inputs.iter().filter_map(Constant::integers).flatten().copied().collect()),
             // Of one axis at most: what it has stays in its order.
