@@ -9,6 +9,7 @@ use microception_codegen::device::{bench, board};
 use microception_codegen::error::Error;
 use microception_codegen::report::comparison::{Answers, Compared, Comparison};
 
+use super::eval::limited;
 use super::progress;
 use super::runner::{Place, Runner, board_names, module_file};
 use super::settings::{Precision, Settings, warn};
@@ -96,14 +97,13 @@ impl Compare {
         let Some(data) = &self.data else { return Ok(Side { compared, said: None }) };
         let interface = Interface::of(&prepared.graph);
         let output = Output::of(&prepared.graph);
-        if interface.outputs.len() != 1 || output.shape.elements() != output.shape.channels() {
+        if interface.outputs.len() != 1 || !output.is_of_classes() {
             return Err(in_file(Error::model("answers with other than one value per class, and labels are for that")));
         }
         let examples =
             Examples::open_all(data, &interface.inputs, Purpose::Measurement, Fit::Exact).map_err(in_file)?;
         let classes = examples.classes(&interface.labels, output.classes()).map_err(in_file)?;
-        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let total = examples.len().min(limit);
+        let total = limited(examples.len(), self.limit);
         let bar = progress::bar("measuring", total);
         let mut runner = Runner::new(&prepared, settings, &Place::host())?;
         let outputs = runner.outputs(total, |index| examples.frame(index), || bar.inc(1));

@@ -116,6 +116,11 @@ impl Accuracy {
     }
 }
 
+/// How many of so many frames a `--limit` leaves.
+pub fn limited(frames: usize, limit: Option<u64>) -> usize {
+    frames.min(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
+}
+
 impl Labelled {
     /// Says early what can't be written.
     pub fn check(&self) -> Result<(), Error> {
@@ -128,7 +133,7 @@ impl Labelled {
             let reason = format!("has {} outputs, and labels are for one", interface.outputs.len());
             return Err(Error::model(reason));
         };
-        if output.shape.elements() != output.shape.channels() {
+        if !output.is_of_classes() {
             return Err(Error::model(format!("answers with {}, not with one value per class", output.shape)));
         }
         let examples = Examples::open_all(&self.data, &interface.inputs, Purpose::Measurement, Fit::Exact)?;
@@ -145,8 +150,7 @@ impl Labelled {
         runner: &mut Runner,
         mut after: impl FnMut(&mut Runner) -> Result<(), Error>,
     ) -> Result<Accuracy, Error> {
-        let limit = self.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-        let total = examples.len().min(limit);
+        let total = limited(examples.len(), self.limit);
         let bar = progress::bar("measuring", total);
         let mut predicted: Vec<usize> = Vec::new();
         while predicted.len() < total {

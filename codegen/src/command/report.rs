@@ -28,6 +28,7 @@ use microception_codegen::report::{self, filters};
 use microception_codegen::visualize::ascent;
 use microception_codegen::visualize::network::Network;
 
+use super::eval::limited;
 use super::progress;
 use super::runner::{Runner, board_names, module_file};
 use super::settings::{Plan, Settings, warn};
@@ -221,7 +222,7 @@ impl Report {
         let graph = &models.shown.graph;
         let interface = Interface::of(graph);
         let output = Output::of(graph);
-        if interface.outputs.len() != 1 || output.shape.elements() != output.shape.channels() {
+        if interface.outputs.len() != 1 || !output.is_of_classes() {
             report.left_out.push("Accuracy: the model answers with other than one value per class.".to_owned());
             return Ok(());
         }
@@ -232,7 +233,7 @@ impl Report {
                 return Ok(());
             }
         };
-        let total = frames.total(self.limit);
+        let total = limited(frames.shown.len(), self.limit);
         let mut runs = Vec::new();
         let compared = models.float.as_ref().zip(frames.float.as_ref());
         if let Some((float, examples)) = compared.filter(|_| Precision::of(graph) != Precision::F32) {
@@ -367,10 +368,6 @@ impl Frames {
         // Numbers that are quantized already are none for the float model.
         let float = models.float.as_ref().and_then(|float| open(float).ok());
         Ok(Frames { float, shown })
-    }
-
-    fn total(&self, limit: Option<u64>) -> usize {
-        self.shown.len().min(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
     }
 
     /// The name of the first.

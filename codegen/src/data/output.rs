@@ -44,6 +44,11 @@ impl Output {
         }
     }
 
+    /// Whether it is one value for each class, which labels are for.
+    pub fn is_of_classes(&self) -> bool {
+        self.shape.elements() == self.shape.channels()
+    }
+
     /// How many classes the model tells apart: one unit, as a sigmoid's, tells two.
     pub fn classes(&self) -> usize {
         self.shape.channels().max(2)

@@ -41,7 +41,7 @@ pub fn choose(
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Chosen, Error> {
     let output = Output::of(graph);
-    if graph.outputs.len() != 1 || output.shape.elements() != output.shape.channels() {
+    if graph.outputs.len() != 1 || !output.is_of_classes() {
         return Err(Error::model(
             "answers with other than one value for each class, by which precision could be mixed",
         ));

@@ -68,6 +68,7 @@ const MORE: [(&str, [[i8; 3]; 3]); 5] = [
 
 /// The kernels of the first layers of a float graph; none of a quantized one.
 pub fn of(graph: &Graph) -> Vec<LayerFilters> {
+    let mut kinds: Vec<&str> = Vec::new();
     let filters = graph.layers.iter().filter_map(|layer| {
         let (Operator::Convolution { window, weights: Weights::F32(weights), .. }
         | Operator::Depthwise { window, weights: Weights::F32(weights), .. }) = &layer.operator
@@ -80,6 +81,11 @@ pub fn of(graph: &Graph) -> Vec<LayerFilters> {
         if window.depth.is_some() || height < 2 || width < 2 || (!is_depthwise && inputs > 4) {
             return None;
         }
+        // Of each kind the first alone: a picture of every kernel takes its time.
+        if kinds.contains(&layer.operator.name()) {
+            return None;
+        }
+        kinds.push(layer.operator.name());
         let kernels = graph.tensor(layer.output).shape.channels();
         let kernel = |channel: usize| {
             let taps = height * width;
@@ -93,13 +99,7 @@ pub fn of(graph: &Graph) -> Vec<LayerFilters> {
         let shown = (0..kernels.min(SHOWN)).map(kernel).collect();
         Some(LayerFilters { name: layer.name.clone(), kind: layer.operator.name(), size: window.size, kernels, shown })
     });
-    let mut kinds: Vec<&str> = Vec::new();
-    let first_of_a_kind = |filters: &LayerFilters| {
-        let is_first = !kinds.contains(&filters.kind);
-        kinds.push(filters.kind);
-        is_first
-    };
-    filters.filter(first_of_a_kind).take(LAYERS).collect()
+    filters.take(LAYERS).collect()
 }
 
 /// A kernel `[vertical][horizontal][input]`.
