@@ -102,7 +102,10 @@ impl Lowering<'_> {
         let planes = self.planes()?;
         let folds = match &self.layer.operator {
             Operator::MaxPool { window } => {
-                (2..=MOST_FOLDED).contains(&window.slide(0, self.input_shape()?.rows()).size)
+                let input_rows = self.input_shape()?.rows();
+                (2..=MOST_FOLDED).contains(&window.slide(0, input_rows).size)
+                    // A row of padding alone has no input row to be made with.
+                    && (0..output.rows()).all(|row| !flow.needs(row, 0, input_rows).is_empty())
             }
             _ => false,
         };

@@ -43,6 +43,24 @@ fn whole_tensors_take_several_calls() {
     }
 }
 
+/// Rows of padding alone read none, and are made all the same: above, below, between two that read.
+#[test]
+fn rows_of_padding_alone_are_made() {
+    for (taps, stride, dilation, before, after) in [(2, 2, 1, 4, 0), (2, 2, 1, 0, 4), (2, 1, 5, 1, 1), (3, 2, 1, 9, 9)]
+    {
+        let padding = Padding::Explicit { before: [before, 0], after: [after, 0] };
+        let window = Window { size: [taps, 1], stride: [stride, 1], dilation: [dilation, 1], padding, depth: None };
+        let rows = (4 + before + after - (taps - 1) * dilation - 1) / stride + 1;
+        let mut graph = Graph::new("padded");
+        let input = Operator::Input { element: Element::F32, scale: 1.0, offset: 0.0 };
+        let input = graph.push("input", input, vec![], Shape(vec![4, 3, 2]));
+        graph.outputs = vec![graph.push("pool", Operator::MaxPool { window }, vec![input], Shape(vec![rows, 3, 2]))];
+        for strategy in ALL {
+            planned(&graph, strategy).unwrap_or_else(|reason| panic!("{window:?}, {strategy:?}: {reason}"));
+        }
+    }
+}
+
 /// Addresses have 16 bits; beyond 262,140 bytes they count in more than four bytes each.
 #[test]
 fn a_large_arena_has_a_larger_unit() {

@@ -226,6 +226,19 @@ impl Builder<'_> {
         self.push(operator, vec![input], sliding(&shape, &window, channels))
     }
 
+    /// A pool of largest values, some windows of which hold nothing but padding.
+    fn pool_with_padding(&mut self, input: TensorId) -> TensorId {
+        let shape = self.shape(input);
+        let mut window = Window { padding: Padding::Valid, ..self.window(&shape, false) };
+        let is_flat = shape.len() < 3;
+        let mut places = || [self.random.within(0, 9), if is_flat { 0 } else { self.random.within(0, 9) }];
+        let padded = Window { padding: Padding::Explicit { before: places(), after: places() }, ..window };
+        let fits = (0..shape.len() - 1).all(|axis| window_outputs(&padded, axis, shape[axis]) > 0);
+        window.padding = if fits { padded.padding } else { Padding::Same };
+        let channels = shape[shape.len() - 1];
+        self.push(Operator::MaxPool { window }, vec![input], sliding(&shape, &window, channels))
+    }
+
     fn add(&mut self, left: TensorId, right: TensorId) -> TensorId {
         let activation = self.activation();
         self.push(Operator::add(activation), vec![left, right], self.shape(left))
@@ -265,6 +278,7 @@ impl Builder<'_> {
                 let filtered = self.depthwise(input, window);
                 self.convolution(filtered, Window::POINT, channels)
             }
+            5 if self.random.chance(20) => self.pool_with_padding(input),
             5 => {
                 let window = self.window(&shape, false);
                 self.pool(input, window)

@@ -141,6 +141,11 @@ impl<'a> Builder<'a> {
         if node.outputs.iter().skip(1).any(|output| !output.is_empty()) {
             return Err(node.error("also says where the largest values stand, which is not supported"));
         }
+        let pads = node.integers("pads")?.unwrap_or_default();
+        if let Some((pad, size)) = pads.iter().zip(taps.iter().cycle()).find(|(pad, size)| **pad >= **size as i64) {
+            let reason = format!("pads by {pad} places for a window of {size}: a window of padding alone has no value");
+            return Err(node.error(reason));
+        }
         let largest = node.kind == "MaxPool";
         // Zeros that count are there before the window comes.
         let around = (!largest && node.integer("count_include_pad", 0)? != 0).then_some(Around(0.0));
