@@ -19,98 +19,29 @@
 //!
 //! `codegen/examples/build_script` in the repository is a whole crate of this kind.
 
-use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
+mod precision;
+mod quantized;
+mod summary;
+
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
+pub use precision::Precision;
+pub use summary::{LayerFigures, Summary, parameters};
 
-use crate::data::picture::Fit;
-use crate::data::{Examples, Input, Output, Purpose, read_labels, write};
-use crate::emit::{self, Module, Sections};
+use crate::data::{Output, read_labels, write};
+use crate::emit::{self, Module, Sections, Stack};
 use crate::error::Error;
-use crate::graph::{Element, Graph, Operator, Weights};
+use crate::graph::Graph;
 use crate::optimize::{Goal, Optimize, planned_graph};
 use crate::plan::Strategy;
-use crate::quantize::{Elements, Method, Ranges, calibrate, choose, equalize, int4_layers, quantize_mixed, weighted};
+use crate::quantize::{Method, Ranges};
 use crate::{passes, read};
-
-/// What is done where nothing is said.
-const METHOD: Method = Method::MinMax;
-const EQUALIZE: bool = true;
-const CORRECT_BIAS: bool = true;
-
-/// The arithmetic of a converted model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// IEEE single precision.
-    F32,
-    /// Eight bits, as the TensorFlow Lite 8-bit specification has it.
-    Int8,
-    /// Activations of sixteen bits and weights of eight.
-    Int16x8,
-    /// As `Int8`, with weights of four bits, but for [some layers](crate::quantize::int4_layers).
-    Int4,
-    /// As `Int8`, with weights of four bits in every layer.
-    #[serde(rename = "int4-all")]
-    Int4All,
-    /// Several of these, layer by layer. What a graph is in, not what it can be converted to.
-    Mixed,
-}
-
-impl Precision {
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::Int8 => "int8",
-            Precision::Int16x8 => "int16x8",
-            Precision::Int4 => "int4",
-            Precision::Int4All => "int4-all",
-            Precision::Mixed => "mixed",
-        }
-    }
-
-    /// What activations are in memory.
-    fn element(self) -> Element {
-        match self {
-            Precision::F32 => Element::F32,
-            Precision::Int8 | Precision::Int4 | Precision::Int4All | Precision::Mixed => Element::I8,
-            Precision::Int16x8 => Element::I16,
-        }
-    }
-
-    /// What a graph is in.
-    pub fn of(graph: &Graph) -> Precision {
-        let mut elements: Vec<Element> = graph
-            .layers
-            .iter()
-            .filter(|layer| !matches!(layer.operator, Operator::Requantize { .. }))
-            .map(|layer| graph.tensor(layer.output).element)
-            .collect();
-        elements.dedup();
-        match elements[..] {
-            [Element::I8 | Element::U8] => {
-                let mut weights =
-                    graph.layers.iter().filter_map(|layer| layer.operator.weights()).map(|(weights, _)| weights);
-                let is_int4 = |weights: &Weights| matches!(weights, Weights::I4 { .. });
-                match (weights.clone().any(is_int4), weights.all(is_int4)) {
-                    (false, _) => Precision::Int8,
-                    (true, false) => Precision::Int4,
-                    (true, true) => Precision::Int4All,
-                }
-            }
-            [Element::I16] => Precision::Int16x8,
-            [Element::F32] | [] => Precision::F32,
-            _ => Precision::Mixed,
-        }
-    }
-}
 
 /// Told how many frames of how many calibration is through.
 type Progress = Box<dyn Fn(usize, usize)>;
+
+/// Builds a module somewhere and bounds the stack of `predict` there.
+type BoundStack = Box<dyn Fn(&Module) -> Result<Stack, Error>>;
 
 /// A conversion, to be set up and then done by [`to_file`](Convert::to_file),
 /// [`to_out_dir`](Convert::to_out_dir) or one of the others.
@@ -129,6 +60,7 @@ pub struct Convert {
     optimize: Optimize,
     sections: Sections,
     progress: Option<Progress>,
+    bound_stack: Option<BoundStack>,
 }
 
 /// A graph that is ready to be planned, and what was found on the way.
@@ -140,55 +72,6 @@ pub struct Prepared {
     pub parameters: Vec<usize>,
     /// The ranges that it was quantized with.
     pub ranges: Option<Ranges>,
-    /// What the user should know though it went well.
-    pub warnings: Vec<String>,
-}
-
-/// The figures of one layer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LayerFigures {
-    /// The layer's name in the model.
-    pub name: String,
-    /// What it is.
-    pub kind: &'static str,
-    /// Extents of what it makes.
-    pub output: Vec<usize>,
-    /// Trained numbers, biases included, batch normalization folded.
-    pub parameters: usize,
-    /// Multiply-accumulates of one inference.
-    pub macs: u64,
-    /// Bytes of weights, biases, factors and tables.
-    pub weight_bytes: usize,
-}
-
-/// The figures of a converted model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The model's name.
-    pub model: String,
-    /// Its arithmetic.
-    pub precision: Precision,
-    /// Each layer, in the order of execution.
-    pub layers: Vec<LayerFigures>,
-    /// Trained numbers of all layers.
-    pub parameters: usize,
-    /// Multiply-accumulates of one inference.
-    pub macs: u64,
-    /// Bytes of weights, biases, factors and tables.
-    pub weight_bytes: usize,
-    /// Bytes of the plan: steps, addresses, lengths of rows.
-    pub step_bytes: usize,
-    /// Bytes of constant data in flash: weights and plan. Code comes on top.
-    pub flash_bytes: usize,
-    /// Bytes of arena, scratch included.
-    pub arena_bytes: usize,
-    /// Steps of one inference; of an endless plan, all that are stored.
-    pub steps: usize,
-    /// Of an endless plan: input rows after which its steps repeat.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub period_rows: Option<usize>,
-    /// The classes' names.
-    pub labels: Vec<String>,
     /// What the user should know though it went well.
     pub warnings: Vec<String>,
 }
@@ -212,6 +95,7 @@ impl Convert {
             optimize: Optimize::default(),
             sections: Sections::default(),
             progress: None,
+            bound_stack: None,
         }
     }
 
@@ -320,6 +204,14 @@ impl Convert {
         self
     }
 
+    /// States in the module how much stack `predict` takes at most, which `bound` finds out by building the module for a core: of the
+    /// boards here, `device::stack::of_predict` does.
+    #[must_use]
+    pub fn bound_stack(mut self, bound: impl Fn(&Module) -> Result<Stack, Error> + 'static) -> Convert {
+        self.bound_stack = Some(Box::new(bound));
+        self
+    }
+
     /// What plan and kernels are to be good at: for [`crate::host`].
     pub fn goal(&self) -> Goal {
         let Goal { strategy, optimize } = self.optimize.into();
@@ -352,141 +244,6 @@ impl Convert {
         Ok(Prepared { graph, parameters, ranges, warnings })
     }
 
-    fn quantized(&self, mut graph: Graph, warnings: &mut Vec<String>) -> Result<(Graph, Option<Ranges>), Error> {
-        if let Some(file) = self.labels_file() {
-            graph.labels = labels(&file, &Output::of(&graph))?;
-        }
-        let default = if self.calibration.is_some() { Precision::Int8 } else { Precision::F32 };
-        let (found, asked) = (Precision::of(&graph), self.precision.unwrap_or(default));
-        if found != Precision::F32 {
-            if self.calibration.is_some() || !self.kept.is_empty() {
-                return Err(Error::model(
-                    "is quantized already, so there is nothing to calibrate, and no layer to keep",
-                ));
-            }
-            return match self.precision {
-                Some(Precision::F32) => Err(Error::model("is quantized already; its f32 weights are gone")),
-                // A model with nothing but weights of four bits has no layers that could have others.
-                Some(asked) if asked != found && (found, asked) != (Precision::Int4All, Precision::Int4) => {
-                    let (found, asked) = (found.name(), asked.name());
-                    Err(Error::model(format!("is quantized already, to {found}; only a float model becomes {asked}")))
-                }
-                _ => Ok((graph, None)),
-            };
-        }
-        match asked {
-            Precision::F32 if self.save_ranges.is_some() => {
-                Err(Error::model("there are no ranges to save without calibration data (--calibration)"))
-            }
-            Precision::F32 if !self.kept.is_empty() => Err(Error::model(
-                "is in f32 as a whole, and layers are kept in another precision than that of all: give --precision",
-            )),
-            Precision::F32 => Ok((graph, None)),
-            Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
-            Precision::Int8 | Precision::Int16x8 | Precision::Int4 | Precision::Int4All => {
-                let (graph, ranges) = self.ranges(graph, warnings)?;
-                let mut elements = self.elements(&graph, asked);
-                if let Some(points) = self.auto_mixed {
-                    elements = self.mixed(&graph, &ranges, &elements, points, warnings)?;
-                }
-                Ok((quantize_mixed(&graph, &ranges, &elements)?, Some(ranges)))
-            }
-        }
-    }
-
-    /// What each layer computes with.
-    fn elements(&self, graph: &Graph, precision: Precision) -> Elements {
-        let mut elements = Elements::all(precision.element());
-        let int4 = match precision {
-            Precision::Int4 => int4_layers(graph),
-            Precision::Int4All => weighted(graph),
-            _ => BTreeSet::new(),
-        };
-        int4.into_iter().for_each(|index| elements.shorten(&graph.layers[index].name));
-        for (layer, precision) in &self.kept {
-            elements.keep(layer, precision.element());
-        }
-        elements
-    }
-
-    /// The layers that have to be kept for less than so many points to be lost on the calibration data.
-    fn mixed(
-        &self,
-        graph: &Graph,
-        ranges: &Ranges,
-        elements: &Elements,
-        points: f64,
-        warnings: &mut Vec<String>,
-    ) -> Result<Elements, Error> {
-        let source = self.calibration.as_deref().filter(|source| !is_ranges_file(source));
-        let source = source.ok_or_else(|| {
-            Error::model("precision is mixed by itself on calibration data, of which a ranges file has none")
-        })?;
-        let examples = Examples::open_all(source, &Input::all(graph), Purpose::Calibration, Fit::Exact)?;
-        let frames = (0..examples.len()).map(|index| examples.frame(index).map(|frame| frame.into_owned()));
-        let frames: Vec<Vec<u8>> = frames.collect::<Result<_, _>>()?;
-        let report = |done, total| {
-            if let Some(progress) = &self.progress {
-                progress(done, total);
-            }
-        };
-        let chosen = choose(graph, ranges, elements, &frames, points, report)?;
-        let kept: Vec<String> =
-            chosen.elements.kept().map(|(layer, element)| format!("{layer} ({})", element.name())).collect();
-        let kept = if kept.is_empty() { "no layer".to_owned() } else { kept.join(", ") };
-        let (before, after) = (chosen.before, chosen.after);
-        let short = if after < points { "" } else { ", no less with all that can be kept" };
-        warnings.push(format!(
-            "{before:.1} points are lost on the calibration data, {after:.1} with more bits for {kept}{short}"
-        ));
-        Ok(chosen.elements)
-    }
-
-    /// The ranges from their file, or from data that the graph is run on, and the graph that they are of.
-    fn ranges(&self, graph: Graph, warnings: &mut Vec<String>) -> Result<(Graph, Ranges), Error> {
-        let Some(source) = &self.calibration else {
-            return Err(Error::model(
-                "int8 needs the ranges of the activations: give --calibration with training data (.npz, .npy, a folder \
-                 of pictures) or a ranges file",
-            ));
-        };
-        if is_ranges_file(source) {
-            if self.method.is_some() {
-                return Err(Error::file(
-                    source,
-                    "holds ranges that are chosen already; --range goes with calibration data",
-                ));
-            }
-            if self.equalize.is_some() {
-                let reason =
-                    "holds ranges of a graph that is equalized already or not; --equalize goes with calibration data";
-                return Err(Error::file(source, reason));
-            }
-            let ranges = self.with_means(Ranges::load(source)?);
-            return Ok((if ranges.equalized { equalize(&graph) } else { graph }, ranges));
-        }
-        let equalized = self.equalize.unwrap_or(EQUALIZE);
-        let graph = if equalized { equalize(&graph) } else { graph };
-        let examples = Examples::open_all(source, &Input::all(&graph), Purpose::Calibration, Fit::Exact)?;
-        warnings.extend(examples.warning().map(str::to_owned));
-        let total = examples.len();
-        let report = |done| {
-            if let Some(progress) = &self.progress {
-                progress(done, total);
-            }
-        };
-        let frames = (0..total).map(|index| examples.frame(index).map(|frame| frame.into_owned()));
-        let mut ranges = calibrate(&graph, frames, self.method.unwrap_or(METHOD), report)?;
-        ranges.equalized = equalized;
-        ranges.source = source.file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok((graph, self.with_means(ranges)))
-    }
-
-    /// The ranges with what biases are corrected by, where they are to be.
-    fn with_means(&self, ranges: Ranges) -> Ranges {
-        if self.correct_bias.unwrap_or(CORRECT_BIAS) { ranges } else { ranges.without_means() }
-    }
-
     /// The given file with class names, or the one beside the model.
     fn labels_file(&self) -> Option<PathBuf> {
         let beside = || Some(self.model.parent()?.join("labels.txt")).filter(|file| file.is_file());
@@ -505,12 +262,16 @@ impl Convert {
     /// Makes the module's text of a graph that [`prepare`](Convert::prepare) has made.
     ///
     /// # Errors
-    /// When it can't be planned.
+    /// When it can't be planned, or its stack is to be stated and can't be bounded.
     pub fn to_module_of(&self, prepared: &Prepared) -> Result<(Module, Summary), Error> {
-        let module = emit::module_in(&prepared.graph, self.goal(), &self.sections);
-        let module = module.map_err(|error| error.in_file(&self.model))?;
-        let graph = planned_graph(&prepared.graph, self.goal().strategy).map_err(|error| error.in_file(&self.model))?;
-        let summary = Summary::of(prepared, &graph, &module);
+        let in_file = |error: Error| error.in_file(&self.model);
+        let mut module = emit::module_in(&prepared.graph, self.goal(), &self.sections).map_err(in_file)?;
+        let graph = planned_graph(&prepared.graph, self.goal().strategy).map_err(in_file)?;
+        let stack = self.bound_stack.as_ref().map(|bound| bound(&module)).transpose()?;
+        if let Some(stack) = &stack {
+            module.state_stack(stack);
+        }
+        let summary = Summary { stack, ..Summary::of(prepared, &graph, &module) };
         Ok((module, summary))
     }
 
@@ -590,56 +351,4 @@ fn labels(file: &Path, output: &Output) -> Result<Vec<String>, Error> {
             output.classes()
         ),
     ))
-}
-
-/// Whether a file holds ranges, which is JSON, where data never begins with a brace. What can't be read is left to
-/// whoever reads all of it.
-fn is_ranges_file(path: &Path) -> bool {
-    let mut start = Vec::new();
-    let file = path.is_file().then(|| File::open(path).ok()).flatten();
-    file.is_some_and(|file| file.take(64).read_to_end(&mut start).is_ok()) && start.trim_ascii_start().starts_with(b"{")
-}
-
-/// Trained numbers of each layer.
-pub fn parameters(graph: &Graph) -> Vec<usize> {
-    graph.layers.iter().map(|layer| graph.parameters(layer)).collect()
-}
-
-impl LayerFigures {
-    /// Of each layer of a graph that has gone through the [passes], with its trained numbers and weight bytes.
-    pub fn of(graph: &Graph, parameters: &[usize], weight_bytes: &[usize]) -> Vec<LayerFigures> {
-        let layers = graph.layers.iter().zip(parameters).zip(weight_bytes);
-        layers
-            .map(|((layer, &parameters), &weight_bytes)| LayerFigures {
-                name: layer.name.clone(),
-                kind: layer.operator.name(),
-                output: graph.tensor(layer.output).shape.0.clone(),
-                parameters,
-                macs: graph.macs(layer),
-                weight_bytes,
-            })
-            .collect()
-    }
-}
-
-impl Summary {
-    fn of(prepared: &Prepared, graph: &Graph, module: &Module) -> Summary {
-        let layers = LayerFigures::of(graph, &prepared.parameters, &module.weight_bytes);
-        let weight_bytes = module.weight_bytes.iter().sum();
-        Summary {
-            model: graph.name.clone(),
-            precision: Precision::of(graph),
-            parameters: layers.iter().map(|layer| layer.parameters).sum(),
-            macs: layers.iter().map(|layer| layer.macs).sum(),
-            weight_bytes,
-            step_bytes: module.step_bytes,
-            flash_bytes: weight_bytes + module.step_bytes,
-            arena_bytes: module.plan.arena_bytes,
-            steps: module.plan.steps.len(),
-            period_rows: module.plan.period.map(|period| period.rows),
-            labels: graph.labels.clone(),
-            layers,
-            warnings: prepared.warnings.clone(),
-        }
-    }
 }

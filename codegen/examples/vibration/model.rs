@@ -24,7 +24,7 @@ pub type Arena = ::microception::executor::Arena<ARENA_BYTES>;
 /// Bytes of arena, scratch included.
 ///
 /// The stack comes on top, and is the compiler's: what `predict` takes of it, measured and at most, says
-/// `microception bench MODEL --board BOARD` for a core.
+/// `microception bench MODEL --board BOARD` for a core; `microception convert --board BOARD` writes it here.
 #[allow(dead_code, reason = "not every program reads every figure")]
 pub const ARENA_BYTES: usize = 976;
 /// The model's name.

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use microception_codegen::data::write;
-use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::firmware::{self, Program, module_file};
 use microception_codegen::device::{bench, board};
 use microception_codegen::error::Error;
 use serde::Serialize;
 
-use super::runner::{board_names, module_file};
+use super::runner::board_names;
 use super::settings::{Settings, warn};
 use super::table::{self, grouped};
 

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use microception_codegen::data::picture::Fit;
 use microception_codegen::data::{Examples, Interface, Output, Purpose};
+use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::{bench, board};
 use microception_codegen::error::Error;
 use microception_codegen::report::comparison::{Answers, Compared, Comparison};
 
 use super::eval::limited;
 use super::progress;
-use super::runner::{Place, Runner, board_names, module_file};
+use super::runner::{Place, Runner, board_names};
 use super::settings::{Precision, Settings, warn};
 use super::table::{self, grouped};
 

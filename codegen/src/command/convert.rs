@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use microception_codegen::convert::Summary;
+use microception_codegen::device::{board, stack};
 use microception_codegen::error::Error;
 use microception_codegen::target::Target;
 use serde::Serialize;
 
+use super::runner::board_names;
 use super::settings::{Settings, warn};
 use super::table::{self, grouped};
 
@@ -33,6 +35,10 @@ pub struct Convert {
     /// The core that it is for. The module serves every core; this one chooses what --optimize leaves open
     #[arg(long, value_name = "CORE", default_value = "portable", value_parser = targets())]
     target: Target,
+    /// An emulated board to build it for: as --target with the board's core, and the module says how much stack predict takes at
+    /// most there. Needs a compiler for the board
+    #[arg(long, value_name = "BOARD", value_parser = board_names(), conflicts_with = "target")]
+    board: Option<String>,
     /// Prints the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -55,7 +61,12 @@ struct Report<'a> {
 
 impl Convert {
     pub fn run(self) -> Result<String, Error> {
-        let mut conversion = self.settings.conversion(self.target.optimize())?;
+        let board = self.board.as_deref().map(board::named).transpose()?;
+        let target = board.map_or(self.target, |board| board.core);
+        let mut conversion = self.settings.conversion(target.optimize())?;
+        if let Some(board) = board {
+            conversion = conversion.bound_stack(|module| stack::of_predict(module, board));
+        }
         if let Some(file) = &self.save_ranges {
             conversion = conversion.save_ranges(file);
         }
@@ -69,15 +80,18 @@ impl Convert {
         warn(&summary.warnings);
         if self.json {
             let out = self.out.display().to_string();
-            let report = Report { summary: &summary, target: self.target.name(), out };
+            let report = Report { summary: &summary, target: target.name(), out };
             return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
         }
         let Summary { model, precision, weight_bytes, step_bytes, flash_bytes, arena_bytes, steps, .. } = &summary;
+        let stack = summary.stack.as_ref().map_or_else(String::new, |stack| {
+            format!("stack  at most {} bytes for predict on {}\n", grouped(stack.bytes), stack.board)
+        });
         Ok(format!(
             "{table}\n\
              flash  {flash} bytes: weights and tables {weights}, plan {plan} ({steps} steps); code comes on top\n\
              arena  {arena} bytes, scratch included\n\
-             wrote  {out}: {model} in {precision}",
+             {stack}wrote  {out}: {model} in {precision}",
             table = table::layers(&summary.layers, true),
             flash = grouped(*flash_bytes as u64),
             weights = grouped(*weight_bytes as u64),

@@ -7,6 +7,7 @@ use microception_codegen::convert::{Precision, Prepared, Summary};
 use microception_codegen::data::picture::{Fit, Picture};
 use microception_codegen::data::{Examples, Input, Interface, Output, Purpose, write};
 use microception_codegen::device::bench::Bench;
+use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::link::Layer;
 use microception_codegen::device::measure::{Measured, measure};
 use microception_codegen::device::{bench, board, serial};
@@ -30,7 +31,7 @@ use microception_codegen::visualize::network::Network;
 
 use super::eval::limited;
 use super::progress;
-use super::runner::{Runner, board_names, module_file};
+use super::runner::{Runner, board_names};
 use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
 

@@ -5,7 +5,7 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use microception_codegen::convert::Prepared;
 use microception_codegen::device::board::{self, BOARDS, Board};
-use microception_codegen::device::firmware::{self, Program};
+use microception_codegen::device::firmware::{self, Program, module_file};
 use microception_codegen::device::link::{Link, Port};
 use microception_codegen::device::qemu::{Clock, Device};
 use microception_codegen::error::Error;
@@ -141,12 +141,4 @@ impl Runner {
         }
         Ok(outputs)
     }
-}
-
-/// A generated module in a temporary file.
-pub fn module_file(text: &str) -> Result<tempfile::NamedTempFile, Error> {
-    let failed = |error: std::io::Error| Error::model(format!("no temporary file for the module: {error}"));
-    let file = tempfile::Builder::new().prefix("microception-").suffix(".rs").tempfile().map_err(failed)?;
-    std::fs::write(file.path(), text).map_err(failed)?;
-    Ok(file)
 }

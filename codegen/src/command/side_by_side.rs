@@ -2,12 +2,13 @@
 
 use microception_codegen::convert::Summary;
 use microception_codegen::data::Interface;
+use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::{bench, board};
 use microception_codegen::error::Error;
 use serde::Serialize;
 
 use super::eval::{Accuracy, Labelled};
-use super::runner::{HOST, Place, Runner, module_file};
+use super::runner::{HOST, Place, Runner};
 use super::settings::{Precision, Settings, warn};
 use super::table::{self, grouped};
 

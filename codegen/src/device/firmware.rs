@@ -1,10 +1,11 @@
 //! A generated module becomes a program for a board.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempPath;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::board::Board;
 use super::toolchain::Toolchain;
@@ -64,6 +65,17 @@ impl Elf {
     pub fn keep(self, to: &Path) -> Result<(), Error> {
         fs::copy(&self.0, to).map(drop).map_err(|error| Error::file(to, error.to_string()))
     }
+}
+
+/// A generated module in a temporary file.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn module_file(text: &str) -> Result<NamedTempFile, Error> {
+    let failed = |error: io::Error| Error::model(format!("no temporary file for the module: {error}"));
+    let file = tempfile::Builder::new().prefix("microception-").suffix(".rs").tempfile().map_err(failed)?;
+    fs::write(file.path(), text).map_err(failed)?;
+    Ok(file)
 }
 
 /// Builds `program` around the generated module `module` for `board`.

@@ -14,7 +14,11 @@ use std::path::Path;
 use object::elf::{EM_ARM, SHF_ALLOC, SHF_EXECINSTR, STT_FUNC};
 use object::read::elf::{ElfFile32, FileHeader, SectionHeader, Sym};
 
-use super::thumb::{Flow, Instruction, Stack, decode};
+use super::board::Board;
+use super::firmware::{self, module_file};
+use super::thumb::{self, Flow, Instruction, decode};
+use super::toolchain::Toolchain;
+use crate::emit::{Module, Stack};
 use crate::error::Error;
 
 /// The most bytes of stack that a function needs, with what it calls.
@@ -31,6 +35,19 @@ pub fn bound(elf: &Path, is_it: impl Fn(&str) -> bool) -> Result<u64, Error> {
     let (&entry, _) = function.ok_or_else(|| Error::file(elf, "has no function of that name"))?;
     let bytes = program.deepest(entry, &mut BTreeMap::new()).map_err(|why| Error::file(elf, why))?;
     Ok(bytes.unsigned_abs())
+}
+
+/// The most bytes of stack that `predict` of `module` needs on `board`, in the program that measures it there.
+///
+/// # Errors
+/// When the program does not build, or nothing bounds its stack.
+pub fn of_predict(module: &Module, board: &Board) -> Result<Stack, Error> {
+    let file = module_file(&module.text)?;
+    let elf = firmware::build(file.path(), board, firmware::Program::Bench)?;
+    let bytes = bound(elf.path(), is_predict).map_err(|error| {
+        Error::model(format!("the stack of predict has no bound on {}: {}", board.name, error.reason))
+    })?;
+    Ok(Stack { bytes, board: board.name, compiler: Toolchain::find(board.target)?.version()? })
 }
 
 /// Whether a symbol is the function that the bench program measures.
@@ -263,13 +280,15 @@ impl Walk<'_> {
     }
 
     /// The depth behind the instruction at `at`.
-    fn after(&self, at: u32, depth: i64, stack: Stack) -> Result<i64, String> {
+    fn after(&self, at: u32, depth: i64, stack: thumb::Stack) -> Result<i64, String> {
         let unknown = || format!("{} sets the stack pointer to what the code does not say", self.program.place(at));
         match stack {
-            Stack::Grows(bytes) => Ok(depth + bytes),
-            Stack::IsSet(register) => self.frame_in(at, register).ok_or_else(unknown),
-            Stack::Adds(register) => self.loaded_ahead_of(at, register).map(|bytes| depth - bytes).ok_or_else(unknown),
-            Stack::Unknown => Err(unknown()),
+            thumb::Stack::Grows(bytes) => Ok(depth + bytes),
+            thumb::Stack::IsSet(register) => self.frame_in(at, register).ok_or_else(unknown),
+            thumb::Stack::Adds(register) => {
+                self.loaded_ahead_of(at, register).map(|bytes| depth - bytes).ok_or_else(unknown)
+            }
+            thumb::Stack::Unknown => Err(unknown()),
         }
     }
 

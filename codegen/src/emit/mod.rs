@@ -8,6 +8,7 @@ mod flash;
 mod golden;
 mod kernel;
 mod literal;
+mod stack;
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -16,6 +17,7 @@ use ends::End;
 use flash::Flash;
 use literal::{Names, float, list};
 use microception::model::{Period, RowBytes, Step, Tensor};
+pub use stack::Stack;
 
 use crate::error::Error;
 use crate::graph::{Graph, Quantization};
@@ -48,11 +50,12 @@ pub struct Sections {
 }
 
 /// Items of a module that layers' names must not collide with.
-const RESERVED: [&str; 31] = [
+const RESERVED: [&str; 32] = [
     "NETWORK",
     "NAME",
     "LABELS",
     "ARENA_BYTES",
+    "STACK_BYTES",
     "MACS",
     "WEIGHT_BYTES",
     "WEIGHTS",
@@ -262,10 +265,7 @@ pub const NETWORK: Network = {type_name};
 /// The memory that the model runs in.
 pub type Arena = ::microception::executor::Arena<ARENA_BYTES>;
 /// Bytes of arena, scratch included.
-///
-/// The stack comes on top, and is the compiler's: what `predict` takes of it, measured and at most, says
-/// `microception bench MODEL --board BOARD` for a core.
-pub const ARENA_BYTES: usize = {arena_bytes};
+{stack}pub const ARENA_BYTES: usize = {arena_bytes};
 /// The model's name.
 pub const NAME: &str = {name_literal};
 /// The classes' names in the order of the output; empty when the model names none.
@@ -280,6 +280,7 @@ pub const WEIGHT_BYTES: usize = {weight_bytes};
         described_inputs = ends::described(inputs),
         described_outputs = ends::described(outputs),
         ends = ends::constants(inputs, outputs),
+        stack = stack::UNKNOWN,
         arena_bytes = plan.arena_bytes,
         label_count = labels.len(),
         labels = labels.join(", "),
