@@ -7,6 +7,7 @@ mod demo;
 mod flips;
 mod fuzz;
 mod model;
+mod oldest;
 mod publish;
 mod python;
 mod setup;

@@ -10,8 +10,8 @@ use std::process::Command;
 
 use crate::error::Error;
 
-/// The oldest compiler that the firmware builds with, as `rust-version` in `Cargo.toml`.
-const OLDEST: (u32, u32) = (1, 89);
+/// The oldest compiler that the firmware is built with: `rust-version` in `Cargo.toml`.
+const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 
 /// Linkers for bare Arm, best first.
 const LINKERS: [&str; 13] = [
@@ -129,7 +129,7 @@ impl Compiler {
             let output = Command::new(rustc).args(arguments).output().ok().filter(|output| output.status.success())?;
             String::from_utf8(output.stdout).ok()
         };
-        let new_enough = version(&answer(&["--version"])?)? >= OLDEST;
+        let new_enough = version(&answer(&["--version"])?)? >= numbers(OLDEST)?;
         let sysroot = answer(&["--print", "sysroot"])?;
         new_enough.then(|| Compiler { rustc: rustc.to_owned(), sysroot: sysroot.trim().into() })
     }
@@ -177,7 +177,12 @@ pub fn on_path(name: &str) -> Option<PathBuf> {
 
 /// `1.89` of `rustc 1.89.0 (29483883e 2025-08-04)`.
 fn version(line: &str) -> Option<(u32, u32)> {
-    let mut parts = line.split_whitespace().nth(1)?.split('.');
+    numbers(line.split_whitespace().nth(1)?)
+}
+
+/// The first two numbers of a version.
+fn numbers(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.split('.');
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
@@ -226,6 +231,7 @@ mod tests {
         assert_eq!(version("rustc 1.63.0"), Some((1, 63)));
         assert_eq!(version("rustc 1.97.0-nightly (abc 2026-05-01)"), Some((1, 97)));
         assert_eq!(version("gcc"), None);
+        assert!(numbers(OLDEST).is_some(), "{OLDEST}");
     }
 
     #[test]
