@@ -58,6 +58,19 @@ pub fn int16(layer: &AveragePool, call: Call<'_>) {
 }
 
 /// As [`int8`], in f32. Scratch: none; sums are kept in the output.
+///
+/// A window without any place gives 0, as in TensorFlow.js's pools of volumes, and not the NaN of 0 / 0:
+///
+/// ```
+/// use microception::layers::{Geometry, average_pool};
+/// use microception::window::Call;
+/// let geometry = Geometry { width: 1, channels: 1, output_width: 4, kernel: [1, 2], stride: [1, 1], dilation: [1, 1], left: 2 };
+/// let mut output = [f32::NAN; 4];
+/// let layer = average_pool::AveragePool { geometry };
+/// let line = bytemuck::bytes_of(&-3.0f32);
+/// average_pool::f32(&layer, Call::on_lines(line, 1, 0, bytemuck::bytes_of_mut(&mut output), &mut [], 1));
+/// assert_eq!(output, [0.0, -3.0, -3.0, 0.0]);
+/// ```
 pub fn f32(layer: &AveragePool, call: Call<'_>) {
     let rows = call.rows;
     let (window, output, _) = call.unary::<f32, f32>();
@@ -67,7 +80,7 @@ pub fn f32(layer: &AveragePool, call: Call<'_>) {
             sums.fill(0.0);
             let places = each_run(&layer.geometry, &window, row, column, |pixels| simd::add_pixels_f32(pixels, sums));
             for sum in sums {
-                *sum /= places as f32;
+                *sum /= places.max(1) as f32;
             }
         }
     }
