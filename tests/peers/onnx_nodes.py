@@ -11,16 +11,15 @@ A model that is refused is one whose operator, type or shape is not supported: o
 what runs has to be right.
 """
 
-import collections
-import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import onnx
 from onnx import numpy_helper
+
+from one_operator import REFUSED, TOLERANCE, Count, answer, compared, shapes
 
 # The operators that are read, each with how many of its vectors run at least.
 NODES = {
@@ -31,10 +30,6 @@ NODES = {
     "Transpose": 0,
 }
 LEAST = 120
-
-# Both round every step to 24 bits, and add in another order; ONNX's own runner allows a thousandth.
-TOLERANCE = 1e-5
-
 
 # Of two operands with a batch each, one is a constant here, which has none: of these the first frame runs.
 PAIRS = {"Add", "Div", "Max", "Min", "Mul", "PRelu", "Sub"}
@@ -47,15 +42,6 @@ def in_order_of(shape, array):
     """The frames in that shape, with their channels last where the model has them so."""
     moved = np.moveaxis(array, 1, -1) if array.ndim > 2 else array
     return np.ascontiguousarray(moved if list(moved.shape[1:]) == shape else array)
-
-
-def shapes(command, file):
-    """What the model takes and answers with; None of one that is refused."""
-    done = subprocess.run([command, "inspect", file, "--json"], capture_output=True, text=True)
-    if done.returncode != 0:
-        return None
-    figures = json.loads(done.stdout.splitlines()[-1])
-    return figures["input"]["shape"], figures["output"]["shape"]
 
 
 def constants(model, inputs):
@@ -83,7 +69,7 @@ def load(path):
 
 
 def run(command, folder, case):
-    """Whether the command runs a case: "right", "refused", or what is wrong."""
+    """Whether the command runs a case: RIGHT, REFUSED, or what is wrong."""
     model = onnx.load(case / "model.onnx")
     data = case / "test_data_set_0"
     count = len(list(data.glob("input_*.pb")))
@@ -91,40 +77,30 @@ def run(command, folder, case):
         inputs = [load(data / f"input_{index}.pb") for index in range(count)]
         expected = load(data / "output_0.pb")
     except (ValueError, TypeError):
-        return "refused"
+        return REFUSED
     if not inputs or len(model.graph.output) != 1 or inputs[0].dtype != np.float32 or inputs[0].ndim < 2:
-        return "refused"
+        return REFUSED
     if expected.ndim < 1 or expected.shape[0] != inputs[0].shape[0]:
-        return "refused"
+        return REFUSED
     operator = model.graph.node[0].op_type
     if operator in PAIRS and any(other.ndim == inputs[0].ndim for other in inputs[1:]):
         inputs, expected = [array[:1] if array.ndim == inputs[0].ndim else array for array in inputs], expected[:1]
-    file, given, answer = (folder / name for name in ["model.onnx", "x.npy", "y.npy"])
+    file = folder / "model.onnx"
     onnx.save(constants(model, inputs), file)
     known = shapes(command, file)
     if known is None:
-        return "refused"
-    np.save(given, in_order_of(known[0], inputs[0]))
-    answer.unlink(missing_ok=True)
-    done = subprocess.run([command, "run", file, "--input", given, "--output", answer], capture_output=True, text=True)
-    if done.returncode == 1:
-        return "refused"
-    if done.returncode != 0:
-        return f"ends with {done.returncode}: {done.stderr}"
-    found = np.load(answer)
-    expected = in_order_of(known[1], expected)
-    if found.size != expected.size:
-        return f"{found.shape} where {expected.shape} is right"
-    off = np.abs(found.reshape(expected.shape) - expected).max()
-    most = ROUNDED.get(case.name, TOLERANCE) * max(1.0, np.abs(expected).max())
-    return "right" if off <= most else f"off by {off}, where {most} is allowed"
+        return REFUSED
+    found = answer(command, folder, file, in_order_of(known[0], inputs[0]))
+    if isinstance(found, str):
+        return found
+    return compared(found, in_order_of(known[1], expected), ROUNDED.get(case.name, TOLERANCE))
 
 
 def main():
     command = pathlib.Path(sys.argv[1]).resolve()
     word = sys.argv[2] if len(sys.argv) > 2 else ""
     cases = pathlib.Path(onnx.__file__).parent / "backend/test/data/node"
-    right, refused, wrong = collections.Counter(), collections.Counter(), []
+    count = Count()
     with tempfile.TemporaryDirectory() as folder:
         for case in sorted(cases.iterdir()):
             if word not in case.name:
@@ -133,23 +109,8 @@ def main():
             # Some are expanded into simpler nodes: those count too, by their first.
             if not operators or not set(operators) <= set(NODES):
                 continue
-            outcome = run(command, pathlib.Path(folder), case)
-            if outcome == "right":
-                right[operators[0]] += 1
-            elif outcome == "refused":
-                refused[operators[0]] += 1
-            else:
-                wrong.append(f"{case.name}: {outcome}")
-    for operator in sorted(NODES):
-        print(f"{operator:20} {right[operator]:3} right {refused[operator]:3} refused")
-    few = [operator for operator, least in NODES.items() if not word and right[operator] < least]
-    if few:
-        wrong.append(f"too few run of {', '.join(few)}")
-    if not word and right.total() < LEAST:
-        wrong.append(f"only {right.total()} run")
-    print("\n".join(wrong))
-    print(f"{right.total()} passed, {len(wrong)} failed")
-    sys.exit(bool(wrong))
+            count.add(operators[0], case.name, run(command, pathlib.Path(folder), case))
+    count.finish(NODES, LEAST, whole=not word)
 
 
 main()

@@ -14,6 +14,7 @@ mod setup;
 mod size;
 mod stage;
 mod test;
+mod tfjs;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -17,12 +17,16 @@ pub struct Suite {
     pub arguments: &'static [&'static str],
 }
 
-/// All of them.
-pub const SUITES: [Suite; 3] = [
+/// Where two of them find the command.
+const COMMAND: &str = "../../target/debug/microception";
+
+/// All of them. The last reads what [`record`](crate::tfjs::record) has written.
+pub const SUITES: [Suite; 4] = [
     Suite { folder: "codegen/models/xception_lite", arguments: &["-m", "unittest", "test_train"] },
     Suite { folder: "tests/fixtures/litert", arguments: &["check.py"] },
-    // Vectors of another project, which come with its package, through the command.
-    Suite { folder: "tests/peers", arguments: &["onnx_nodes.py", "../../target/debug/microception"] },
+    // Vectors of other projects, which come with their packages, through the command.
+    Suite { folder: "tests/peers", arguments: &["onnx_nodes.py", COMMAND] },
+    Suite { folder: "tests/peers", arguments: &["tfjs_kernels.py", COMMAND, "../../target/xtask/tfjs/recorded.jsonl"] },
 ];
 
 impl Suite {
@@ -61,7 +65,8 @@ fn name_of(requirements: &Path) -> String {
     folder.to_string_lossy().into_owned()
 }
 
-fn run(command: &mut Command) -> Result<(), Error> {
+/// Runs a command; an error is all that it says there.
+pub fn run(command: &mut Command) -> Result<(), Error> {
     let shown = format!("{command:?}");
     let output = command.output().map_err(|error| Error::model(format!("{shown} does not start: {error}")))?;
     if output.status.success() {

@@ -44,7 +44,7 @@ fn targets() -> Vec<&'static str> {
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
-/// too, Python with venv, a browser, valgrind, and a C compiler for the boards. The last needs no C library.
+/// too, Python with venv, Node, a browser, valgrind, and a C compiler for the boards. The last needs no C library.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
     if on_path(ARM_GCC).is_none() {
@@ -72,6 +72,9 @@ pub fn for_tests() -> Result<(), Error> {
     let has_venv = || succeeds("python3", &["-c", "import ensurepip, venv"]);
     if !has_venv() {
         install(&["python3-venv".to_owned()])?;
+    }
+    if on_path("node").is_none() || on_path("npm").is_none() {
+        install(&["nodejs".to_owned(), "npm".to_owned()])?;
     }
     Ok(())
 }

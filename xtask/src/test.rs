@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, boards, c, flips, fuzz, model, oldest, publish, python, root, setup};
+use crate::{bench, boards, c, flips, fuzz, model, oldest, publish, python, root, setup, tfjs};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -136,10 +136,10 @@ fn valgrind() -> Vec<Command> {
     vec![cargo(&runtime), cargo(&suite)]
 }
 
-/// One of the suites runs the command.
+/// Two of the suites run the command, one of them on what TensorFlow.js's own tests give.
 fn python_tests() -> Result<Vec<Command>, Error> {
     let build = cargo(&["build", "--package", "microception-codegen"]);
-    [Ok(build)].into_iter().chain(python::SUITES.iter().map(python::Suite::command)).collect()
+    [Ok(build), tfjs::record()].into_iter().chain(python::SUITES.iter().map(python::Suite::command)).collect()
 }
 
 /// Only of libraries, and of this: the command `microception` would overwrite the runtime of that name.
