@@ -85,7 +85,7 @@ fn frame() -> (Vec<u8>, Vec<u8>) {
 }
 
 /// Long enough for an answer of a thread, short enough to wait for in vain some hundred times.
-const PATIENCE: Duration = Duration::from_millis(150);
+const PATIENCE: Duration = Duration::from_millis(600);
 
 #[test]
 fn everything_that_can_be_asked_is_answered() {
