@@ -1,6 +1,7 @@
-//! Flips one bit after another of the embedded model's weights, which must lie in RAM, and of its arena between two
-//! steps, and runs an inference with each: it must run its steps, and touch nothing beside the arena. Then power is
-//! lost after each number of steps, with noise in the arena: the next start must give what the first gave.
+//! Flips one bit after another of the embedded model's weights, which must lie in RAM, of its arena between two
+//! steps, and of a copy of its plan, and runs an inference with each: it must run its steps, and touch nothing beside the
+//! arena. Then power is lost after each number of steps, with noise in the arena: the next start must give what the first
+//! gave.
 //!
 //! Where the core can guard memory the arena's neighbours fault when they are read or written, and the program's last
 //! act is to show that they do.
@@ -11,8 +12,9 @@
 use board::{FrameWords, model};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use microception::executor::{Executor, Progress};
-use microception::model::{Model, Weights};
+use microception::model::{Model, Period, Plan, Step, Weights};
 use microception::quantized::{Channel, WideChannel};
+use microception::window::Call;
 use microception_mps::exit_on_panic;
 use microception_mps::fence::{Fenced, flip, on_fault};
 use microception_mps::semihosting::{println, process};
@@ -24,6 +26,7 @@ mod random;
 use random::Random;
 
 static MEMORY: ConstStaticCell<Fenced<model::Arena>> = ConstStaticCell::new(Fenced::new(model::Arena::new()));
+static COPY: ConstStaticCell<Copied> = ConstStaticCell::new(Copied::EMPTY);
 static FRAME: FrameWords = board::PATTERN;
 
 /// How many bits are flipped.
@@ -37,6 +40,78 @@ const FLIPS: u32 = match option_env!("MICROCEPTION_FLIPS") {
 
 /// The output's numbers that are compared: all of a small model.
 const COMPARED: usize = 64;
+
+/// The most steps and addresses that a plan can be copied of.
+const MOST_STEPS: usize = 256;
+const MOST_ADDRESSES: usize = 1024;
+
+/// Bits of a step.
+const STEP_BITS: usize = 64;
+
+/// The model with its plan in RAM.
+struct Copied {
+    steps: [Step; MOST_STEPS],
+    step_count: usize,
+    addresses: [u16; MOST_ADDRESSES],
+    address_count: usize,
+}
+
+impl Copied {
+    const EMPTY: Copied = Copied {
+        steps: [Step::new(0, 0, 0, 0, [0; 2]); MOST_STEPS],
+        step_count: 0,
+        addresses: [0; MOST_ADDRESSES],
+        address_count: 0,
+    };
+
+    /// Copies the plan, which must not be longer than there is room for.
+    fn copy(&mut self, plan: &Plan<'_>) {
+        self.step_count = plan.steps.len();
+        self.address_count = plan.addresses.len();
+        self.steps[..self.step_count].copy_from_slice(plan.steps);
+        self.addresses[..self.address_count].copy_from_slice(plan.addresses);
+    }
+
+    fn bits(&self) -> usize {
+        STEP_BITS * self.step_count + 16 * self.address_count
+    }
+
+    /// Flips a bit of the plan; twice it is as it was.
+    fn flip(&mut self, bit: usize) {
+        let Some(bit) = bit.checked_sub(STEP_BITS * self.step_count) else {
+            let Step { layer, row, rows, first, lines } = &mut self.steps[bit / STEP_BITS];
+            return match bit % STEP_BITS {
+                bit @ 0..16 => *layer ^= 1 << bit,
+                bit @ 16..32 => *row ^= 1 << (bit - 16),
+                bit @ 32..40 => *rows ^= 1 << (bit - 32),
+                bit @ 40..48 => *first ^= 1 << (bit - 40),
+                bit => lines[(bit - 48) / 8] ^= 1 << (bit % 8),
+            };
+        };
+        self.addresses[bit / 16] ^= 1 << (bit % 16);
+    }
+}
+
+impl Model for &Copied {
+    type Input = <model::Network as Model>::Input;
+    type Output = <model::Network as Model>::Output;
+    type Frame = <model::Network as Model>::Frame;
+    type Row = <model::Network as Model>::Row;
+    const ARENA_BYTES: usize = model::ARENA_BYTES;
+
+    fn plan(&self) -> Plan<'_> {
+        let (steps, addresses) = (&self.steps[..self.step_count], &self.addresses[..self.address_count]);
+        Plan { steps, addresses, ..model::NETWORK.plan() }
+    }
+
+    fn period(&self) -> Option<Period> {
+        model::NETWORK.period()
+    }
+
+    fn run(&self, layer: usize, call: Call<'_>) {
+        model::NETWORK.run(layer, call);
+    }
+}
 
 type Output = [<model::Network as Model>::Output; COMPARED];
 
@@ -52,19 +127,27 @@ fn main() -> ! {
     let steps = model::NETWORK.plan().steps.len();
     let mut random = Random(1);
     let Fenced { inside: arena, .. } = memory;
+    let copy = COPY.take();
+    copy.copy(&model::NETWORK.plan());
     let mut right = [Default::default(); COMPARED];
     let mut output = right;
-    assert_eq!(infer(arena, usize::MAX, &mut right, |_, _| ()), steps);
+    assert_eq!(infer(copy, arena, usize::MAX, &mut right, |_, _| ()), steps);
 
     let mut changed = 0;
     for number in 0..FLIPS {
         let (step, bit) = (random.below(steps), random.below(8 * model::ARENA_BYTES) as u32);
-        let weight = if number % 2 == 0 { Place::any(&mut random) } else { None };
+        let of_plan = random.below(copy.bits());
+        let weight = if number % 3 == 0 { Place::any(&mut random) } else { None };
+        let in_plan = number % 3 == 1;
         if let Some(place) = weight {
             place.flip(bit);
         }
-        let ran = infer(arena, usize::MAX, &mut output, |next, arena| {
+        if in_plan {
+            copy.flip(of_plan);
+        }
+        let ran = infer(copy, arena, usize::MAX, &mut output, |next, arena| {
             if weight.is_none()
+                && !in_plan
                 && next == step
                 && let Some(byte) = arena.get_mut(bit as usize / 8)
             {
@@ -74,13 +157,16 @@ fn main() -> ! {
         if let Some(place) = weight {
             place.flip(bit);
         }
+        if in_plan {
+            copy.flip(of_plan);
+        }
         changed += u32::from(output != right);
         assert_eq!(ran, steps, "flip {number}");
     }
     for abandoned in 0..=steps {
-        infer(arena, abandoned, &mut output, |_, _| ());
+        infer(copy, arena, abandoned, &mut output, |_, _| ());
         arena.bytes().fill_with(|| random.next() as u8);
-        infer(arena, usize::MAX, &mut output, |_, _| ());
+        infer(copy, arena, usize::MAX, &mut output, |_, _| ());
         assert!(output == right, "after power was lost behind {abandoned} steps");
     }
     println!("flips {FLIPS}");
@@ -101,19 +187,21 @@ fn main() -> ! {
 /// the output; how many ran.
 #[inline(never)]
 fn infer(
+    model: &Copied,
     arena: &mut model::Arena,
     most: usize,
     output: &mut Output,
     mut before: impl FnMut(usize, &mut [u8]),
 ) -> usize {
-    let mut executor = Executor::new(model::NETWORK, arena);
+    let mut executor = Executor::new(model, arena);
     let mut rows = board::rows(&FRAME);
     let mut ran = 0;
     while ran < most {
         before(ran, executor.arena_mut());
         match executor.step() {
             Progress::Ran { .. } => {}
-            Progress::NeedsRow { .. } => match rows.next() {
+            // A damaged plan asks for more rows than a frame has.
+            Progress::NeedsRow { .. } => match rows.next().or_else(|| board::rows(&FRAME).next()) {
                 Some(row) => executor.begin_row(row),
                 None => break,
             },

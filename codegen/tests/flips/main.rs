@@ -1,5 +1,5 @@
-//! A flipped bit, anywhere in weights or arena, changes numbers and nothing else: the runtime does not panic, runs the
-//! same steps, and writes nothing outside the arena. Nor is anything left of an inference that was abandoned: the next
+//! A flipped bit, anywhere in weights, arena or plan, changes numbers and nothing else: the runtime does not panic, runs as
+//! many steps, and writes nothing outside the arena. Nor is anything left of an inference that was abandoned: the next
 //! start gives what the first gave, whatever the memory holds.
 //!
 //! On the host all arithmetic is checked for overflow and every index for its bounds, so that what would wrap or be
@@ -43,8 +43,8 @@ use microception_codegen::quantize::{
     Elements, Method, calibrate, quantize, quantize_mixed, quantize_with_int4, weighted,
 };
 
-/// Flips of all models together.
-const FLIPS: usize = 100_000;
+/// Flips of all models together, a third each in weights, arena and plan.
+const FLIPS: usize = 150_000;
 
 /// Models with more multiply-accumulates than this stand aside: of each kernel there is a smaller one.
 const LARGEST: u64 = 20_000;
@@ -169,8 +169,10 @@ fn run<M: Model<Input = u8, Output = u8, Frame = [u8], Row = [u8]>>(
             Progress::Ran { .. } => {}
             Progress::NeedsRow { input, row } => {
                 let bytes = executor.row_bytes(input);
+                // A damaged plan asks for rows that no frame has.
                 let from = inputs[input] + row * bytes;
-                executor.begin_row_bytes(input, &frame[from..from + bytes]);
+                let row = frame.get(from..from + bytes).unwrap_or(&frame[..bytes]);
+                executor.begin_row_bytes(input, row);
             }
             Progress::Done => return step,
         }
@@ -194,6 +196,19 @@ enum Flip {
     Weight { layer: usize, bit: usize },
     /// A bit of the arena ahead of a step.
     Arena { step: usize, bit: usize },
+    /// A bit of the plan.
+    Plan { bit: usize },
+}
+
+impl Flip {
+    /// Flips what lies in flash; twice it is as it was.
+    fn in_flash(self, machine: &mut Machine) {
+        match self {
+            Flip::Weight { layer, bit } => machine.flip_weight_bit(layer, bit),
+            Flip::Plan { bit } => machine.flip_plan_bit(bit),
+            Flip::Arena { .. } => {}
+        }
+    }
 }
 
 /// One inference with the flip; whether the output is another, or why it is not as it must be.
@@ -204,9 +219,7 @@ fn with_flip(
     flipped: Flip,
     right: &[u8],
 ) -> Result<bool, String> {
-    if let Flip::Weight { layer, bit } = flipped {
-        subject.machine.flip_weight_bit(layer, bit);
-    }
+    flipped.in_flash(&mut subject.machine);
     let steps = subject.machine.plan().steps.len();
     let ran = catch_unwind(AssertUnwindSafe(|| {
         let mut executor = subject.machine.executor_in(memory.arena()).expect("an arena");
@@ -216,9 +229,7 @@ fn with_flip(
         });
         (ran, outputs(&executor, subject.machine.outputs()) != right)
     }));
-    if let Flip::Weight { layer, bit } = flipped {
-        subject.machine.flip_weight_bit(layer, bit);
-    }
+    flipped.in_flash(&mut subject.machine);
     let (ran, other) = ran.map_err(|_| "a panic".to_owned())?;
     if ran != steps {
         return Err(format!("{ran} steps of {steps}"));
@@ -244,7 +255,7 @@ fn right(subject: &Subject, memory: &mut Guarded, inputs: &[usize]) -> Vec<u8> {
     outputs(&executor, subject.machine.outputs())
 }
 
-/// Flips bits of one model, weights and arena in turn: how many outputs were others, and what went wrong.
+/// Flips bits of one model, weights, arena and plan in turn: how many outputs were others, and what went wrong.
 fn flips(subject: &mut Subject, count: usize, seed: u64) -> (usize, Vec<String>) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut memory = Guarded::new(subject.machine.plan().arena_bytes);
@@ -257,7 +268,8 @@ fn flips(subject: &mut Subject, count: usize, seed: u64) -> (usize, Vec<String>)
     for number in 0..count {
         // Each layer as often as another, however small its weights are.
         let flipped = match random.choice(&with_weights) {
-            Some(&layer) if number % 2 == 0 => Flip::Weight { layer, bit: random.usize(0..weights[layer]) },
+            _ if number % 3 == 2 => Flip::Plan { bit: random.usize(0..subject.machine.plan_bits()) },
+            Some(&layer) if number % 3 == 0 => Flip::Weight { layer, bit: random.usize(0..weights[layer]) },
             _ => Flip::Arena { step: random.usize(0..steps), bit: random.usize(0..arena_bits) },
         };
         match with_flip(subject, &mut memory, &inputs, flipped, &right) {
