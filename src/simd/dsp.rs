@@ -97,7 +97,7 @@ pub use depthwise::{convolve_3x3, dot_pixels};
 #[cfg(not(microception_helium))]
 pub use dot::dot_i8;
 #[cfg(not(microception_helium))]
-pub use elementwise::{add, add_in_place};
+pub use elementwise::add_bytes;
 pub use int16::{dot_pixels_i16, multiply_columns_i16};
 #[cfg(not(microception_helium))]
 pub use memory::{copy, set};

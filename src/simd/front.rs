@@ -1,56 +1,15 @@
 //! What stands in front of the loops of more than one form.
 
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
-use super::Sum;
+#[cfg(any(microception_thumb1, microception_thumb2))]
+use super::Row;
 #[cfg(not(microception_thumb1))]
 use super::TAPS;
+#[cfg(microception_thumb1)]
+use super::thumb1::convolve_row;
+#[cfg(microception_thumb2)]
+use super::thumb2::convolve_row;
 #[cfg(any(microception_thumb1, microception_thumb2, all(microception_dsp, not(microception_helium))))]
 use super::{LANES, Pair, portable};
-
-/// A [`Sum`], as the loops of `add` take it. They read neighbours at once.
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
-#[repr(C)]
-pub(super) struct Addition {
-    /// Minus the second input's zero point, shifted as its values are: by 21 bits, since twice a value takes the doubled
-    /// product's high half.
-    pub second_zero: i32,
-    /// The second input's factor: its mantissa,
-    pub multiplier: i32,
-    /// what rounds its shift,
-    pub half: i32,
-    /// and its shift to the right.
-    pub exponent: u32,
-    /// Minus the first input's zero point, shifted as its values are: by 19 bits.
-    pub first_zero: i32,
-    /// The output's factor: its mantissa,
-    pub output_multiplier: i32,
-    /// and its shift to the right, less the last bit.
-    pub last: i32,
-    /// Twice the output's zero point, and one, shifted by [`last`](Addition::last).
-    pub constant: i32,
-    /// Behind the last element written.
-    pub end: *mut i8,
-}
-
-#[cfg(any(microception_thumb2, all(microception_dsp, not(microception_helium))))]
-impl Addition {
-    pub fn of(sum: &Sum, end: *mut i8) -> Addition {
-        let Sum { zero_points: [first_zero, second_zero], factor, output, range } = *sum;
-        let exponent = u32::from(factor.shift.unsigned_abs()) & 31;
-        let last = !i32::from(output.shift);
-        Addition {
-            second_zero: second_zero.wrapping_neg().wrapping_shl(21),
-            multiplier: factor.multiplier,
-            half: 1i32.wrapping_shl(exponent.wrapping_sub(1)),
-            exponent,
-            first_zero: first_zero.wrapping_neg().wrapping_shl(19),
-            output_multiplier: output.multiplier,
-            last,
-            constant: range.zero_point.wrapping_mul(2).wrapping_add(1).wrapping_shl(last.cast_unsigned()),
-            end,
-        }
-    }
-}
 
 /// Groups of four channels in `dot_pixels`, of which every pixel, weight and sum is there.
 #[cfg(not(microception_thumb1))]
@@ -114,5 +73,28 @@ pub(super) fn widen(
         // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
         // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.
         unsafe { widen_quads(run.as_ptr(), step, lanes.start, quads, lanes.end) };
+    }
+}
+
+/// As [`portable::convolve_3x3`], to the bit, with the core's own `convolve_row`.
+#[cfg(any(microception_thumb1, microception_thumb2))]
+pub fn convolve_3x3<'l>(
+    row: &Row<'_>,
+    rows: usize,
+    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
+    scratch: &mut [u32],
+    output: &mut [i8],
+) {
+    if size_of_val(scratch) >= Row::scratch_bytes(row.width, row.output_width, row.stride, row.left, 1) {
+        row.each(rows, line, output, |lines, output| convolve_row(row, lines, scratch, output));
+    }
+}
+
+/// Brings every value into a range.
+#[cfg(any(microception_thumb1, microception_thumb2, microception_helium))]
+#[inline(never)]
+pub(super) fn clamp(values: &mut [i8], range: [i8; 2]) {
+    for value in values {
+        *value = crate::quantized::saturate(i32::from(*value), range);
     }
 }

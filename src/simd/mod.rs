@@ -24,6 +24,8 @@ pub mod int4;
 mod order;
 mod planes;
 pub mod portable;
+#[cfg(any(microception_thumb2, microception_dsp))]
+mod sums;
 pub mod winograd;
 
 #[cfg(microception_dsp)]
@@ -41,26 +43,30 @@ mod helium;
 #[cfg(microception_dsp)]
 pub use dsp::winograd::{multiply_transformed, transform_pixels, transform_run};
 #[cfg(all(microception_dsp, not(microception_helium)))]
-pub use dsp::{
-    add, add_in_place, add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, multiply_tile_int4, set, widen,
-};
+pub use dsp::{add_pixels, convolve_3x3, copy, dot_i8, maximum, multiply_tile, multiply_tile_int4, set, widen};
 #[cfg(microception_dsp)]
 pub use dsp::{dot_pixels, dot_pixels_i16, multiply_columns_i16};
 
 #[cfg(microception_helium)]
 pub use helium::{
-    add, add_in_place, convolve_3x3, dot_i8, fill, maximum, multiply_tile, multiply_tile as multiply_tile_literal,
-    multiply_tile_once, widen,
+    convolve_3x3, dot_i8, fill, maximum, multiply_tile, multiply_tile as multiply_tile_literal, multiply_tile_once,
+    widen,
 };
 
 #[cfg(not(microception_helium))]
 pub use portable::{fill, multiply_tile_literal, multiply_tile_once};
 
 #[cfg(microception_thumb2)]
-pub use thumb2::{add, add_in_place, convolve_3x3, dot_i8, dot_pixels, maximum, multiply_tile, widen};
+pub use thumb2::{dot_i8, dot_pixels, maximum, multiply_tile, widen};
+
+#[cfg(any(microception_thumb1, microception_thumb2))]
+pub use front::convolve_3x3;
+
+#[cfg(any(microception_thumb2, microception_dsp))]
+pub use sums::{add, add_in_place};
 
 #[cfg(microception_thumb1)]
-pub use thumb1::{convolve_3x3, multiply_tile, widen};
+pub use thumb1::{multiply_tile, widen};
 
 #[cfg(microception_thumb1)]
 pub use portable::{add, add_in_place, dot_i8, dot_pixels, maximum};

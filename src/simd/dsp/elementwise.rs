@@ -5,7 +5,7 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::simd::Sum;
-use crate::simd::front::Addition;
+use crate::simd::sums::Addition;
 
 /// The sum of a value of the second input and one of the first, each the lowest byte of its operand, brought to one
 /// scale. The product is that of the value shifted by 20 bits; twice the value takes the doubled product's high half.
@@ -48,29 +48,12 @@ macro_rules! add_element {
     };
 }
 
-/// As [`portable::add`](crate::simd::portable::add), to the bit: four sums in 66 instructions.
-pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
-    let length = output.len().min(first.len()).min(second.len());
-    let start = output.as_mut_ptr();
-    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
-    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
-}
-
-/// As [`portable::add_in_place`](crate::simd::portable::add_in_place), to the bit.
-pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
-    let length = values.len().min(others.len());
-    let start = values.as_mut_ptr();
-    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
-    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
-    unsafe { add_bytes(sum, first, second, start, length) };
-}
-
-/// Adds `length` bytes.
+/// Adds `length` bytes: four sums in 66 instructions.
 ///
 /// # Safety
 /// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
 #[inline(never)]
-unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
+pub unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
     let done = length / 4 * 4;
     let mut arguments = Addition::of(sum, output.wrapping_add(done));
     if done != 0 {

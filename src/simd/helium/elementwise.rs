@@ -5,29 +5,12 @@ use core::arch::naked_asm;
 use super::clamp;
 use crate::simd::Sum;
 
-/// As [`portable::add`](crate::simd::portable::add), to the bit: four sums in twenty instructions.
-pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
-    let length = output.len().min(first.len()).min(second.len());
-    let start = output.as_mut_ptr();
-    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
-    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
-}
-
-/// As [`portable::add_in_place`](crate::simd::portable::add_in_place), to the bit.
-pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
-    let length = values.len().min(others.len());
-    let start = values.as_mut_ptr();
-    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
-    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
-    unsafe { add_bytes(sum, first, second, start, length) };
-}
-
-/// Adds `length` bytes.
+/// Adds `length` bytes: four sums in twenty instructions.
 ///
 /// # Safety
 /// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
 #[inline(never)]
-unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
+pub unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
     let Sum { zero_points: [first_zero, second_zero], factor, output: output_factor, range } = *sum;
     let addition = Addition {
         second_zero: second_zero.wrapping_neg(),
@@ -72,7 +55,7 @@ struct Addition {
 }
 
 /// # Safety
-/// See [`add`].
+/// See [`add_bytes`].
 #[unsafe(naked)]
 unsafe extern "C" fn add_vectors(addition: &Addition, first: *const i8, second: *const i8, output: *mut i8) {
     naked_asm!(

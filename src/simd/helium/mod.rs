@@ -7,6 +7,8 @@
 //! words then reads four quads of each lane at once, and one that de-interleaves bytes sixteen weights of each filter of
 //! a pair.
 
+use super::front::clamp;
+
 /// The core, for the assembler of naked functions: it knows the target's name and forgets the target CPU.
 macro_rules! core {
     () => {
@@ -24,15 +26,7 @@ mod tile;
 
 pub use depthwise::convolve_3x3;
 pub use dot::dot_i8;
-pub use elementwise::{add, add_in_place};
+pub use elementwise::add_bytes;
 pub use pack::{fill, widen};
 pub use pool::maximum;
 pub use tile::{multiply_tile, multiply_tile_once};
-
-/// Brings every value into a range.
-#[inline(never)]
-fn clamp(values: &mut [i8], range: [i8; 2]) {
-    for value in values {
-        *value = crate::quantized::saturate(i32::from(*value), range);
-    }
-}

@@ -17,23 +17,10 @@ const SIGNS: u32 = 0x8080_8080;
 /// Words of a column in scratch: a word of each line, with four channels.
 const COLUMN_WORDS: usize = 3;
 
-/// As [`portable::convolve_3x3`], to the bit: four channels at a time. Lines that don't begin with a word are left to
-/// it.
-pub fn convolve_3x3<'l>(
-    row: &Row<'_>,
-    rows: usize,
-    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
-    scratch: &mut [u32],
-    output: &mut [i8],
-) {
-    if size_of_val(scratch) >= Row::scratch_bytes(row.width, row.output_width, row.stride, row.left, 1) {
-        row.each(rows, line, output, |lines, output| convolve_row(row, lines, scratch, output));
-    }
-}
-
-/// One row that [fits](Row::fitting); `scratch` holds the planes of one.
+/// One row that [fits](Row::fitting), four channels at a time; `scratch` holds the planes of one. Lines that don't begin
+/// with a word are left to [`portable::convolve_3x3`].
 #[inline(never)]
-fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
+pub fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
     let channels = row.channels.len();
     // What is read in place is what is written over.
     let output_start = output.as_mut_ptr();
@@ -160,7 +147,7 @@ macro_rules! product {
 /// r6 reads the columns up to r9; r8 is what sums begin with, r12 writes.
 ///
 /// # Safety
-/// What `group` points to must be there: see [`convolve_3x3`].
+/// What `group` points to must be there: see [`convolve_row`].
 #[unsafe(naked)]
 unsafe extern "C" fn convolve_group(group: &Group) {
     naked_asm!(

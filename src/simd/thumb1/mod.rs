@@ -1,6 +1,8 @@
 //! The inner loops for Armv6-M (Cortex-M0, M0+): one multiplication, of 32 bits, into one of its factors; two-operand
 //! instructions on eight registers, of which six others only hold and add.
 
+use super::front::clamp;
+
 /// A sum in r0 becomes a result in r4: see [`Range::requantize_bounded`](crate::quantized::Range::requantize_bounded).
 /// r7 is the last shift, r10 the constant, r11 the multiplier's upper 16 bits, lr its lower 15. r1 to r3 and r5 are lost.
 ///
@@ -64,14 +66,6 @@ macro_rules! factor {
 mod depthwise;
 mod tile;
 
-pub use depthwise::convolve_3x3;
+pub use depthwise::convolve_row;
 pub(super) use tile::words;
 pub use tile::{multiply_tile, widen};
-
-/// Brings every value into a range.
-#[inline(never)]
-fn clamp(values: &mut [i8], [least, greatest]: [i8; 2]) {
-    for value in values {
-        *value = crate::quantized::saturate(i32::from(*value), [least, greatest]);
-    }
-}

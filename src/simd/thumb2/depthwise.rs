@@ -75,23 +75,9 @@ macro_rules! add_line {
     };
 }
 
-/// As [`portable::convolve_3x3`](crate::simd::portable::convolve_3x3), to the bit: four channels at a time, six sums
-/// at once.
-pub fn convolve_3x3<'l>(
-    row: &Row<'_>,
-    rows: usize,
-    line: impl Fn(usize, usize) -> Option<&'l [i8]>,
-    scratch: &mut [u32],
-    output: &mut [i8],
-) {
-    if size_of_val(scratch) >= Row::scratch_bytes(row.width, row.output_width, row.stride, row.left, 1) {
-        row.each(rows, line, output, |lines, output| convolve_row(row, lines, scratch, output));
-    }
-}
-
-/// One row that [fits](Row::fitting); `scratch` holds the planes of one.
+/// One row that [fits](Row::fitting), four channels at a time, six sums at once; `scratch` holds the planes of one.
 #[inline(never)]
-fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
+pub fn convolve_row(row: &Row<'_>, lines: Lines<'_>, scratch: &mut [u32], output: &mut [i8]) {
     let channels = row.channels.len();
     // Sums are made for every column; a stride picks from them.
     let sums = row.output_width.wrapping_sub(1).wrapping_mul(row.stride).wrapping_add(1).next_multiple_of(COLUMNS);
@@ -191,7 +177,7 @@ struct Group {
 /// that a stride leaves.
 ///
 /// # Safety
-/// What `group` points to must be there: see [`convolve_3x3`].
+/// What `group` points to must be there: see [`convolve_row`].
 #[unsafe(naked)]
 unsafe extern "C" fn convolve_group(group: &Group) {
     naked_asm!(

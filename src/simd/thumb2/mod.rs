@@ -5,7 +5,8 @@ use core::mem::offset_of;
 
 use bytemuck::must_cast;
 
-use super::front::{Addition, PixelGroups};
+use super::front::{PixelGroups, clamp};
+use super::sums::Addition;
 use super::{QUAD, Sum};
 
 /// Twice a sum becomes a result in r7: see [`Range::requantize_bounded`](crate::quantized::Range::requantize_bounded).
@@ -26,7 +27,7 @@ macro_rules! requantize {
 mod depthwise;
 mod tile;
 
-pub use depthwise::convolve_3x3;
+pub use depthwise::convolve_row;
 pub use tile::{multiply_tile, widen};
 
 /// The sum of a value of each input: brought to one scale, requantized and stored. r1 and r2 read, r3 writes. The
@@ -52,29 +53,12 @@ macro_rules! add_element {
     };
 }
 
-/// As [`portable::add`](super::portable::add), to the bit: a sum in 18 instructions.
-pub fn add(sum: &Sum, first: &[i8], second: &[i8], output: &mut [i8]) {
-    let length = output.len().min(first.len()).min(second.len());
-    let start = output.as_mut_ptr();
-    // SAFETY: all hold `length` bytes, and nothing else refers to `output` meanwhile.
-    unsafe { add_bytes(sum, first.as_ptr(), second.as_ptr(), start, length) };
-}
-
-/// As [`portable::add_in_place`](super::portable::add_in_place), to the bit.
-pub fn add_in_place(sum: &Sum, others: &[i8], is_first: bool, values: &mut [i8]) {
-    let length = values.len().min(others.len());
-    let start = values.as_mut_ptr();
-    let [first, second] = if is_first { [start.cast_const(), others.as_ptr()] } else { [others.as_ptr(), start] };
-    // SAFETY: both hold `length` bytes, and nothing else refers to `values` meanwhile.
-    unsafe { add_bytes(sum, first, second, start, length) };
-}
-
-/// Adds `length` bytes.
+/// Adds `length` bytes: a sum in 18 instructions.
 ///
 /// # Safety
 /// Either input must hold as many, and `output` room for them, of which nothing else has a reference; it may be an input.
 #[inline(never)]
-unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
+pub unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut i8, length: usize) {
     let arguments = Addition::of(sum, output.wrapping_add(length));
     if length != 0 {
         // SAFETY: the function reads `length` (not 0) bytes from either input and writes as many to `output`, each after
@@ -90,7 +74,7 @@ unsafe fn add_bytes(sum: &Sum, first: *const i8, second: *const i8, output: *mut
 /// Adds elements, two in a round, of which the first begins with the second when their number is odd.
 ///
 /// # Safety
-/// See [`add`].
+/// See [`add_bytes`].
 #[unsafe(naked)]
 unsafe extern "C" fn add_elements(arguments: &Addition, first: *const i8, second: *const i8, output: *mut i8) {
     naked_asm!(
@@ -223,12 +207,4 @@ pub fn dot_pixels(pixels: &[&[i8]], weights: &[i8], sums: &mut [i32]) {
         }
     }
     groups.rest(pixels, weights, sums);
-}
-
-/// Brings every value into a range.
-#[inline(never)]
-fn clamp(values: &mut [i8], [least, greatest]: [i8; 2]) {
-    for value in values {
-        *value = crate::quantized::saturate(i32::from(*value), [least, greatest]);
-    }
 }
