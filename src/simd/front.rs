@@ -47,7 +47,7 @@ impl PixelGroups {
         if let (Some(sums @ [_, ..]), Some(weights)) =
             (sums.get_mut(done..), weights.get(done.wrapping_mul(self.taps)..))
         {
-            super::portable::dot_pixels_from(self.count, pixels, weights, sums);
+            super::portable::depthwise::dot_pixels_from(self.count, pixels, weights, sums);
         }
     }
 }
@@ -68,7 +68,7 @@ pub(super) fn widen(
     widen_quads: WidenQuads,
 ) {
     let quads = tile.len() / (2 * LANES);
-    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+    if quads != 0 && portable::tile::columns_fit(run, step, quads, &lanes) {
         let lanes = tile.as_mut_ptr().wrapping_add(lanes.start)..tile.as_mut_ptr().wrapping_add(lanes.end);
         // SAFETY: the function reads `quads` words for each lane, `step` bytes behind those of the one before: the run
         // holds them. It writes every fourth pair from each lane's first on, 2 * quads of them: as many as the tile has.

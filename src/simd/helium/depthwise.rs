@@ -5,7 +5,7 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor};
-use crate::simd::portable::Lines;
+use crate::simd::portable::depthwise::Lines;
 use crate::simd::{Row, TAPS_3X3, dsp};
 
 /// As [`portable::convolve_3x3`](crate::simd::portable::convolve_3x3), to the bit: four channels at a time, the nine

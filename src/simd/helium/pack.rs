@@ -11,7 +11,7 @@ pub use crate::simd::portable::fill_packed as fill;
 #[inline]
 pub fn widen(run: &[i8], step: usize, lanes: ops::Range<usize>, tile: &mut [Pair]) {
     let quads = tile.len() / LANES;
-    if quads != 0 && portable::columns_fit(run, step, quads, &lanes) {
+    if quads != 0 && portable::tile::columns_fit(run, step, quads, &lanes) {
         for (index, lane) in lanes.enumerate() {
             let column = run.as_ptr().wrapping_add(index.wrapping_mul(step));
             // SAFETY: the function reads `quads` words from the column on, which the run holds for each lane, and

@@ -8,7 +8,8 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor};
-use crate::simd::portable::{self, Lines};
+use crate::simd::portable;
+use crate::simd::portable::depthwise::Lines;
 use crate::simd::{Row, TAPS_3X3};
 
 /// Makes numbers from 0 to 255 of four signed bytes, each 128 greater.

@@ -123,7 +123,7 @@ pub fn multiply_tile(tile: &mut [Pair], weights: &[i8], channels: &[Channel], ra
     let groups = weights.len().checked_div(group_bytes).unwrap_or(0);
     let filters = groups.wrapping_mul(PAIRS * FILTERS).min(stride);
     if filters < stride {
-        portable::multiply_tile_from(filters, tile, weights, channels, range, output);
+        portable::tile::multiply_tile_from(filters, tile, weights, channels, range, output);
     }
     if filters != 0 {
         side_by_side(tile);

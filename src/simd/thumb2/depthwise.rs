@@ -8,7 +8,7 @@ use core::mem::offset_of;
 
 use super::clamp;
 use crate::quantized::{Channel, Factor};
-use crate::simd::portable::Lines;
+use crate::simd::portable::depthwise::Lines;
 use crate::simd::{Row, TAPS_3X3};
 
 /// Loads a value of a line, `line` bytes behind the start of one of eight columns, into r3. r0 reads the columns.
