@@ -3,6 +3,7 @@
 mod bench;
 mod boards;
 mod c;
+mod cmsis_nn;
 mod demo;
 mod flips;
 mod fuzz;
@@ -54,6 +55,12 @@ enum Task {
     },
     /// Reads files that a coverage-guided fuzzer makes, with each reader: no panic, and memory within bounds
     Fuzz(fuzz::Arguments),
+    /// Runs the int8 test vectors of a checkout of CMSIS-NN
+    CmsisNn {
+        /// The checkout
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
+    },
     /// Says what inference with the shipped model takes: code, weights, arena, statics, stack; and every board's firmware
     Size {
         /// Writes the table of the boards into boards/README.md
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
         Task::Demo { photo, logs, json } => demo::demo(photo.as_deref(), logs, json),
         Task::Test { only } => test::test(only.as_deref()),
         Task::Fuzz(arguments) => fuzz::fuzz(&arguments),
+        Task::CmsisNn { folder } => cmsis_nn::cmsis_nn(&folder),
         Task::Size { json, record } => size::size(json, record),
         Task::Bench(arguments) => bench::bench(&arguments),
     };
