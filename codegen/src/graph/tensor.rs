@@ -105,6 +105,13 @@ impl Shape {
     pub fn channels(&self) -> usize {
         self.0.last().copied().unwrap_or(1)
     }
+
+    /// The same places with another number of channels.
+    #[must_use]
+    pub fn with_channels(&self, channels: usize) -> Shape {
+        let places = self.0.split_last().map_or(&[][..], |(_, places)| places);
+        Shape([places, &[channels]].concat())
+    }
 }
 
 impl std::fmt::Display for Shape {

@@ -4,6 +4,7 @@
 
 use super::activation::Activation;
 use super::build::{Builder, Site};
+use super::groups;
 use super::layout::Spatial;
 use super::variables::Wanted;
 use crate::error::Error;
@@ -28,11 +29,11 @@ pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<Te
         let operator = Operator::Depthwise { weights, bias, window, multiplier: filters / groups, activation: None };
         return builder.push_spatial(site, &spatial, operator, shape, activation);
     }
-    let weights = transposed(&weights, filters);
+    let weights = Weights::F32(transposed(&weights, filters));
     if groups > 1 {
         return grouped(builder, site, &spatial, &Filters { weights, bias, window, groups }, shape, activation);
     }
-    let operator = Operator::Convolution { weights: Weights::F32(weights), bias, window, activation: None };
+    let operator = Operator::Convolution { weights, bias, window, activation: None };
     builder.push_spatial(site, &spatial, operator, shape, activation)
 }
 
@@ -42,14 +43,13 @@ const NUMBERS_OF_A_GROUP: usize = 512;
 /// The filters of a convolution in groups.
 struct Filters {
     /// `[output][depth][vertical][horizontal][input of the group]`.
-    weights: Vec<f32>,
+    weights: Weights,
     bias: Option<Bias>,
     window: Window,
     groups: usize,
 }
 
-/// A convolution in groups: each one's channels, a convolution of them, and what all make together. Each part is a
-/// convolution of its own size, with the kernels and the fused layers that such have.
+/// A convolution in groups, as [`groups`] has it.
 fn grouped(
     builder: &mut Builder,
     site: &Site,
@@ -62,45 +62,22 @@ fn grouped(
     // A few layers a group, and a copy of the weights.
     builder.take_numbers(groups.saturating_mul(NUMBERS_OF_A_GROUP).saturating_add(weights.len()))?;
     let fused = activation.fused();
-    let part_shape = |channels: usize| Shape([&shape.0[..shape.0.len() - 1], &[channels]].concat());
     let mut parts = Vec::with_capacity(*groups);
-    for (group, weights) in weights.chunks(weights.len() / groups).enumerate() {
+    for group in 0..*groups {
         let name = format!("{}/group{}", site.name(), group + 1);
         let extents = spatial.shape(spatial.places, channels);
-        let mut before = vec![0; extents.0.len()];
-        before[extents.0.len() - 1] = group * channels;
-        let crop = Operator::Crop { before, shape: extents.clone() };
+        let crop = groups::own_channels(group, extents.clone());
         let own = builder.push(&format!("{name}/channels"), crop, vec![spatial.input], extents)?;
-        let bias = match bias {
-            Some(Bias::F32(bias)) => Some(Bias::F32(bias[group * filters..][..filters].to_vec())),
-            _ => None,
-        };
-        let weights = Weights::F32(weights.to_vec());
+        let (weights, bias) = groups::part(weights, bias.as_ref(), group, *groups);
         let operator = Operator::Convolution { weights, bias, window: *window, activation: fused };
-        parts.push(builder.push(&name, operator, vec![own], part_shape(filters))?);
+        parts.push(builder.push(&name, operator, vec![own], shape.with_channels(filters))?);
     }
-    // Halves of halves: no value is copied more often than the groups can be halved.
-    let mut round = 0;
-    while parts.len() > 1 {
-        round += 1;
-        let mut joined = Vec::with_capacity(parts.len().div_ceil(2));
-        for (index, pair) in parts.chunks(2).enumerate() {
-            let &[first, second] = pair else {
-                joined.extend_from_slice(pair);
-                continue;
-            };
-            let name = match parts.len() {
-                2 => site.name().to_owned(),
-                _ => format!("{}/joined{round}_{}", site.name(), index + 1),
-            };
-            let channels = builder.shape(first).channels() + builder.shape(second).channels();
-            let operator = Operator::Concatenate { axis: Axis::Channels };
-            joined.push(builder.push(&name, operator, vec![first, second], part_shape(channels))?);
-        }
-        parts = joined;
-    }
+    let all = groups::joined(parts, site.name(), |name, pair| {
+        let shape = shape.with_channels(pair.iter().map(|&part| builder.shape(part).channels()).sum());
+        builder.push(&name, Operator::Concatenate { axis: Axis::Channels }, pair.to_vec(), shape)
+    })?;
     let rest = if fused.is_some() { Activation::Linear } else { activation };
-    builder.activated(site, spatial, parts[0], rest)
+    builder.activated(site, spatial, all, rest)
 }
 
 /// `DepthwiseConv1D` and `DepthwiseConv2D`.

@@ -18,6 +18,7 @@
 //! - `build`: calls become operators, with the shapes they make; `convolution`, `pooling`, `normalization`, `merge`,
 //!   `moving`, `resizing`, `elementwise`, `activation` do so for the layers of their kind, `layout` for the order of axes.
 //! - `tflite`: TensorFlow Lite models. `onnx`: ONNX models. `constant`: functions of a tensor and numbers of such files.
+//! - `groups`: convolutions in groups, of any file.
 
 mod activation;
 mod archive;
@@ -26,6 +27,7 @@ mod build;
 mod constant;
 mod convolution;
 mod elementwise;
+mod groups;
 mod h5;
 mod json;
 mod layout;

@@ -7,6 +7,7 @@ use super::tensors::Value;
 use super::{Builder, Call};
 use crate::error::Error;
 use crate::graph::{Axis, Bias, Element, Operator, Shape, TensorId, Weights, Window};
+use crate::read::groups;
 
 /// As much memory as the layers that a group becomes take, without their names.
 const BYTES_OF_A_GROUP: usize = 2048;
@@ -58,8 +59,7 @@ impl<'a> Builder<'a> {
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![input], value)
     }
 
-    /// A convolution in groups: each one's channels, a convolution of them, and what all make together, by halves of
-    /// halves.
+    /// A convolution in groups, as [`groups`] has it.
     fn grouped(
         &mut self,
         input: TensorId,
@@ -73,45 +73,26 @@ impl<'a> Builder<'a> {
         self.budget.take(weights.len(), size_of::<f32>())?;
         let source = self.graph.tensor(input).clone();
         let [channels, filters] = [source.shape.channels() / groups, value.shape.channels() / groups];
-        let with_channels =
-            |shape: &Shape, channels: usize| Shape([&shape.0[..shape.0.len() - 1], &[channels]].concat());
         let mut parts = Vec::with_capacity(groups);
         for group in 0..groups {
             let name = format!("{}/group{}", value.name, group + 1);
-            let shape = with_channels(&source.shape, channels);
-            let mut before = vec![0; shape.0.len()];
-            before.iter_mut().rev().take(1).for_each(|first| *first = group * channels);
+            let shape = source.shape.with_channels(channels);
             let own = Value {
                 name: format!("{}/channels{}", value.name, group + 1),
                 shape: shape.clone(),
                 element: source.element,
                 quantization: source.quantization,
             };
-            let own = self.push(Operator::Crop { before, shape }, vec![input], own)?;
-            let (weights, bias) = part(&weights, bias.as_ref(), group, groups);
-            let made = Value { name, shape: with_channels(&value.shape, filters), ..value.clone() };
+            let own = self.push(groups::own_channels(group, shape), vec![input], own)?;
+            let (weights, bias) = groups::part(&weights, bias.as_ref(), group, groups);
+            let made = Value { name, shape: value.shape.with_channels(filters), ..value.clone() };
             parts.push(self.push(convolution(weights, bias), vec![own], made)?);
         }
-        let mut round = 0;
-        while parts.len() > 1 {
-            round += 1;
-            let mut joined = Vec::with_capacity(parts.len().div_ceil(2));
-            for (index, pair) in parts.chunks(2).enumerate() {
-                let &[first, second] = pair else {
-                    joined.extend_from_slice(pair);
-                    continue;
-                };
-                let name = match parts.len() {
-                    2 => value.name.clone(),
-                    _ => format!("{}/joined{round}_{}", value.name, index + 1),
-                };
-                let channels = [first, second].map(|part| self.graph.tensor(part).shape.channels());
-                let both = Value { name, shape: with_channels(&value.shape, channels.iter().sum()), ..value.clone() };
-                joined.push(self.push(Operator::Concatenate { axis: Axis::Channels }, vec![first, second], both)?);
-            }
-            parts = joined;
-        }
-        Ok(parts[0])
+        groups::joined(parts, &value.name, |name, pair| {
+            let channels = pair.iter().map(|&part| self.graph.tensor(part).shape.channels()).sum();
+            let both = Value { name, shape: value.shape.with_channels(channels), ..value.clone() };
+            self.push(Operator::Concatenate { axis: Axis::Channels }, pair.to_vec(), both)
+        })
     }
 
     /// `DEPTHWISE_CONV_2D`, likewise.
@@ -173,11 +154,7 @@ impl<'a> Builder<'a> {
         } else {
             self.reshaped(input, Shape(vec![places, inputs]), format!("{}/input", value.name))?
         };
-        let mut shape = self.graph.tensor(input).shape.clone();
-        if let Some(channels) = shape.0.last_mut() {
-            *channels = outputs;
-        }
-        value.shape = shape;
+        value.shape = self.graph.tensor(input).shape.with_channels(outputs);
         let operator = match weights {
             Weights::F32(_) => Operator::Convolution { weights, bias, window: Window::POINT, activation },
             Weights::I8 { .. } | Weights::I4 { .. } => Operator::PositionwiseDense { weights, bias, activation },
@@ -247,28 +224,4 @@ impl<'a> Builder<'a> {
         };
         bias.map(Some).ok_or_else(|| self.error(call, "has biases of another type than its weights need"))
     }
-}
-
-/// Weights and bias of one of so many groups of outputs.
-fn part(weights: &Weights, bias: Option<&Bias>, group: usize, groups: usize) -> (Weights, Option<Bias>) {
-    let length = weights.len() / groups;
-    let mut weights = weights.at(group * length..(group + 1) * length);
-    if let Weights::I8 { scales, .. } | Weights::I4 { scales, .. } = &mut weights
-        // One for all outputs, or one each.
-        && scales.len() != 1
-    {
-        *scales = share(scales, group, groups);
-    }
-    let bias = bias.map(|bias| match bias {
-        Bias::F32(values) => Bias::F32(share(values, group, groups)),
-        Bias::I32(values) => Bias::I32(share(values, group, groups)),
-        Bias::I64(values) => Bias::I64(share(values, group, groups)),
-    });
-    (weights, bias)
-}
-
-/// One of so many equal parts.
-fn share<T: Clone>(values: &[T], group: usize, groups: usize) -> Vec<T> {
-    let length = values.len() / groups;
-    values[group * length..][..length].to_vec()
 }
