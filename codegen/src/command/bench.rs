@@ -97,18 +97,11 @@ impl Bench {
 
 impl Report {
     fn text(&self) -> String {
-        let mut table = table::table(&["layer", "kind", "MACs", "instructions", "per MAC"], 3);
-        let per_mac = |instructions: u64, macs: u64| {
-            if macs == 0 { String::new() } else { format!("{:.2}", instructions as f64 / macs as f64) }
-        };
-        for LayerReport { name, kind, macs, instructions } in &self.layers {
-            let mut row = table::row([name, kind], &[*macs, *instructions]);
-            row.add_cell(per_mac(*instructions, *macs).into());
-            table.add_row(row);
-        }
-        let mut total = table::row(["one inference", ""], &[self.macs, self.instructions]);
-        total.add_cell(per_mac(self.instructions, self.macs).into());
-        table.add_row(total);
+        let layers = self.layers.iter().map(|LayerReport { name, kind, macs, instructions }| {
+            let texts: [&str; 2] = [name, kind];
+            (texts, [*macs, *instructions])
+        });
+        let table = table::counts("instructions", layers, [self.macs, self.instructions]);
         let bound =
             self.stack_bound_bytes.map_or_else(|| "no bound".to_owned(), |bytes| format!("at most {}", grouped(bytes)));
         format!(

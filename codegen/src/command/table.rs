@@ -32,8 +32,21 @@ pub fn layers(layers: &[LayerFigures], bytes: bool) -> Table {
     table
 }
 
+/// What each layer, of a name and a kind, takes: multiply-accumulates, so many of `unit`, and those for each
+/// multiply-accumulate. The last row is one inference.
+pub fn counts<'a>(unit: &str, layers: impl Iterator<Item = ([&'a str; 2], [u64; 2])>, inference: [u64; 2]) -> Table {
+    let mut table = table(&["layer", "kind", "MACs", unit, "per MAC"], 3);
+    for (texts, [macs, count]) in layers.chain([(["one inference", ""], inference)]) {
+        let mut row = row(texts, &[macs, count]);
+        let per_mac = if macs == 0 { String::new() } else { format!("{:.2}", count as f64 / macs as f64) };
+        row.add_cell(per_mac.into());
+        table.add_row(row);
+    }
+    table
+}
+
 /// Texts, then numbers; a zero is left out.
-pub fn row<const TEXTS: usize>(texts: [&str; TEXTS], figures: &[u64]) -> Row {
+fn row<const TEXTS: usize>(texts: [&str; TEXTS], figures: &[u64]) -> Row {
     let figure = |&figure: &u64| if figure == 0 { String::new() } else { grouped(figure) };
     texts.into_iter().map(Cell::new).chain(figures.iter().map(figure).map(Cell::new)).collect::<Vec<_>>().into()
 }

@@ -7,6 +7,7 @@ use microception::simd::int16::EXACT;
 
 use super::factor::{divided, factor};
 use super::packed::{grouped, paired};
+use super::pairwise::PairScales;
 use super::{Kernel, Lowering, Pair, table};
 use crate::error::Error;
 use crate::graph::{Bias, Constant, Function, Operator, PairFunction, Weights, Window};
@@ -277,29 +278,26 @@ impl Lowering<'_> {
         let [first, second] = self.operands(constant)?;
         let output = self.quantization(self.layer.output)?;
         let clamp = self.clamp_int16(activation)?;
-        let twice_larger = f64::from(2.0 * first.scale.max(second.scale));
-        let factors = || [first, second].map(|operand| factor(f64::from(operand.scale) / twice_larger));
-        let output_factor = || factor(twice_larger / f64::from((1u32 << add::LEFT_SHIFT_INT16) as f32 * output.scale));
-        let product = || factor(f64::from(first.scale * second.scale / output.scale));
+        let scales = PairScales { first: first.scale, second: second.scale, output: output.scale };
         let same = || match [first, second] == [output, output] {
             true => Ok(clamp),
             false => Err(self.one_scale_needed(function)),
         };
         Ok(match function {
             PairFunction::Add => {
-                Pair::AddInt16(add::Int16 { factors: factors(), output_factor: output_factor(), clamp })
+                let (factors, output_factor) = scales.of_sum(add::LEFT_SHIFT_INT16);
+                Pair::AddInt16(add::Int16 { factors, output_factor, clamp })
             }
             PairFunction::Subtract => {
-                Pair::SubtractInt16(subtract::Int16 { factors: factors(), output_factor: output_factor(), clamp })
+                let (factors, output_factor) = scales.of_sum(add::LEFT_SHIFT_INT16);
+                Pair::SubtractInt16(subtract::Int16 { factors, output_factor, clamp })
             }
-            PairFunction::Multiply => Pair::MultiplyInt16(multiply::Int16 { factor: product(), clamp }),
+            PairFunction::Multiply => Pair::MultiplyInt16(multiply::Int16 { factor: scales.of_product(), clamp }),
             PairFunction::Maximum => Pair::MaximumInt16(maximum::Int16 { clamp: same()? }),
             PairFunction::Minimum => Pair::MinimumInt16(minimum::Int16 { clamp: same()? }),
-            PairFunction::Prelu => Pair::PreluInt16(prelu::Int16 {
-                positive: factor(f64::from(first.scale / output.scale)),
-                negative: product(),
-                clamp,
-            }),
+            PairFunction::Prelu => {
+                Pair::PreluInt16(prelu::Int16 { positive: scales.of_first(), negative: scales.of_product(), clamp })
+            }
         })
     }
 }

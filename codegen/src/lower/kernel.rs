@@ -10,13 +10,13 @@ use microception::layers::pad::Pad;
 use microception::layers::requantize::{Requantize, Scale};
 use microception::layers::resize_bilinear::Column;
 use microception::layers::transpose::Transpose;
-use microception::layers::{depthwise, global_average_pool, softmax};
+use microception::layers::{global_average_pool, softmax};
 use microception::quantized::{Channel, Range, WideChannel};
 use microception::simd;
 use microception::window::planes::Planes;
 
 use super::factor::{divided, factor};
-use super::packed::{channel_by_channel, grouped, interleaved, interleaved_int4, packed, side_by_side};
+use super::packed::{grouped, interleaved, interleaved_int4, packed, side_by_side};
 use super::{Curve, Lowering, Pairwise, SoftmaxInt16, WindowInt16, transform};
 use crate::error::Error;
 use crate::graph::{Element, Function, Operator, Weights, Window};
@@ -395,41 +395,17 @@ impl Lowering<'_> {
                     Kernel::DepthwiseF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
                 }
                 Weights::I8 { values, scales } => {
-                    let outputs = self.output_shape().channels();
-                    let lower = |order: fn(&[i8], usize) -> Vec<i8>| {
-                        self.window_int8(
-                            window,
-                            (values, scales),
-                            bias.as_ref(),
-                            |index| index % outputs,
-                            |values| order(values, outputs),
-                            *activation,
-                        )
-                    };
-                    let layer = lower(channel_by_channel)?;
-                    if layer.bounded && window.depth.is_none() && depthwise::is_3x3(&layer.geometry, outputs) {
-                        Kernel::Depthwise3x3Int8(layer)
-                    } else {
-                        Kernel::DepthwiseInt8(lower(grouped)?)
+                    let weights = (&values[..], &scales[..]);
+                    match self.depthwise(window, weights, bias.as_ref(), *activation, |weights| weights)? {
+                        (layer, true) => Kernel::Depthwise3x3Int8(layer),
+                        (layer, false) => Kernel::DepthwiseInt8(layer),
                     }
                 }
                 Weights::I4 { values, scales } => {
-                    let outputs = self.output_shape().channels();
-                    let lower = |order: fn(&[i8], usize) -> Vec<i8>| {
-                        self.window_int8(
-                            window,
-                            (values, scales),
-                            bias.as_ref(),
-                            |index| index % outputs,
-                            |values| packed(&order(values, outputs)),
-                            *activation,
-                        )
-                    };
-                    let layer = lower(channel_by_channel)?;
-                    if layer.bounded && window.depth.is_none() && depthwise::is_3x3(&layer.geometry, outputs) {
-                        Kernel::Depthwise3x3Int4(layer)
-                    } else {
-                        Kernel::DepthwiseInt4(lower(grouped)?)
+                    let weights = (&values[..], &scales[..]);
+                    match self.depthwise(window, weights, bias.as_ref(), *activation, |weights| packed(&weights))? {
+                        (layer, true) => Kernel::Depthwise3x3Int4(layer),
+                        (layer, false) => Kernel::DepthwiseInt4(layer),
                     }
                 }
             },
@@ -461,25 +437,16 @@ impl Lowering<'_> {
                 Kernel::ConvF32(self.window_f32(&Window::POINT, weights, bias.as_ref(), *activation)?)
             }
             Operator::PositionwiseDense { weights: Weights::I8 { values, scales }, bias, activation } => {
-                let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-                Kernel::PositionwiseDenseInt8(self.window_int8(
-                    &Window::POINT,
-                    (values, scales),
-                    bias.as_ref(),
-                    |index| index / per_channel,
-                    |values| interleaved(values, per_channel, per_channel),
-                    *activation,
-                )?)
+                let weights = (&values[..], &scales[..]);
+                Kernel::PositionwiseDenseInt8(self.positionwise(weights, bias.as_ref(), *activation, interleaved)?)
             }
             Operator::PositionwiseDense { weights: Weights::I4 { values, scales }, bias, activation } => {
-                let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-                Kernel::PositionwiseDenseInt4(self.window_int8(
-                    &Window::POINT,
-                    (values, scales),
+                let weights = (&values[..], &scales[..]);
+                Kernel::PositionwiseDenseInt4(self.positionwise(
+                    weights,
                     bias.as_ref(),
-                    |index| index / per_channel,
-                    |values| interleaved_int4(values, per_channel, per_channel),
                     *activation,
+                    interleaved_int4,
                 )?)
             }
             Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,

@@ -2,10 +2,38 @@
 
 use microception::layers::pairwise::Pair as _;
 use microception::layers::{add, maximum, minimum, multiply, prelu, subtract};
+use microception::quantized::Factor;
 
 use super::{Kernel, Lowering, factor};
 use crate::error::Error;
 use crate::graph::{Constant, Element, Function, Numbers, PairFunction, Quantization, Shape};
+
+/// Real values of one step of both operands and of what is made of them; the factors that LiteRT prepares of them.
+pub(super) struct PairScales {
+    pub(super) first: f32,
+    pub(super) second: f32,
+    pub(super) output: f32,
+}
+
+impl PairScales {
+    /// Of a sum: those of the operands, over twice the larger scale, and that of the output; the operands' numbers are
+    /// shifted by `left_shift` first.
+    pub(super) fn of_sum(&self, left_shift: u32) -> ([Factor; 2], Factor) {
+        let twice_larger = f64::from(2.0 * self.first.max(self.second));
+        let operands = [self.first, self.second].map(|scale| factor(f64::from(scale) / twice_larger));
+        (operands, factor(twice_larger / f64::from((1u32 << left_shift) as f32 * self.output)))
+    }
+
+    /// Of a product. Products and quotients of scales are rounded to f32.
+    pub(super) fn of_product(&self) -> Factor {
+        factor(f64::from(self.first * self.second / self.output))
+    }
+
+    /// Of the first operand alone, rounded likewise.
+    pub(super) fn of_first(&self) -> Factor {
+        factor(f64::from(self.first / self.output))
+    }
+}
 
 /// A function of two operands, and where these come from.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,32 +214,29 @@ impl Lowering<'_> {
         let output = self.quantization(self.layer.output)?;
         let range = self.range(activation)?;
         let zero_points = [first.zero_point, second.zero_point];
-        let twice_larger = f64::from(2.0 * first.scale.max(second.scale));
-        let to_larger = || [first, second].map(|operand| factor(f64::from(operand.scale) / twice_larger));
-        let output_factor = || factor(twice_larger / f64::from((1u32 << add::LEFT_SHIFT) as f32 * output.scale));
-        // Products and quotients of scales are rounded to f32.
-        let product = || factor(f64::from(first.scale * second.scale / output.scale));
+        let scales = PairScales { first: first.scale, second: second.scale, output: output.scale };
         let same = || match [first, second] == [output, output] {
             true => Ok(range.clamp),
             false => Err(self.one_scale_needed(function)),
         };
         Ok(match function {
             PairFunction::Add => {
-                Pair::AddInt8(add::Int8 { zero_points, factors: to_larger(), output_factor: output_factor(), range })
+                let (factors, output_factor) = scales.of_sum(add::LEFT_SHIFT);
+                Pair::AddInt8(add::Int8 { zero_points, factors, output_factor, range })
             }
-            PairFunction::Subtract => Pair::SubtractInt8(subtract::Int8 {
-                zero_points,
-                factors: to_larger(),
-                output_factor: output_factor(),
-                range,
-            }),
-            PairFunction::Multiply => Pair::MultiplyInt8(multiply::Int8 { zero_points, factor: product(), range }),
+            PairFunction::Subtract => {
+                let (factors, output_factor) = scales.of_sum(add::LEFT_SHIFT);
+                Pair::SubtractInt8(subtract::Int8 { zero_points, factors, output_factor, range })
+            }
+            PairFunction::Multiply => {
+                Pair::MultiplyInt8(multiply::Int8 { zero_points, factor: scales.of_product(), range })
+            }
             PairFunction::Maximum => Pair::MaximumInt8(maximum::Int8 { clamp: same()? }),
             PairFunction::Minimum => Pair::MinimumInt8(minimum::Int8 { clamp: same()? }),
             PairFunction::Prelu => Pair::PreluInt8(prelu::Int8 {
                 zero_points,
-                positive: factor(f64::from(first.scale / output.scale)),
-                negative: product(),
+                positive: scales.of_first(),
+                negative: scales.of_product(),
                 range,
             }),
         })

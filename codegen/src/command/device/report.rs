@@ -168,18 +168,11 @@ impl Bench {
     }
 
     pub fn text(&self) -> String {
-        let mut table = table::table(&["layer", "kind", "MACs", self.unit, "per MAC"], 3);
-        let per_mac = |count: u64, macs: u64| {
-            if macs == 0 { String::new() } else { format!("{:.2}", count as f64 / macs as f64) }
-        };
-        for Layer { name, kind, macs, count } in &self.layers {
-            let mut row = table::row([name, kind], &[*macs, *count]);
-            row.add_cell(per_mac(*count, *macs).into());
-            table.add_row(row);
-        }
-        let mut total = table::row(["one inference", ""], &[self.macs, self.inference]);
-        total.add_cell(per_mac(self.inference, self.macs).into());
-        table.add_row(total);
+        let layers = self.layers.iter().map(|Layer { name, kind, macs, count }| {
+            let texts: [&str; 2] = [name, kind];
+            (texts, [*macs, *count])
+        });
+        let table = table::counts(self.unit, layers, [self.macs, self.inference]);
         let mut text = format!("{table}\n");
         if let Some(time) = self.of.time(self.inference) {
             let clock = match self.of {

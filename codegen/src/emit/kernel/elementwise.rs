@@ -1,6 +1,6 @@
 //! Functions of one number and of two as Rust text.
 
-use microception::quantized::Factor;
+use microception::quantized::{Factor, Range};
 
 use super::{Writer, clamp_f32, factor_text, float, range_text};
 use crate::graph::Function;
@@ -32,23 +32,11 @@ impl Writer<'_> {
                 ("prelu::Int16", fields)
             }
             Pair::AddInt8(pair) => {
-                let [first, second] = pair.factors.map(factor_text);
-                let fields = format!(
-                    "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
-                    pair.zero_points,
-                    factor_text(pair.output_factor),
-                    range_text(&pair.range)
-                );
+                let fields = sum_int8(pair.zero_points, pair.factors, pair.output_factor, &pair.range);
                 ("add::Int8", fields)
             }
             Pair::SubtractInt8(pair) => {
-                let [first, second] = pair.factors.map(factor_text);
-                let fields = format!(
-                    "zero_points: {:?}, factors: [{first}, {second}], output_factor: {}, range: {}",
-                    pair.zero_points,
-                    factor_text(pair.output_factor),
-                    range_text(&pair.range)
-                );
+                let fields = sum_int8(pair.zero_points, pair.factors, pair.output_factor, &pair.range);
                 ("subtract::Int8", fields)
             }
             Pair::MultiplyInt8(pair) => {
@@ -107,6 +95,12 @@ impl Writer<'_> {
         ));
         name
     }
+}
+
+/// The fields of a sum or difference in int8.
+fn sum_int8(zero_points: [i32; 2], factors: [Factor; 2], output_factor: Factor, range: &Range) -> String {
+    let ([first, second], output, range) = (factors.map(factor_text), factor_text(output_factor), range_text(range));
+    format!("zero_points: {zero_points:?}, factors: [{first}, {second}], output_factor: {output}, range: {range}")
 }
 
 /// The fields of a sum or difference in int16.

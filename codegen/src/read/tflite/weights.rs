@@ -30,10 +30,7 @@ impl<'a> Builder<'a> {
         let stride = [options.stride_h(), options.stride_w()];
         let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
         let window = self.window(call, [height, width], stride, dilation, options.padding())?;
-        let (input, window) = match dealt {
-            None => self.slide(call, window)?,
-            Some(dealt) => self.slide_dilated(call, window, dealt)?,
-        };
+        let (input, window) = self.slide_over(call, dealt, window)?;
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 0, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
@@ -57,6 +54,19 @@ impl<'a> Builder<'a> {
             });
         }
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![input], value)
+    }
+
+    /// What `call` reads or what was `dealt` out to it, and its window over that.
+    fn slide_over(
+        &mut self,
+        call: &Call<'a>,
+        dealt: Option<&Dealt<'a>>,
+        window: Window,
+    ) -> Result<(TensorId, Window), Error> {
+        match dealt {
+            None => self.slide(call, window),
+            Some(dealt) => self.slide_dilated(call, window, dealt),
+        }
     }
 
     /// A convolution in groups, as [`groups`] has it.
@@ -109,10 +119,7 @@ impl<'a> Builder<'a> {
         let stride = [options.stride_h(), options.stride_w()];
         let dilation = [options.dilation_h_factor(), options.dilation_w_factor()];
         let window = self.window(call, [height, width], stride, dilation, options.padding())?;
-        let (input, window) = match dealt {
-            None => self.slide(call, window)?,
-            Some(dealt) => self.slide_dilated(call, window, dealt)?,
-        };
+        let (input, window) = self.slide_over(call, dealt, window)?;
         let value = self.value(call)?;
         let weights = self.weights(call, &value, 3, outputs)?;
         let bias = self.bias(call, &value, outputs)?;
