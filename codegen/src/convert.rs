@@ -26,7 +26,7 @@ mod summary;
 use std::path::{Path, PathBuf};
 
 pub use precision::Precision;
-pub use summary::{LayerFigures, Summary, parameters};
+pub use summary::{LayerFigures, ModelFigures, Summary, parameters};
 
 use crate::data::{Output, read_labels, write};
 use crate::emit::{self, Module, Sections, Stack};

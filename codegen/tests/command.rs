@@ -402,7 +402,7 @@ fn the_library_call_writes_what_the_command_writes() {
     let path = |name: &str| folder.path().join(name);
     let summary = Convert::new(path("xlite.keras")).calibration(path("ranges.json")).to_file(path("b.rs")).unwrap();
     assert_eq!(std::fs::read(path("a.rs")).unwrap(), std::fs::read(path("b.rs")).unwrap());
-    assert_eq!((summary.precision, summary.macs), (Precision::Int8, 7_387_968));
+    assert_eq!((summary.precision, summary.figures.macs), (Precision::Int8, 7_387_968));
     let error = Convert::new(path("xlite.keras")).precision(Precision::Int8).to_file(path("c.rs")).unwrap_err();
     assert_eq!(error.file, Some(path("xlite.keras")));
     assert!(!path("c.rs").exists());

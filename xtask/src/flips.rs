@@ -68,8 +68,8 @@ fn run(board: &Board, precision: Precision, flips: usize) -> Result<String, Erro
         conversion = conversion.calibration(root().join(CALIBRATION));
     }
     let model = converted("flipped", &conversion)?;
-    if model.summary.macs >= MACS {
-        return Err(Error::model(format!("{MODEL} has {} multiply-accumulates", model.summary.macs)));
+    if model.summary.figures.macs >= MACS {
+        return Err(Error::model(format!("{MODEL} has {} multiply-accumulates", model.summary.figures.macs)));
     }
     let elf = firmware::build_flips(&model.module, board, flips)?;
     let Finished { code, output, errors } = qemu::run(board, elf.path(), Clock::Host, LIMIT)?;

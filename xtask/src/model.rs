@@ -64,7 +64,7 @@ const CODE_BYTES: usize = 128 * 1024;
 /// Whether a program with the model has room on a board that needs so many bytes of RAM beside the arena.
 pub fn fits(summary: &Summary, board: &Board, beside: usize) -> Result<bool, Error> {
     let Memory { flash, ram } = firmware::memory(board)?;
-    Ok(summary.flash_bytes + CODE_BYTES <= flash && summary.arena_bytes + beside <= ram)
+    Ok(summary.figures.flash_bytes + CODE_BYTES <= flash && summary.figures.arena_bytes + beside <= ram)
 }
 
 /// The trained model in a shipped model's folder.

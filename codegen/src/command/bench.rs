@@ -79,7 +79,7 @@ impl Bench {
             model: summary.model,
             board: self.board,
             instructions: measured.instructions,
-            macs: summary.macs,
+            macs: summary.figures.macs,
             arena_bytes: measured.arena_bytes,
             stack_bytes: measured.stack_bytes,
             stack_bound_bytes: measured.stack_bound.ok(),

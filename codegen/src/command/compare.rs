@@ -3,15 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use microception_codegen::data::picture::Fit;
-use microception_codegen::data::{Examples, Interface, Output, Purpose};
+use microception_codegen::data::Interface;
 use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::{bench, board};
 use microception_codegen::error::Error;
 use microception_codegen::report::comparison::{Answers, Compared, Comparison};
 
-use super::eval::limited;
-use super::progress;
+use super::frames::{self, LabelledFrames};
 use super::runner::{Place, Runner, board_names};
 use super::settings::{Precision, Settings, warn};
 use super::table::{self, grouped};
@@ -97,20 +95,14 @@ impl Compare {
         let compared = Compared::of(settings.model.display().to_string(), &summary, measured.transpose()?.as_ref());
         let Some(data) = &self.data else { return Ok(Side { compared, said: None }) };
         let interface = Interface::of(&prepared.graph);
-        let output = Output::of(&prepared.graph);
-        if interface.outputs.len() != 1 || !output.is_of_classes() {
+        let Some(output) = interface.output_of_classes() else {
             return Err(in_file(Error::model("answers with other than one value per class, and labels are for that")));
-        }
-        let examples =
-            Examples::open_all(data, &interface.inputs, Purpose::Measurement, Fit::Exact).map_err(in_file)?;
-        let classes = examples.classes(&interface.labels, output.classes()).map_err(in_file)?;
-        let total = limited(examples.len(), self.limit);
-        let bar = progress::bar("measuring", total);
+        };
+        let frames = LabelledFrames::open(data, &interface, output, self.limit).map_err(in_file)?;
         let mut runner = Runner::new(&prepared, settings, &Place::host())?;
-        let outputs = runner.outputs(total, |index| examples.frame(index), || bar.inc(1));
-        bar.finish_and_clear();
-        let said = outputs?.iter().map(|bytes| output.class(bytes)).collect();
-        Ok(Side { compared, said: Some((said, classes)) })
+        let answers = frames::answers(&mut runner, &frames.examples, frames.count, "measuring")?;
+        let said = answers.iter().map(|bytes| output.class(bytes)).collect();
+        Ok(Side { compared, said: Some((said, frames.classes)) })
     }
 }
 

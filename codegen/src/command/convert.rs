@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use microception_codegen::convert::Summary;
+use microception_codegen::convert::{ModelFigures, Summary};
 use microception_codegen::device::{board, stack};
 use microception_codegen::error::Error;
 use microception_codegen::target::Target;
@@ -83,7 +83,8 @@ impl Convert {
             let report = Report { summary: &summary, target: target.name(), out };
             return serde_json::to_string(&report).map_err(|error| Error::model(error.to_string()));
         }
-        let Summary { model, precision, weight_bytes, step_bytes, flash_bytes, arena_bytes, steps, .. } = &summary;
+        let Summary { model, precision, steps, .. } = &summary;
+        let ModelFigures { weight_bytes, step_bytes, flash_bytes, arena_bytes, .. } = summary.figures;
         let stack = summary.stack.as_ref().map_or_else(String::new, |stack| {
             format!("stack  at most {} bytes for predict on {}\n", grouped(stack.bytes), stack.board)
         });
@@ -93,11 +94,11 @@ impl Convert {
              arena  {arena} bytes, scratch included\n\
              {stack}wrote  {out}: {model} in {precision}",
             table = table::layers(&summary.layers, true),
-            flash = grouped(*flash_bytes as u64),
-            weights = grouped(*weight_bytes as u64),
-            plan = grouped(*step_bytes as u64),
+            flash = grouped(flash_bytes as u64),
+            weights = grouped(weight_bytes as u64),
+            plan = grouped(step_bytes as u64),
             steps = grouped(*steps as u64),
-            arena = grouped(*arena_bytes as u64),
+            arena = grouped(arena_bytes as u64),
             out = self.out.display(),
             precision = precision.name(),
         ))

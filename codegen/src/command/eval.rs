@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use microception_codegen::convert::Precision;
-use microception_codegen::data::picture::Fit;
-use microception_codegen::data::{Examples, Interface, Output, Purpose, write};
+use microception_codegen::data::{Interface, write};
 use microception_codegen::error::Error;
 use serde::Serialize;
 
+use super::frames::LabelledFrames;
 use super::progress;
 use super::runner::{Place, Runner};
-use super::settings::{Plan, Settings, warn};
+use super::settings::{Plan, Settings};
 use super::side_by_side::SideBySide;
 use super::table::grouped;
 
@@ -28,14 +28,6 @@ pub struct Labelled {
     /// Where the number of the class that each frame is taken for goes
     #[arg(long, value_name = "FILE.npy")]
     predictions: Option<PathBuf>,
-}
-
-/// Frames, the class of each, and the output that says it.
-#[derive(Debug)]
-pub struct Classified {
-    examples: Examples,
-    classes: Vec<usize>,
-    output: Output,
 }
 
 /// How many frames were taken for what they are.
@@ -116,11 +108,6 @@ impl Accuracy {
     }
 }
 
-/// How many of so many frames a `--limit` leaves.
-pub fn limited(frames: usize, limit: Option<u64>) -> usize {
-    frames.min(limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
-}
-
 impl Labelled {
     /// Says early what can't be written.
     pub fn check(&self) -> Result<(), Error> {
@@ -128,29 +115,25 @@ impl Labelled {
     }
 
     /// The data, for a model that answers with one value per class.
-    pub fn open(&self, interface: &Interface) -> Result<Classified, Error> {
-        let [(_, output)] = interface.outputs.as_slice() else {
-            let reason = format!("has {} outputs, and labels are for one", interface.outputs.len());
-            return Err(Error::model(reason));
+    pub fn open(&self, interface: &Interface) -> Result<LabelledFrames, Error> {
+        let Some(output) = interface.output_of_classes() else {
+            return Err(Error::model(match interface.outputs.as_slice() {
+                [(_, output)] => format!("answers with {}, not with one value per class", output.shape),
+                outputs => format!("has {} outputs, and labels are for one", outputs.len()),
+            }));
         };
-        if !output.is_of_classes() {
-            return Err(Error::model(format!("answers with {}, not with one value per class", output.shape)));
-        }
-        let examples = Examples::open_all(&self.data, &interface.inputs, Purpose::Measurement, Fit::Exact)?;
-        warn(examples.warning().map(str::to_owned).as_slice());
-        let classes = examples.classes(&interface.labels, output.classes())?;
-        Ok(Classified { examples, classes, output: output.clone() })
+        LabelledFrames::open(&self.data, interface, output, self.limit)
     }
 
     /// Has it run, in so many `parts`, and `after` called behind each.
     pub fn measure(
         &self,
-        Classified { examples, classes, output }: &Classified,
+        LabelledFrames { examples, classes, output, count: total }: &LabelledFrames,
         parts: usize,
         runner: &mut Runner,
         mut after: impl FnMut(&mut Runner) -> Result<(), Error>,
     ) -> Result<Accuracy, Error> {
-        let total = limited(examples.len(), self.limit);
+        let total = *total;
         let bar = progress::bar("measuring", total);
         let mut predicted: Vec<usize> = Vec::new();
         while predicted.len() < total {

@@ -6,6 +6,7 @@ mod convert;
 mod device;
 mod eval;
 mod filter;
+mod frames;
 mod inspect;
 mod progress;
 mod report;

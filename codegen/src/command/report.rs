@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use microception_codegen::convert::{Precision, Prepared, Summary};
 use microception_codegen::data::picture::{Fit, Picture};
-use microception_codegen::data::{Examples, Input, Interface, Output, Purpose, write};
+use microception_codegen::data::{Examples, Input, Interface, Output, write};
 use microception_codegen::device::bench::Bench;
 use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::link::Layer;
@@ -29,7 +29,7 @@ use microception_codegen::report::{self, filters};
 use microception_codegen::visualize::ascent;
 use microception_codegen::visualize::network::Network;
 
-use super::eval::limited;
+use super::frames::{self, limited};
 use super::progress;
 use super::runner::{Runner, board_names};
 use super::settings::{Plan, Settings, warn};
@@ -179,7 +179,7 @@ impl Report {
                 board: name.clone(),
                 unit: "instructions".to_owned(),
                 inference: instructions,
-                macs: summary.macs,
+                macs: summary.figures.macs,
                 layers: layers.collect(),
                 stack_bytes: Some(stack_bytes),
                 code_bytes: Some(code_bytes),
@@ -201,7 +201,7 @@ impl Report {
             board: link.info().board.clone(),
             unit: unit.name().to_owned(),
             inference,
-            macs: summary.macs,
+            macs: summary.figures.macs,
             layers: layers.map(|(Layer { name, kind, macs }, count)| LayerTime { name, kind, macs, count }).collect(),
             stack_bytes: stack_bytes.map(|bytes| bytes as u64),
             code_bytes: None,
@@ -222,11 +222,10 @@ impl Report {
         };
         let graph = &models.shown.graph;
         let interface = Interface::of(graph);
-        let output = Output::of(graph);
-        if interface.outputs.len() != 1 || !output.is_of_classes() {
+        let Some(output) = interface.output_of_classes() else {
             report.left_out.push("Accuracy: the model answers with other than one value per class.".to_owned());
             return Ok(());
-        }
+        };
         let classes = match frames.shown.classes(&interface.labels, output.classes()) {
             Ok(classes) => classes,
             Err(error) => {
@@ -242,8 +241,8 @@ impl Report {
             runs.push(Run::of(Precision::F32, &Output::of(float), &outputs, &classes));
         }
         let outputs = outputs(graph, goal, &frames.shown, total, "measuring")?;
-        runs.push(Run::of(Precision::of(graph), &output, &outputs, &classes));
-        let mut worst = worst(&output, &outputs, &classes);
+        runs.push(Run::of(Precision::of(graph), output, &outputs, &classes));
+        let mut worst = worst(output, &outputs, &classes);
         for wrong in &mut worst {
             wrong.picture = picture(graph, &frames.shown.frame(wrong.frame)?);
         }
@@ -363,9 +362,8 @@ impl Report {
 
 impl Frames {
     fn open(path: &Path, models: &Models, fit: Fit) -> Result<Frames, Error> {
-        let open = |graph: &Graph| Examples::open_all(path, &Interface::of(graph).inputs, Purpose::Measurement, fit);
+        let open = |graph: &Graph| frames::open(path, &Interface::of(graph), fit);
         let shown = open(&models.shown.graph)?;
-        warn(shown.warning().map(str::to_owned).as_slice());
         // Numbers that are quantized already are none for the float model.
         let float = models.float.as_ref().and_then(|float| open(float).ok());
         Ok(Frames { float, shown })
@@ -387,11 +385,7 @@ fn outputs(
     total: usize,
     what: &'static str,
 ) -> Result<Vec<Vec<u8>>, Error> {
-    let bar = progress::bar(what, total);
-    let mut runner = Runner::Host(Box::new(Machine::new(graph, goal)?));
-    let outputs = runner.outputs(total, |index| examples.frame(index), || bar.inc(1));
-    bar.finish_and_clear();
-    outputs
+    frames::answers(&mut Runner::Host(Box::new(Machine::new(graph, goal)?)), examples, total, what)
 }
 
 /// A frame as a picture, where the model takes pixels.

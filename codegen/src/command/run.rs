@@ -13,7 +13,7 @@ use microception_codegen::graph::{Element, Shape};
 use microception_codegen::optimize::planned_graph;
 use microception_codegen::plan::Strategy;
 
-use super::progress;
+use super::frames;
 use super::runner::{HOST, Place, Runner};
 use super::settings::{Plan, Settings, warn};
 use super::table::grouped;
@@ -124,17 +124,13 @@ impl Frames {
     /// What goes in.
     pub fn open(&self, interface: &Interface) -> Result<Examples, Error> {
         let fit = if self.resize { Fit::Resize } else { Fit::Exact };
-        let examples = Examples::open_all(&self.input, &interface.inputs, Purpose::Measurement, fit)?;
-        warn(examples.warning().map(str::to_owned).as_slice());
-        Ok(examples)
+        frames::open(&self.input, interface, fit)
     }
 
     /// Has all of it run: the best classes, or what was written.
     pub fn answer(&self, interface: &Interface, examples: &Examples, runner: &mut Runner) -> Result<String, Error> {
-        let bar = progress::bar("running", examples.len());
-        let outputs = runner.outputs(examples.len(), |index| examples.frame(index), || bar.inc(1));
-        bar.finish_and_clear();
-        let answers = split(interface.outputs.clone(), &outputs?);
+        let outputs = frames::answers(runner, examples, examples.len(), "running")?;
+        let answers = split(interface.outputs.clone(), &outputs);
         let name =
             |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
         match (&self.output, answers.as_slice()) {

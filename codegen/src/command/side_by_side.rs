@@ -1,6 +1,6 @@
 //! `eval --side-by-side`: a model in every precision.
 
-use microception_codegen::convert::Summary;
+use microception_codegen::convert::ModelFigures;
 use microception_codegen::data::Interface;
 use microception_codegen::device::firmware::module_file;
 use microception_codegen::device::{bench, board};
@@ -66,7 +66,7 @@ impl SideBySide {
                 let measured = bench::bench(file.path(), board).map_err(|error| error.in_file(&settings.model))?;
                 Ok::<u64, Error>(measured.instructions)
             });
-            let Summary { weight_bytes, arena_bytes, macs, .. } = summary;
+            let ModelFigures { weight_bytes, arena_bytes, macs, .. } = summary.figures;
             let (precision, instructions) = (precision.of_library().name(), instructions.transpose()?);
             precisions.push(Row { precision, accuracy, weight_bytes, arena_bytes, instructions, macs });
         }

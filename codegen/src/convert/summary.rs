@@ -23,15 +23,9 @@ pub struct LayerFigures {
     pub weight_bytes: usize,
 }
 
-/// The figures of a converted model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Summary {
-    /// The model's name.
-    pub model: String,
-    /// Its arithmetic.
-    pub precision: Precision,
-    /// Each layer, in the order of execution.
-    pub layers: Vec<LayerFigures>,
+/// What a whole model has and takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct ModelFigures {
     /// Trained numbers of all layers.
     pub parameters: usize,
     /// Multiply-accumulates of one inference.
@@ -44,6 +38,20 @@ pub struct Summary {
     pub flash_bytes: usize,
     /// Bytes of arena, scratch included.
     pub arena_bytes: usize,
+}
+
+/// A converted model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// The model's name.
+    pub model: String,
+    /// Its arithmetic.
+    pub precision: Precision,
+    /// Each layer, in the order of execution.
+    pub layers: Vec<LayerFigures>,
+    /// All of them, and the plan.
+    #[serde(flatten)]
+    pub figures: ModelFigures,
     /// How much stack `predict` takes at most, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
@@ -85,20 +93,23 @@ impl Summary {
     pub(super) fn of(prepared: &Prepared, graph: &Graph, module: &Module) -> Summary {
         let layers = LayerFigures::of(graph, &prepared.parameters, &module.weight_bytes);
         let weight_bytes = module.weight_bytes.iter().sum();
-        Summary {
-            model: graph.name.clone(),
-            precision: Precision::of(graph),
+        let figures = ModelFigures {
             parameters: layers.iter().map(|layer| layer.parameters).sum(),
             macs: layers.iter().map(|layer| layer.macs).sum(),
             weight_bytes,
             step_bytes: module.step_bytes,
             flash_bytes: weight_bytes + module.step_bytes,
             arena_bytes: module.plan.arena_bytes,
+        };
+        Summary {
+            model: graph.name.clone(),
+            precision: Precision::of(graph),
+            layers,
+            figures,
             stack: None,
             steps: module.plan.steps.len(),
             period_rows: module.plan.period.map(|period| period.rows),
             labels: graph.labels.clone(),
-            layers,
             warnings: prepared.warnings.clone(),
         }
     }

@@ -20,4 +20,12 @@ impl Interface {
     pub fn of(graph: &Graph) -> Interface {
         Interface { inputs: Input::all(graph), outputs: Output::all(graph), labels: graph.labels.clone() }
     }
+
+    /// The output that labels are for: the only one, where it is one value for each class.
+    pub fn output_of_classes(&self) -> Option<&Output> {
+        match self.outputs.as_slice() {
+            [(_, output)] if output.is_of_classes() => Some(output),
+            _ => None,
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::convert::{Precision, Summary};
+use crate::convert::{ModelFigures, Precision, Summary};
 use crate::graph::{Function, Graph, Operator, Shape, Weights};
 
 /// A model and its figures.
@@ -18,18 +18,9 @@ pub struct Overview {
     pub outputs: Vec<usize>,
     /// The classes' names, where they are known.
     pub labels: Vec<String>,
-    /// Trained numbers.
-    pub parameters: usize,
-    /// Multiply-accumulates of one inference.
-    pub macs: u64,
-    /// Bytes of weights, biases, factors and tables.
-    pub weight_bytes: usize,
-    /// Bytes of the plan.
-    pub step_bytes: usize,
-    /// Bytes of constant data in flash. Code comes on top.
-    pub flash_bytes: usize,
-    /// Bytes of arena, scratch included.
-    pub arena_bytes: usize,
+    /// What it has and takes.
+    #[serde(flatten)]
+    pub figures: ModelFigures,
     /// What the user should know though it went well.
     pub warnings: Vec<String>,
 }
@@ -101,12 +92,7 @@ impl Overview {
             layers: layers.collect(),
             outputs: graph.outputs.iter().filter_map(maker).collect(),
             labels: summary.labels.clone(),
-            parameters: summary.parameters,
-            macs: summary.macs,
-            weight_bytes: summary.weight_bytes,
-            step_bytes: summary.step_bytes,
-            flash_bytes: summary.flash_bytes,
-            arena_bytes: summary.arena_bytes,
+            figures: summary.figures,
             warnings: summary.warnings.clone(),
         }
     }

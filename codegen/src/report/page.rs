@@ -84,17 +84,18 @@ fn figure(name: &str, value: &str, unit: &str) -> Markup {
 
 fn overview(report: &Report) -> Markup {
     let overview = &report.overview;
+    let figures = &overview.figures;
     let runs = report.classified.iter().flat_map(|classified| &classified.runs);
     html! {
         dl class="figures" {
-            (figure("Parameters", &grouped(overview.parameters), ""))
-            (figure("MACs", &grouped(overview.macs), "an inference"))
-            (figure("Weights", &grouped(overview.weight_bytes), "bytes of flash"))
-            (figure("Plan", &grouped(overview.step_bytes), "bytes of flash"))
+            (figure("Parameters", &grouped(figures.parameters), ""))
+            (figure("MACs", &grouped(figures.macs), "an inference"))
+            (figure("Weights", &grouped(figures.weight_bytes), "bytes of flash"))
+            (figure("Plan", &grouped(figures.step_bytes), "bytes of flash"))
             @if let Some(code) = report.timing.as_ref().and_then(|timing| timing.code_bytes) {
                 (figure("Code with the plan", &grouped(code), "bytes of flash"))
             }
-            (figure("Arena", &grouped(overview.arena_bytes), "bytes of RAM"))
+            (figure("Arena", &grouped(figures.arena_bytes), "bytes of RAM"))
             @if let Some(stack) = report.timing.as_ref().and_then(|timing| timing.stack_bytes) {
                 (figure("Stack", &grouped(stack), "bytes of RAM"))
             }

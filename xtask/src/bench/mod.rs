@@ -78,7 +78,14 @@ impl Run {
             *new.layers.entry(name.clone()).or_default() += instructions;
         }
         let old = record.get(&converted.name, board.name).cloned();
-        Ok(Run { model: converted.name.clone(), board: board.name, macs: converted.summary.macs, layers, new, old })
+        Ok(Run {
+            model: converted.name.clone(),
+            board: board.name,
+            macs: converted.summary.figures.macs,
+            layers,
+            new,
+            old,
+        })
     }
 
     /// What came of it, and what there is to say.

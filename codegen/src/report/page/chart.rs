@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt::Write;
 
+use plotters::chart::MeshStyle;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind, FontTransform};
@@ -179,6 +180,17 @@ fn font() -> TextStyle<'static> {
     ("sans-serif", FONT).into_font().color(&TEXT)
 }
 
+/// Axes and the lines of a grid in the page's inks.
+fn inked<'m, 'a, 'b, X: Ranged, Y: Ranged, Backend: DrawingBackend>(
+    mesh: &'m mut MeshStyle<'a, 'b, X, Y, Backend>,
+) -> &'m mut MeshStyle<'a, 'b, X, Y, Backend> {
+    mesh.label_style(font())
+        .axis_desc_style(font())
+        .axis_style(GRID)
+        .bold_line_style(GRID.mix(0.5))
+        .light_line_style(TRANSPARENT)
+}
+
 /// The ink of a layer.
 fn hue(layer: usize) -> RGBColor {
     RGBColor(FIRST_HUE + (layer % HUES) as u8, 0, 0)
@@ -195,19 +207,13 @@ pub fn arena(arena: &Arena, names: &[&str], beside: Option<(&str, usize)>, about
             .x_label_area_size(36)
             .y_label_area_size(64)
             .build_cartesian_2d(0f64..steps, 0f64..most as f64 * 1.04)?;
-        chart
-            .configure_mesh()
+        inked(&mut chart.configure_mesh())
             .x_labels(10)
             .y_labels(8)
             .x_desc("steps of one inference")
             .y_desc("bytes")
             .x_label_formatter(&|step| format!("{step:.0}"))
             .y_label_formatter(&|bytes| grouped(*bytes as u64))
-            .label_style(font())
-            .axis_desc_style(font())
-            .axis_style(GRID)
-            .bold_line_style(GRID.mix(0.5))
-            .light_line_style(TRANSPARENT)
             .draw()?;
         let (across, _) = chart.plotting_area().dim_in_pixel();
         let across = f64::from(across);
@@ -288,18 +294,12 @@ pub fn bars(rows: &[Bar], unit: &str, about: &str) -> String {
             .x_label_area_size(36)
             .y_label_area_size(names)
             .build_cartesian_2d(0f64..most, (0..count).into_segmented())?;
-        chart
-            .configure_mesh()
+        inked(&mut chart.configure_mesh())
             .disable_y_mesh()
             .disable_y_axis()
             .x_labels(8)
             .x_desc(unit)
             .x_label_formatter(&|value| short(*value))
-            .label_style(font())
-            .axis_desc_style(font())
-            .axis_style(GRID)
-            .bold_line_style(GRID.mix(0.5))
-            .light_line_style(TRANSPARENT)
             .draw()?;
         for (place, Bar { name, value, label }) in rows.iter().enumerate() {
             let row = count - 1 - place;
@@ -333,15 +333,12 @@ pub fn histogram(histogram: &Histogram, range: Option<[f32; 2]>, about: &str) ->
             .margin(4)
             .x_label_area_size(20)
             .build_cartesian_2d(from..to, 0f64..logarithm(most) * 1.05)?;
-        chart
-            .configure_mesh()
+        inked(&mut chart.configure_mesh())
             .disable_mesh()
             .disable_y_axis()
             .x_labels(5)
             // Steps of an axis add up to a zero that is not quite one.
             .x_label_formatter(&|value| if value.abs() < (to - from) * 1e-9 { short(0.0) } else { short(*value) })
-            .label_style(font())
-            .axis_style(GRID)
             .draw()?;
         if let Some([least, greatest]) = range {
             *title.borrow_mut() = Some(format!("range {} to {}", short(least.into()), short(greatest.into())));

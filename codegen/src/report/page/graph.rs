@@ -140,7 +140,7 @@ fn lines(row: &Row, lanes: usize) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::convert::Precision;
+    use crate::convert::{ModelFigures, Precision};
 
     fn overview(inputs: &[&[usize]]) -> Overview {
         let layer = |inputs: &[usize]| Layer {
@@ -162,12 +162,14 @@ mod tests {
             layers: inputs.iter().map(|inputs| layer(inputs)).collect(),
             outputs: vec![inputs.len() - 1],
             labels: Vec::new(),
-            parameters: 0,
-            macs: 0,
-            weight_bytes: 0,
-            step_bytes: 0,
-            flash_bytes: 0,
-            arena_bytes: 0,
+            figures: ModelFigures {
+                parameters: 0,
+                macs: 0,
+                weight_bytes: 0,
+                step_bytes: 0,
+                flash_bytes: 0,
+                arena_bytes: 0,
+            },
             warnings: Vec::new(),
         }
     }
