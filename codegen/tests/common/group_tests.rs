@@ -27,3 +27,25 @@ macro_rules! groups {
         groups! { in "": $($name: $models,)* }
     };
 }
+
+/// What is found of a model, or what is wrong with it.
+type Check<Model, Found> = fn(&Model) -> Result<Found, String>;
+
+/// What the checks find of every model of a group, which has `count`. Fails with all that is wrong.
+pub fn checked<Model, Found>(
+    group: &str,
+    count: usize,
+    models: &[Model],
+    checks: &[Check<Model, Found>],
+) -> Vec<Found> {
+    assert_eq!(models.len(), count, "models of {group}");
+    let (mut found, mut failed) = (Vec::new(), Vec::new());
+    for result in models.iter().flat_map(|model| checks.iter().map(move |check| check(model))) {
+        match result {
+            Ok(answer) => found.push(answer),
+            Err(reason) => failed.push(reason),
+        }
+    }
+    assert!(failed.is_empty(), "of {count} models of {group}:\n{}", failed.join("\n"));
+    found
+}

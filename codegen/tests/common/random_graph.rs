@@ -1,14 +1,19 @@
 //! Small random graphs as a reader could make them: chains, residuals of unequal depth, several
 //! readers of one tensor, batch norms before and after everything, odd extents.
 
+#[path = "random_layers.rs"]
+mod random_layers;
+
 use microception_codegen::graph::{
-    Axis, Bias, Constant, Element, Function, Graph, Linear, Nearest, Numbers, Operator, Padding, PairFunction, Shape,
+    Axis, Constant, Element, Function, Graph, Linear, Nearest, Numbers, Operator, Padding, PairFunction, Shape,
     TensorId, Weights, Window,
 };
 
+use random_layers::Source;
+
 /// A graph of a few layers, its last tensor the output. The same seed gives the same graph.
 pub fn graph(seed: u64) -> Graph {
-    let mut source = Source { random: fastrand::Rng::with_seed(seed), graph: Graph::new(format!("random {seed}")) };
+    let mut source = Source::new(seed, format!("random {seed}"));
     let shape = match source.random.u8(0..5) {
         0 => vec![source.random.usize(3..20), source.random.usize(1..4)],
         _ => vec![source.random.usize(3..12), source.random.usize(3..12), source.random.usize(1..4)],
@@ -38,30 +43,7 @@ pub fn pixels(graph: &Graph, seed: u64) -> Vec<f64> {
     (0..elements).map(|_| f64::from(random.u8(..))).collect()
 }
 
-struct Source {
-    random: fastrand::Rng,
-    graph: Graph,
-}
-
 impl Source {
-    /// Appends a layer; shapes are tracked here only to draw layers that fit.
-    fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Shape) -> TensorId {
-        let name = format!("{}_{}", operator.name(), self.graph.layers.len());
-        self.graph.push(name, operator, inputs, shape)
-    }
-
-    fn shape(&self, tensor: TensorId) -> Shape {
-        self.graph.tensor(tensor).shape.clone()
-    }
-
-    fn numbers(&mut self, count: usize, scale: f32) -> Vec<f32> {
-        (0..count).map(|_| (self.random.f32() * 2.0 - 1.0) * scale).collect()
-    }
-
-    fn bias(&mut self, count: usize) -> Option<Bias> {
-        self.random.bool().then(|| Bias::F32(self.numbers(count, 0.5)))
-    }
-
     fn activation(&mut self) -> Option<Function> {
         [None, None, None, Some(Function::Relu), Some(Function::Relu6)][self.random.usize(0..5)]
     }

@@ -62,11 +62,7 @@ const GOALS: [Goal; 5] = [
 ];
 
 fn check(group: &str, count: usize) {
-    let models = fixture::group(group);
-    assert_eq!(models.len(), count, "models of {group}");
-    let failed: Vec<String> =
-        models.iter().flat_map(|model| [in_f32(model), in_int8(model)]).filter_map(Result::err).collect();
-    assert!(failed.is_empty(), "of {count} models of {group}:\n{}", failed.join("\n"));
+    group_tests::checked(group, count, &fixture::group(group), &[in_f32, in_int8]);
 }
 
 fn graph(model: &Model, (ending, bytes): &(&str, Vec<u8>)) -> Result<Graph, String> {
@@ -79,20 +75,20 @@ fn in_f32(model: &Model) -> Result<(), String> {
     assert!(!model.files.is_empty(), "{}", model.name);
     // Of each output by itself.
     let largest = |output: usize| {
-        let values = (0..model.cases).flat_map(|case| model.answers(case)[output].to_vec());
+        let values = (0..model.cases.count).flat_map(|case| model.cases.answers(case)[output].to_vec());
         values.fold(0.0f32, |most, value| most.max(value.abs()))
     };
-    let near: Vec<f32> = (0..model.answers(0).len()).map(|output| largest(output) * tolerance::F32).collect();
+    let near: Vec<f32> = (0..model.cases.answers(0).len()).map(|output| largest(output) * tolerance::F32).collect();
     for file in &model.files {
         let graph = graph(model, file)?;
         for goal in GOALS {
             let named = |error| format!("{}.{} {goal:?}: {error}", model.name, file.0);
             let mut machine = Machine::new(&graph, goal).map_err(|error| named(error.to_string()))?;
-            for case in 0..model.cases {
-                let frame = model.frames(case).concat();
+            for case in 0..model.cases.count {
+                let frame = model.cases.frames(case).concat();
                 let bytes = machine.run(bytemuck::cast_slice(&frame)).map_err(|error| named(error.to_string()))?;
                 let mut found = bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
-                let answers = model.answers(case);
+                let answers = model.cases.answers(case);
                 let expected = answers.iter().zip(&near).enumerate();
                 let expected =
                     expected.flat_map(|(output, (answer, &near))| answer.iter().map(move |y| (output, y, near)));
@@ -118,7 +114,8 @@ fn in_f32(model: &Model) -> Result<(), String> {
 fn in_int8(model: &Model) -> Result<(), String> {
     let named = |error: String| format!("{} in int8: {error}", model.name);
     let graph = graph(model, &model.files[0])?;
-    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(&model.frames(case).concat()).to_vec()));
+    let frames =
+        (0..model.cases.count).map(|case| Ok(bytemuck::cast_slice(&model.cases.frames(case).concat()).to_vec()));
     let ranges = quantize::calibrate(&graph, frames, quantize::Method::MinMax, |_| ());
     let quantized = ranges.and_then(|ranges| quantize::quantize(&graph, &ranges));
     let quantized = quantized.map_err(|error| named(error.to_string()))?;
@@ -134,8 +131,8 @@ fn in_int8(model: &Model) -> Result<(), String> {
         machines.push((goal, Machine::new(&quantized, goal).map_err(|error| named(error.to_string()))?));
     }
     let mut errors = vec![Vec::new(); outputs.len()];
-    for case in 0..model.cases {
-        let frames = model.frames(case);
+    for case in 0..model.cases.count {
+        let frames = model.cases.frames(case);
         let frame = frames.iter().zip(&inputs);
         let frame: Vec<u8> = frame.flat_map(|(x, &input)| x.iter().map(move |&real| stored(real, input))).collect();
         let mut answers = Vec::new();
@@ -147,7 +144,7 @@ fn in_int8(model: &Model) -> Result<(), String> {
             answers.push(answer);
         }
         let mut found = answers[0].iter();
-        for ((expected, output), errors) in model.answers(case).iter().zip(&outputs).zip(&mut errors) {
+        for ((expected, output), errors) in model.cases.answers(case).iter().zip(&outputs).zip(&mut errors) {
             for (&found, &expected) in found.by_ref().take(expected.len()).zip(*expected) {
                 let steps = f32::from(found.cast_signed()) - output.zero_point as f32;
                 errors.push((steps - expected / output.scale).abs());

@@ -198,7 +198,7 @@ fn a_series_row_by_row_is_what_keras_computes() {
         let Ok(graph) = read::read_bytes(file, &model.name).and_then(passes::run) else { continue };
         let Ok(mut machine) = Machine::new(&graph, Strategy::Endless) else { continue };
         endless += 1;
-        for case in 0..model.cases {
+        for case in 0..model.cases.count {
             let found = streamed(&mut machine, bytemuck::cast_slice(model.frame(case)));
             let found: Vec<f32> = found.as_chunks().0.iter().map(|&word| f32::from_le_bytes(word)).collect();
             let expected = model.answer(case);

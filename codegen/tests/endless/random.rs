@@ -1,17 +1,22 @@
 //! Random models of time series, as far as such a model can go on without an end: strides, dilation, causal and valid
 //! windows, pools, separable convolutions, residual sums, channels put side by side; sometimes rows of several columns.
 
+#[path = "../common/random_layers.rs"]
+mod random_layers;
+
 use microception_codegen::graph::{
-    Axis, Bias, Constant, Element, Function, Graph, Numbers, Operator, Padding, PairFunction, Shape, TensorId, Weights,
+    Axis, Constant, Element, Function, Graph, Numbers, Operator, Padding, PairFunction, Shape, TensorId, Weights,
     Window,
 };
+
+use random_layers::Source;
 
 /// Input rows of the graphs as they are read: enough for every window that is drawn.
 pub const ROWS: usize = 400;
 
 /// A graph of about `size` blocks, in f32, before the passes. The same numbers give the same graph.
 pub fn graph(seed: u64, size: usize) -> Graph {
-    let mut source = Source { random: fastrand::Rng::with_seed(seed), graph: Graph::new(format!("series {seed}")) };
+    let mut source = Source::new(seed, format!("series {seed}"));
     let mut shape = vec![ROWS, source.random.usize(1..6)];
     if source.random.u8(0..4) == 0 {
         shape.insert(1, source.random.usize(2..5));
@@ -34,25 +39,7 @@ enum Above {
     Any,
 }
 
-struct Source {
-    random: fastrand::Rng,
-    graph: Graph,
-}
-
 impl Source {
-    fn push(&mut self, operator: Operator, inputs: Vec<TensorId>, shape: Shape) -> TensorId {
-        let name = format!("{}_{}", operator.name(), self.graph.layers.len());
-        self.graph.push(name, operator, inputs, shape)
-    }
-
-    fn shape(&self, tensor: TensorId) -> Shape {
-        self.graph.tensor(tensor).shape.clone()
-    }
-
-    fn numbers(&mut self, count: usize, scale: f32) -> Vec<f32> {
-        (0..count).map(|_| (self.random.f32() * 2.0 - 1.0) * scale).collect()
-    }
-
     fn window(&mut self, shape: &Shape, above: Above, stride: usize) -> Window {
         let mut window = Window::POINT;
         window.size[0] = self.random.usize(1..6);
@@ -85,7 +72,7 @@ impl Source {
         let shape = self.shape(tensor);
         let inputs = window.size[0] * window.size[1] * shape.channels();
         let weights = Weights::F32(self.numbers(inputs * channels, 1.5 / (inputs as f32).sqrt()));
-        let bias = self.random.bool().then(|| Bias::F32(self.numbers(channels, 0.5)));
+        let bias = self.bias(channels);
         let activation = [None, Some(Function::Relu), Some(Function::Relu6)][self.random.usize(0..3)];
         let to = Source::after(&window, &shape, channels);
         self.push(Operator::Convolution { weights, bias, window, activation }, vec![tensor], to)
@@ -96,7 +83,7 @@ impl Source {
         let multiplier = [1, 1, 2][self.random.usize(0..3)];
         let channels = shape.channels() * multiplier;
         let weights = Weights::F32(self.numbers(window.size[0] * window.size[1] * channels, 1.0));
-        let bias = self.random.bool().then(|| Bias::F32(self.numbers(channels, 0.5)));
+        let bias = self.bias(channels);
         let to = Source::after(&window, &shape, channels);
         self.push(Operator::Depthwise { weights, bias, window, multiplier, activation: None }, vec![tensor], to)
     }

@@ -421,7 +421,7 @@ fn conform(name: &str) -> [Case; 2] {
     let model = models.iter().find(|model| model.name == name).expect(name);
     let graph = read::read_bytes(&model.files[0].1, name).and_then(passes::run).expect(name);
     let (frame, expected) = (model.frame(0), model.answer(0));
-    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let frames = (0..model.cases.count).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
     let ranges = calibrate(&graph, frames, Method::MinMax, |_| ()).expect(name);
     let quantized = quantize(&graph, &ranges).expect(name);
     let Quantization { scale, zero_point } = quantized.tensors[0].quantization.expect("int8");
@@ -447,7 +447,7 @@ fn conform_int16(name: &str) -> Case {
     let models = conformance::group(group);
     let model = models.iter().find(|model| model.name == name).expect(name);
     let graph = read::read_bytes(&model.files[0].1, name).and_then(passes::run).expect(name);
-    let frames = (0..model.cases).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
+    let frames = (0..model.cases.count).map(|case| Ok(bytemuck::cast_slice(model.frame(case)).to_vec()));
     let quantized = in_int16(&graph, frames);
     let scale = quantized.tensors[0].quantization.expect("int16").scale;
     let frame: Vec<i16> = model.frame(0).iter().map(|real| (real / scale).round() as i16).collect();

@@ -57,10 +57,7 @@ const GOALS: [Goal; 3] = [
 ];
 
 fn check(group: &str, count: usize) {
-    let models = fixture::group(group);
-    assert_eq!(models.len(), count, "models of {group}");
-    let failed: Vec<String> = models.iter().map(compare).filter_map(Result::err).collect();
-    assert!(failed.is_empty(), "of {count} models of {group}:\n{}", failed.join("\n"));
+    group_tests::checked(group, count, &fixture::group(group), &[compare]);
 }
 
 fn graph(model: &Model) -> Result<Graph, String> {
@@ -86,9 +83,9 @@ fn compare(model: &Model) -> Result<(), String> {
     for goal in GOALS {
         let named = |error: String| format!("{} {goal:?}: {error}", model.name);
         let mut machine = Machine::new(&graph, goal).map_err(|error| named(error.to_string()))?;
-        for case in 0..model.cases {
+        for case in 0..model.cases.count {
             let bytes = machine.run(&frame(model, &graph, case)).map_err(|error| named(error.to_string()))?;
-            let expected = model.answers(case);
+            let expected = model.cases.answers(case);
             let count: usize = expected.iter().map(|answer| answer.len()).sum();
             if bytes.len() != count {
                 return Err(named(format!("{} bytes, onnxruntime has {count}", bytes.len())));
@@ -110,7 +107,7 @@ fn compare(model: &Model) -> Result<(), String> {
 
 /// A frame as the model takes it: of a model that divides by 255 first, pixels.
 fn frame(model: &Model, graph: &Graph, case: usize) -> Vec<u8> {
-    let frame = model.frame(case);
+    let frame = model.cases.frames(case).concat();
     match graph.inputs()[0].operator {
         Operator::Input { element: Element::U8, .. } => floats(&frame).map(|pixel| pixel as u8).collect(),
         _ => frame,
@@ -123,7 +120,7 @@ fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
 
 /// Within the tolerance of the largest value that onnxruntime has of that output.
 fn in_f32(model: &Model, output: usize, found: &[u8], expected: &[u8]) -> Result<(), String> {
-    let all = (0..model.cases).flat_map(|case| floats(model.answers(case)[output]).collect::<Vec<_>>());
+    let all = (0..model.cases.count).flat_map(|case| floats(model.cases.answers(case)[output]).collect::<Vec<_>>());
     let near = all.fold(0.0f32, |most, value| most.max(value.abs())) * tolerance::F32;
     for (place, (found, expected)) in floats(found).zip(floats(expected)).enumerate() {
         if found.is_nan() || (found - expected).abs() > near {

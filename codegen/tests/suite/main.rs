@@ -77,13 +77,9 @@ groups! {
 }
 
 fn check(group: &str, count: usize) {
-    let models = fixture::group(group);
-    assert_eq!(models.len(), count, "models of {group}");
-    let found: Vec<_> =
-        models.iter().map(|model| every_tensor(model).and_then(|tensors| by_rows(model, tensors))).collect();
-    let failed: Vec<_> = found.iter().filter_map(|found| found.as_ref().err()).map(String::as_str).collect();
-    assert!(failed.is_empty(), "{} of {count} models of {group}:\n{}", failed.len(), failed.join("\n"));
-    println!("{group}: {count} models, {} tensors", found.into_iter().flatten().sum::<usize>());
+    let check = |model: &Model| every_tensor(model).and_then(|tensors| by_rows(model, tensors));
+    let tensors = group_tests::checked(group, count, &fixture::group(group), &[check]);
+    println!("{group}: {count} models, {} tensors", tensors.into_iter().sum::<usize>());
 }
 
 /// The model as the tool takes it; what is wrong names the model and its operators.
