@@ -72,7 +72,8 @@ pub fn parameters(graph: &Graph) -> Vec<usize> {
 }
 
 impl LayerFigures {
-    /// Of each layer of a graph that has gone through the [passes], with its trained numbers and weight bytes.
+    /// Of each layer of a graph that has gone through the [passes](crate::passes), with its trained numbers and weight
+    /// bytes.
     pub fn of(graph: &Graph, parameters: &[usize], weight_bytes: &[usize]) -> Vec<LayerFigures> {
         let layers = graph.layers.iter().zip(parameters).zip(weight_bytes);
         layers

@@ -79,8 +79,8 @@ impl<P: Port> Link<P> {
     /// Pushes the rows of a series, from its beginning, into an endless model, and hands each output to `output`.
     ///
     /// # Errors
-    /// When the series is no whole number of [rows](End::row_bytes), is 4 GiB or longer, the model takes frames, or the line
-    /// fails.
+    /// When the series is no whole number of [rows](super::End::row_bytes), is 4 GiB or longer, the model takes frames, or
+    /// the line fails.
     pub fn stream(&mut self, series: &[u8], mut output: impl FnMut(Vec<u8>)) -> Result<(), Error> {
         let row_bytes = self.info.inputs.first().map_or(0, |input| input.row_bytes);
         if row_bytes == 0 || !series.len().is_multiple_of(row_bytes) || u32::try_from(series.len()).is_err() {
