@@ -57,6 +57,33 @@ impl Step {
     pub const fn new(layer: u16, row: u16, rows: u8, first: i8, lines: [u8; 2]) -> Step {
         Step { layer, row, rows, first, lines }
     }
+
+    /// Bits of a step.
+    pub const BITS: usize = 64;
+
+    /// Flips the bit with that number, modulo [`BITS`](Step::BITS), as a damaged memory does: for tests of what comes of it. Twice it is
+    /// as it was.
+    ///
+    /// ```
+    /// use microception::model::Step;
+    /// let mut step = Step::new(0, 0, 0, 0, [0; 2]);
+    /// step.flip(16);
+    /// assert_eq!(step, Step::new(0, 1, 0, 0, [0; 2]));
+    /// step.flip(16);
+    /// step.flip(63);
+    /// assert_eq!(step, Step::new(0, 0, 0, 0, [0, 128]));
+    /// ```
+    pub fn flip(&mut self, bit: usize) {
+        let Step { layer, row, rows, first, lines: [one, two] } = self;
+        match bit % Step::BITS {
+            bit @ 0..16 => *layer ^= 1 << bit,
+            bit @ 16..32 => *row ^= 1 << (bit - 16),
+            bit @ 32..40 => *rows ^= 1 << (bit - 32),
+            bit @ 40..48 => *first ^= 1 << (bit - 40),
+            bit @ 48..56 => *one ^= 1 << (bit - 48),
+            bit => *two ^= 1 << (bit - 56),
+        }
+    }
 }
 
 /// Bytes that lie on a multiple of 4, so that kernels read weights as words.

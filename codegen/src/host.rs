@@ -225,22 +225,16 @@ impl Machine {
 
     /// Bits of the plan's steps and addresses, for [`flip_plan_bit`](Machine::flip_plan_bit).
     pub fn plan_bits(&self) -> usize {
-        STEP_BITS * self.network.steps.len() + 16 * self.network.addresses.len()
+        Step::BITS * self.network.steps.len() + 16 * self.network.addresses.len()
     }
 
     /// Flips a bit of the plan as it lies in flash; none behind its end. Twice it is as it was.
     pub fn flip_plan_bit(&mut self, bit: usize) {
         let Network { steps, addresses, .. } = &mut self.network;
-        match steps.get_mut(bit / STEP_BITS) {
-            Some(Step { layer, row, rows, first, lines }) => match bit % STEP_BITS {
-                bit @ 0..16 => *layer ^= 1 << bit,
-                bit @ 16..32 => *row ^= 1 << (bit - 16),
-                bit @ 32..40 => *rows ^= 1 << (bit - 32),
-                bit @ 40..48 => *first ^= 1 << (bit - 40),
-                bit => lines[(bit - 48) / 8] ^= 1 << (bit % 8),
-            },
+        match steps.get_mut(bit / Step::BITS) {
+            Some(step) => step.flip(bit),
             None => {
-                let bit = bit - STEP_BITS * steps.len();
+                let bit = bit - Step::BITS * steps.len();
                 addresses.iter_mut().skip(bit / 16).take(1).for_each(|address| *address ^= 1 << (bit % 16));
             }
         }
@@ -256,9 +250,6 @@ impl Machine {
         arena.get(from..from + rows.rows * rows.row_bytes)
     }
 }
-
-/// Bits of a step.
-const STEP_BITS: usize = 64;
 
 fn over<'a>(network: &'a Network, arena: &'a mut [u8], bytes: usize) -> Result<Executor<'a, &'a Network>, Error> {
     Executor::over(network, arena, bytes)

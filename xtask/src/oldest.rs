@@ -23,16 +23,16 @@ pub fn stage(name: &str) -> Result<Counts, Error> {
     if all.as_deref().is_some_and(|version| is_of(version, OLDEST)) {
         return report(name, start, Counts::one(true), "every stage on the host is built by this version");
     }
-    let rustup = |command: &str, arguments: &[&str]| {
+    let rustup = |arguments: &[&str]| {
         let mut rustup = Command::new("rustup");
-        rustup.arg(command).args(arguments).current_dir(root());
+        rustup.arg("run").args(arguments).current_dir(root());
         // An outer cargo names its own.
         rustup.env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
         rustup
     };
     let names = [OLDEST.to_owned(), format!("{OLDEST}.0")];
     let installed = names.iter().find(|name| {
-        let said = version(&mut rustup("run", &[name, "rustc", "--version"]));
+        let said = version(&mut rustup(&[name, "rustc", "--version"]));
         said.is_some_and(|version| is_of(&version, OLDEST))
     });
     let Some(toolchain) = installed else {
@@ -40,7 +40,7 @@ pub fn stage(name: &str) -> Result<Counts, Error> {
         return report(name, start, Counts { skipped: vec![why], ..Counts::default() }, "");
     };
     let check = [toolchain, "cargo", "check", "--locked", "--all-targets", "--target-dir", "target/oldest"];
-    run(name, Ok(vec![rustup("run", &check)]))
+    run(name, Ok(vec![rustup(&check)]))
 }
 
 /// What the command says, where it runs.

@@ -45,9 +45,6 @@ const COMPARED: usize = 64;
 const MOST_STEPS: usize = 256;
 const MOST_ADDRESSES: usize = 1024;
 
-/// Bits of a step.
-const STEP_BITS: usize = 64;
-
 /// The model with its plan in RAM.
 struct Copied {
     steps: [Step; MOST_STEPS],
@@ -73,22 +70,15 @@ impl Copied {
     }
 
     fn bits(&self) -> usize {
-        STEP_BITS * self.step_count + 16 * self.address_count
+        Step::BITS * self.step_count + 16 * self.address_count
     }
 
     /// Flips a bit of the plan; twice it is as it was.
     fn flip(&mut self, bit: usize) {
-        let Some(bit) = bit.checked_sub(STEP_BITS * self.step_count) else {
-            let Step { layer, row, rows, first, lines } = &mut self.steps[bit / STEP_BITS];
-            return match bit % STEP_BITS {
-                bit @ 0..16 => *layer ^= 1 << bit,
-                bit @ 16..32 => *row ^= 1 << (bit - 16),
-                bit @ 32..40 => *rows ^= 1 << (bit - 32),
-                bit @ 40..48 => *first ^= 1 << (bit - 40),
-                bit => lines[(bit - 48) / 8] ^= 1 << (bit % 8),
-            };
-        };
-        self.addresses[bit / 16] ^= 1 << (bit % 16);
+        match bit.checked_sub(Step::BITS * self.step_count) {
+            Some(bit) => self.addresses[bit / 16] ^= 1 << (bit % 16),
+            None => self.steps[bit / Step::BITS].flip(bit),
+        }
     }
 }
 
