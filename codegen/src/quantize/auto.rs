@@ -4,7 +4,7 @@
 use super::mixed::Elements;
 use super::ranges::Ranges;
 use super::{quantize_mixed, shared};
-use crate::data::{Input, Output};
+use crate::data::{Input, Interface, Output};
 use crate::error::Error;
 use crate::graph::{Element, Graph, Operator};
 use crate::host::Machine;
@@ -40,8 +40,7 @@ pub fn choose(
     points: f64,
     mut progress: impl FnMut(usize, usize),
 ) -> Result<Chosen, Error> {
-    let output = Output::of(graph);
-    if graph.outputs.len() != 1 || !output.is_of_classes() {
+    if Interface::of(graph).output_of_classes().is_none() {
         return Err(Error::model(
             "answers with other than one value for each class, by which precision could be mixed",
         ));
