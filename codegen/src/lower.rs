@@ -2,10 +2,11 @@
 //! with their arrays owned. [`crate::host`] runs them as they are, [`crate::emit`] writes them
 //! down. The only place that knows how real scales become the integers of a kernel.
 //!
-//! `kernel`: which kernel a layer runs. `rows`: what the planner has to know of it. `window`: layers with a window.
-//! `moving`: operators that move values, or mix neighbours. `pairwise`: functions of two operands. `table`: functions
-//! of one stored value. `int16`: layers with values of 16 bits. `factor`: real factors in integers. `flip`: a bit of their numbers. `packed`: weights in the kernels' order. `transform`: weights
-//! for Winograd's algorithm.
+//! `kernel`: which kernel a layer runs. `rows`: what the planner has to know of it. `weighted`: layers with trained weights.
+//! `window`: extents, biases and factors of layers with a window. `moving`: operators that move values, or mix neighbours.
+//! `pairwise`: functions of two operands. `table`: functions of one stored value. `int16`: layers with values of 16 bits. `factor`:
+//! real factors in integers. `flip`: a bit of their numbers. `packed`: weights in the kernels' order. `transform`: weights for
+//! Winograd's algorithm.
 
 mod factor;
 mod flip;
@@ -17,6 +18,7 @@ mod pairwise;
 mod rows;
 mod table;
 mod transform;
+mod weighted;
 mod window;
 
 use std::collections::BTreeSet;

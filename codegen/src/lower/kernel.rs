@@ -3,7 +3,6 @@
 use microception::layers::Geometry;
 use microception::layers::activation::Straight;
 use microception::layers::concatenate::Parts;
-use microception::layers::conv::winograd;
 use microception::layers::crop::Crop;
 use microception::layers::input::Rescale;
 use microception::layers::pad::Pad;
@@ -16,10 +15,9 @@ use microception::simd;
 use microception::window::planes::Planes;
 
 use super::factor::{divided, factor};
-use super::packed::{grouped, interleaved, interleaved_int4, packed, side_by_side};
-use super::{Curve, Lowering, Pairwise, SoftmaxInt16, WindowInt16, transform};
+use super::{Curve, Lowering, Pairwise, SoftmaxInt16, WindowInt16};
 use crate::error::Error;
-use crate::graph::{Element, Function, Operator, Weights, Window};
+use crate::graph::{Element, Function, Operator};
 
 /// Trained numbers and description of a layer with a window, in f32.
 #[derive(Debug, Clone, PartialEq)]
@@ -339,115 +337,15 @@ impl Lowering<'_> {
         let channels = || self.narrow::<u16>(self.output_shape().channels(), "number of channels");
         Ok(match &self.layer.operator {
             Operator::Input { element, scale, offset } => self.input_kernel(*element, *scale, *offset)?,
-            Operator::Convolution { weights, bias, window, activation } => match weights {
-                Weights::F32(weights) => {
-                    let per_channel = weights.len() / self.output_shape().channels().max(1);
-                    let weights = side_by_side(weights, per_channel);
-                    Kernel::ConvF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
-                }
-                Weights::I8 { values, scales } => {
-                    let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-                    let geometry = self.geometry(window)?;
-                    let run = per_channel / usize::from(geometry.kernel[0]).max(1);
-                    if self.transformed && window.depth.is_none() && winograd::is_possible(&geometry) {
-                        let layer = self.window_int8(
-                            window,
-                            (values, scales),
-                            bias.as_ref(),
-                            |index| index / per_channel,
-                            |values| transform::transformed(values, per_channel, run),
-                            *activation,
-                        )?;
-                        if layer.bounded {
-                            return Ok(Kernel::WinogradConvInt8(layer));
-                        }
-                    }
-                    let mut layer = self.window_int8(
-                        window,
-                        (values, scales),
-                        bias.as_ref(),
-                        |index| index / per_channel,
-                        |values| interleaved(values, per_channel, run),
-                        *activation,
-                    )?;
-                    // Two weights in 16 bits: -128 above a negative one does not fit.
-                    layer.bounded &= layer.largest_sum < simd::LARGEST_SUM && !values.contains(&i8::MIN);
-                    Kernel::ConvInt8(layer)
-                }
-                Weights::I4 { values, scales } => {
-                    let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-                    let run = per_channel / usize::from(self.geometry(window)?.kernel[0]).max(1);
-                    let mut layer = self.window_int8(
-                        window,
-                        (values, scales),
-                        bias.as_ref(),
-                        |index| index / per_channel,
-                        |values| interleaved_int4(values, per_channel, run),
-                        *activation,
-                    )?;
-                    layer.bounded &= layer.largest_sum < simd::LARGEST_SUM;
-                    Kernel::ConvInt4(layer)
-                }
-            },
-            Operator::Depthwise { weights, bias, window, activation, .. } => match weights {
-                Weights::F32(weights) => {
-                    let weights = grouped(weights, self.output_shape().channels());
-                    Kernel::DepthwiseF32(self.window_f32(window, weights, bias.as_ref(), *activation)?)
-                }
-                Weights::I8 { values, scales } => {
-                    let weights = (&values[..], &scales[..]);
-                    match self.depthwise(window, weights, bias.as_ref(), *activation, |weights| weights)? {
-                        (layer, true) => Kernel::Depthwise3x3Int8(layer),
-                        (layer, false) => Kernel::DepthwiseInt8(layer),
-                    }
-                }
-                Weights::I4 { values, scales } => {
-                    let weights = (&values[..], &scales[..]);
-                    match self.depthwise(window, weights, bias.as_ref(), *activation, |weights| packed(&weights))? {
-                        (layer, true) => Kernel::Depthwise3x3Int4(layer),
-                        (layer, false) => Kernel::DepthwiseInt4(layer),
-                    }
-                }
-            },
-            Operator::Dense { weights, bias, activation } => {
-                let elements = self.input_shape()?.elements();
-                let inputs = self.narrow(elements, "number of inputs")?;
-                match weights {
-                    Weights::F32(weights) => Kernel::DenseF32 {
-                        inputs,
-                        weights: weights.clone(),
-                        bias: self.bias_f32(bias.as_ref())?,
-                        clamp: self.clamp_f32(*activation)?,
-                    },
-                    Weights::I8 { values, scales } => Kernel::DenseInt8 {
-                        inputs,
-                        weights: values.clone(),
-                        channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
-                        range: self.range(*activation)?,
-                    },
-                    Weights::I4 { values, scales } => Kernel::DenseInt4 {
-                        weights: values.chunks(self.input_shape()?.row_elements().max(1)).flat_map(packed).collect(),
-                        channels: self.channels(values, scales, bias.as_ref(), |index| index / elements)?,
-                        range: self.range(*activation)?,
-                    },
-                }
+            Operator::Convolution { weights, bias, window, activation } => {
+                self.convolution(weights, bias.as_ref(), window, *activation)?
             }
-            Operator::PositionwiseDense { weights: Weights::F32(weights), bias, activation } => {
-                let weights = side_by_side(weights, weights.len() / self.output_shape().channels().max(1));
-                Kernel::ConvF32(self.window_f32(&Window::POINT, weights, bias.as_ref(), *activation)?)
+            Operator::Depthwise { weights, bias, window, activation, .. } => {
+                self.depthwise(weights, bias.as_ref(), window, *activation)?
             }
-            Operator::PositionwiseDense { weights: Weights::I8 { values, scales }, bias, activation } => {
-                let weights = (&values[..], &scales[..]);
-                Kernel::PositionwiseDenseInt8(self.positionwise(weights, bias.as_ref(), *activation, interleaved)?)
-            }
-            Operator::PositionwiseDense { weights: Weights::I4 { values, scales }, bias, activation } => {
-                let weights = (&values[..], &scales[..]);
-                Kernel::PositionwiseDenseInt4(self.positionwise(
-                    weights,
-                    bias.as_ref(),
-                    *activation,
-                    interleaved_int4,
-                )?)
+            Operator::Dense { weights, bias, activation } => self.dense(weights, bias.as_ref(), *activation)?,
+            Operator::PositionwiseDense { weights, bias, activation } => {
+                self.positionwise_dense(weights, bias.as_ref(), *activation)?
             }
             Operator::GlobalMaxPool { .. } if int8 => Kernel::GlobalMaxPoolInt8,
             Operator::GlobalMaxPool { .. } => Kernel::GlobalMaxPoolF32,

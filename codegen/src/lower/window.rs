@@ -1,11 +1,10 @@
 //! Layers with a window: extents, biases, factors and ranges of their kernels.
 
-use microception::layers::{Geometry, depthwise};
+use microception::layers::Geometry;
 use microception::quantized::{Channel, Factor, Range};
 use microception::window::planes::Planes;
 
 use super::factor::{factor, vanishes};
-use super::packed::{channel_by_channel, grouped};
 use super::{Lowering, WindowF32, WindowInt8};
 use crate::error::Error;
 use crate::graph::{Bias, Function, Operator, Quantization, Taps, Window};
@@ -120,42 +119,6 @@ impl Lowering<'_> {
             padding: i8::try_from(padding).map_err(|_| self.error("its input's zero point is not an int8"))?,
             range: self.range(activation)?,
         })
-    }
-
-    /// A depthwise layer, and whether it is for the runtime's kernel of 3x3 taps, which reads weights channel by channel;
-    /// others read them in groups. `packed` makes of them what a kernel reads.
-    pub(super) fn depthwise<Weight>(
-        &self,
-        window: &Window,
-        weights: (&[i8], &[f32]),
-        bias: Option<&Bias>,
-        activation: Option<Function>,
-        packed: fn(Vec<i8>) -> Vec<Weight>,
-    ) -> Result<(WindowInt8<Weight>, bool), Error> {
-        let outputs = self.output_shape().channels();
-        let lower = |order: fn(&[i8], usize) -> Vec<i8>| {
-            let channel_of = |index| index % outputs;
-            self.window_int8(window, weights, bias, channel_of, |values| packed(order(values, outputs)), activation)
-        };
-        let layer = lower(channel_by_channel)?;
-        if layer.bounded && window.depth.is_none() && depthwise::is_3x3(&layer.geometry, outputs) {
-            return Ok((layer, true));
-        }
-        Ok((lower(grouped)?, false))
-    }
-
-    /// A dense layer at every place: a point's window, whose weights stand output by output.
-    pub(super) fn positionwise<Weight>(
-        &self,
-        (values, scales): (&[i8], &[f32]),
-        bias: Option<&Bias>,
-        activation: Option<Function>,
-        packed: impl FnOnce(&[i8], usize, usize) -> Vec<Weight>,
-    ) -> Result<WindowInt8<Weight>, Error> {
-        let per_channel = (values.len() / self.output_shape().channels().max(1)).max(1);
-        let channel_of = |index| index / per_channel;
-        let packed = |values: &[i8]| packed(values, per_channel, per_channel);
-        self.window_int8(&Window::POINT, (values, scales), bias, channel_of, packed, activation)
     }
 
     pub(super) fn bias_f32(&self, bias: Option<&Bias>) -> Result<Vec<f32>, Error> {
