@@ -7,6 +7,7 @@ mod cmsis_nn;
 mod demo;
 mod flips;
 mod fuzz;
+mod miri;
 mod model;
 mod oldest;
 mod publish;

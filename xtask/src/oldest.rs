@@ -6,6 +6,7 @@ use std::time::Instant;
 use microception_codegen::error::Error;
 
 use crate::root;
+use crate::setup::rustup;
 use crate::stage::{Counts, report, run};
 
 /// What `rust-version` says: `1.95`.
@@ -23,24 +24,18 @@ pub fn stage(name: &str) -> Result<Counts, Error> {
     if all.as_deref().is_some_and(|version| is_of(version, OLDEST)) {
         return report(name, start, Counts::one(true), "every stage on the host is built by this version");
     }
-    let rustup = |arguments: &[&str]| {
-        let mut rustup = Command::new("rustup");
-        rustup.arg("run").args(arguments).current_dir(root());
-        // An outer cargo names its own.
-        rustup.env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
-        rustup
-    };
     let names = [OLDEST.to_owned(), format!("{OLDEST}.0")];
     let installed = names.iter().find(|name| {
-        let said = version(&mut rustup(&[name, "rustc", "--version"]));
+        let said = version(rustup(name).args(["rustc", "--version"]));
         said.is_some_and(|version| is_of(&version, OLDEST))
     });
     let Some(toolchain) = installed else {
         let why = format!("{NO_COMPILER}: rustup toolchain install {OLDEST}");
         return report(name, start, Counts { skipped: vec![why], ..Counts::default() }, "");
     };
-    let check = [toolchain, "cargo", "check", "--locked", "--all-targets", "--target-dir", "target/oldest"];
-    run(name, Ok(vec![rustup(&check)]))
+    let mut check = rustup(toolchain);
+    check.args(["cargo", "check", "--locked", "--all-targets", "--target-dir", "target/oldest"]).current_dir(root());
+    run(name, Ok(vec![check]))
 }
 
 /// What the command says, where it runs.

@@ -7,6 +7,8 @@ use microception_codegen::device::board::{self, BOARDS, Board};
 use microception_codegen::device::toolchain::{Toolchain, on_path};
 use microception_codegen::error::Error;
 
+use crate::miri;
+
 /// The board that the project's own commands run.
 pub const BOARD: &str = "mps2-an386";
 
@@ -44,7 +46,7 @@ fn targets() -> Vec<&'static str> {
 }
 
 /// What `test` needs beyond that: formatter and clippy, the latter beside the compiler for the board
-/// too, Python with venv, Node, a browser, valgrind, and a C compiler for the boards. The last needs no C library.
+/// too, Python with venv, Node, a browser, valgrind, Miri, and a C compiler for the boards. The last needs no C library.
 pub fn for_tests() -> Result<(), Error> {
     setup()?;
     if on_path(ARM_GCC).is_none() {
@@ -66,6 +68,7 @@ pub fn for_tests() -> Result<(), Error> {
     if CHROMIUM.iter().all(|name| on_path(name).is_none()) && install(&["chromium".to_owned()]).is_err() {
         eprintln!("no Chromium can be installed: the report's page is not looked at in a browser");
     }
+    miri::install();
     if cfg!(target_os = "linux") && on_path("valgrind").is_none() {
         install(&["valgrind".to_owned()])?;
     }
@@ -85,6 +88,15 @@ pub fn for_fuzzing() -> Result<(), Error> {
         install(&["g++".to_owned()])?;
     }
     Ok(())
+}
+
+/// What runs a command of the toolchain with that name: `rustup run`.
+pub fn rustup(toolchain: &str) -> Command {
+    let mut rustup = Command::new("rustup");
+    rustup.args(["run", toolchain]);
+    // An outer cargo names its own.
+    rustup.env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+    rustup
 }
 
 /// Lets rustup install the target; whether it could.
@@ -142,7 +154,7 @@ fn is_root() -> bool {
 }
 
 /// Runs a program, whose messages go to the standard error output.
-fn run(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
+pub fn run(program: impl AsRef<Path>, arguments: &[&str]) -> bool {
     let mut command = Command::new(program.as_ref());
     command.args(arguments).stdout(std::io::stderr());
     command.status().is_ok_and(|status| status.success())

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::model::convert;
 use crate::stage::{Counts, report, run};
-use crate::{bench, boards, c, flips, fuzz, model, oldest, publish, python, root, setup, tfjs};
+use crate::{bench, boards, c, flips, fuzz, miri, model, oldest, publish, python, root, setup, tfjs};
 
 /// A stage: its name, and how it runs.
 type Stage = (&'static str, fn(&str) -> Result<Counts, Error>);
@@ -28,6 +28,7 @@ const LANES: [&[Stage]; 2] = [
         ("host tests", |name| run(name, Ok(host_tests()))),
         ("valgrind", |name| run(name, Ok(valgrind()))),
         ("python tests", |name| run(name, python_tests())),
+        ("miri", miri::stage),
         ("oldest compiler", oldest::stage),
         ("publish", |name| run(name, publish::commands().into_iter().collect())),
     ],
@@ -70,8 +71,8 @@ pub fn test(only: Option<&str>) -> Result<(), Error> {
         eprintln!("{} skipped", counts.skipped.len());
     }
     println!("{} passed, {} failed", counts.passed, counts.failed);
-    // But what is of another compiler: recorded figures, and the oldest one's build.
-    let another = ["recorded with", oldest::NO_COMPILER];
+    // But what is of another compiler: recorded figures, the oldest one's build, and the interpreter.
+    let another = ["recorded with", oldest::NO_COMPILER, miri::NO_MIRI];
     let lacking = counts.skipped.iter().filter(|why| !another.iter().any(|word| why.contains(word))).count();
     match (failed.as_slice(), lacking) {
         ([], _) if counts.passed == 0 && counts.skipped.is_empty() => Err(Error::model("no stage has such a name")),
