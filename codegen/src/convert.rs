@@ -288,7 +288,8 @@ impl Convert {
     pub fn to_file(&self, path: impl AsRef<Path>) -> Result<Summary, Error> {
         let path = path.as_ref();
         // Calibration may take minutes: what can't be written is said before.
-        let read = [Some(&*self.model), self.calibration.as_deref(), self.labels.as_deref()];
+        let labels = self.labels_file();
+        let read = [Some(&*self.model), self.calibration.as_deref(), labels.as_deref()];
         for path in [Some(path), self.save_ranges.as_deref()].into_iter().flatten() {
             write::check(path)?;
             if read.into_iter().flatten().any(|read| write::is_same_file(path, read)) {

@@ -220,6 +220,21 @@ fn convert_never_writes_over_what_it_reads() {
     let data = ["convert", "xlite.keras", "--calibration", "golden100.npz", "--save-ranges"];
     refused(&folder, &[&data[..], &["golden100.npz", "--out", "a.rs"]].concat(), &["golden100.npz", "reads it"]);
     refused(&folder, &[&data[..], &["a.rs", "--out", "a.rs"]].concat(), &["a.rs", "both"]);
+    refused(&folder, &["convert", "xlite.keras", "--out", "labels.txt"], &["labels.txt", "reads it"]);
+}
+
+#[test]
+fn nothing_else_writes_over_what_it_reads_either() {
+    let folder = folder();
+    let eval = ["eval", "xlite.keras", "--data", "golden100.npz", "--predictions"];
+    refused(&folder, &[&eval[..], &["golden100.npz"]].concat(), &["golden100.npz", "it is read from"]);
+    refused(&folder, &[&eval[..], &["./xlite.keras"]].concat(), &["xlite.keras", "it is read from"]);
+    let bench = ["bench", "xlite.keras", "--board", "mps2-an386", "--calibration", "ranges.json", "--elf"];
+    refused(&folder, &[&bench[..], &["xlite.keras"]].concat(), &["xlite.keras", "it is read from"]);
+    refused(&folder, &[&bench[..], &["ranges.json"]].concat(), &["ranges.json", "it is read from"]);
+    let run = ["run", "xlite.keras", "--input", "golden100.npz", "--labels", "labels.txt", "--output"];
+    refused(&folder, &[&run[..], &["labels.txt"]].concat(), &["labels.txt", "it is read from"]);
+    refused(&folder, &[&run[..], &["golden100.npz"]].concat(), &["golden100.npz", "it is read from"]);
 }
 
 #[test]
@@ -297,6 +312,13 @@ fn what_cannot_be_written_is_said_with_the_file() {
     std::fs::create_dir(folder.path().join("taken.rs")).unwrap();
     refused(&folder, &["convert", "xlite.keras", "--out", "taken.rs"], &["taken.rs", "folder"]);
     refused(&folder, &["run", "xlite.keras", "--input", "golden100.npz", "--output", "absent/y.npy"], &["absent"]);
+    // Nobody may make files there. That is said before the calibration that could take minutes.
+    #[cfg(target_os = "linux")]
+    refused(
+        &folder,
+        &["convert", "xlite.keras", "--calibration", "absent.npz", "--out", "/proc/model.rs"],
+        &["/proc/model.rs: cannot be written: the folder /proc takes no new file"],
+    );
 }
 
 #[test]

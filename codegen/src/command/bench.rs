@@ -58,7 +58,7 @@ struct Report {
 impl Bench {
     pub fn run(self) -> Result<String, Error> {
         if let Some(path) = &self.elf {
-            write::check(path)?;
+            write::check_apart(path, self.settings.files())?;
         }
         let board = board::named(&self.board)?;
         let (module, summary) = self.settings.conversion(board.core.optimize())?.to_module()?;

@@ -102,7 +102,7 @@ impl Device {
                 json.text(&report, || report.text())
             }
             Request::Run { frames, series } => {
-                frames.check(None, &[self.settings.as_ref().map(|settings| &*settings.model)])?;
+                frames.check(None, self.settings.iter().flat_map(Settings::files))?;
                 let mut link = self.open(Clock::Host)?;
                 let interface = link.interface()?;
                 let mut runner = Runner::Board(Box::new(link));
@@ -146,7 +146,7 @@ impl Device {
 
     /// How many are right, and what an inference takes in the mean.
     fn evaluate(&self, labelled: &Labelled) -> Result<Eval, Error> {
-        labelled.check()?;
+        labelled.check(self.settings.iter().flat_map(Settings::files))?;
         if self.is_endless() {
             return Err(Error::model("--plan endless has no frames to count: run takes a series with it"));
         }

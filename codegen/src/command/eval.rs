@@ -1,6 +1,6 @@
 //! `microception eval`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use microception_codegen::convert::Precision;
@@ -67,7 +67,7 @@ struct Report {
 
 impl Eval {
     pub fn run(self) -> Result<String, Error> {
-        self.labelled.check()?;
+        self.labelled.check(self.settings.files())?;
         if self.settings.plan == Some(Plan::Endless) {
             return Err(Error::model("--plan endless has no frames to count: microception run takes a series with it"));
         }
@@ -109,9 +109,10 @@ impl Accuracy {
 }
 
 impl Labelled {
-    /// Says early what can't be written.
-    pub fn check(&self) -> Result<(), Error> {
-        self.predictions.as_deref().map_or(Ok(()), write::check)
+    /// Says early what can't be written. The data and what else there is to `read` stay as they are.
+    pub fn check<'a>(&'a self, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+        let Some(predictions) = &self.predictions else { return Ok(()) };
+        write::check_apart(predictions, [&*self.data].into_iter().chain(read))
     }
 
     /// The data, for a model that answers with one value per class.

@@ -106,12 +106,8 @@ impl Report {
 
     /// Says early what can't be done.
     fn check(&self) -> Result<(), Error> {
-        write::check(&self.out)?;
-        let files = [Some(&*self.settings.model), self.data.as_deref(), self.input.as_deref()];
-        let files = files.into_iter().chain([self.settings.calibration.as_deref(), self.settings.labels.as_deref()]);
-        if files.flatten().any(|file| write::is_same_file(&self.out, file)) {
-            return Err(Error::file(&self.out, "cannot be written: it is read from"));
-        }
+        let frames = [self.data.as_deref(), self.input.as_deref()].into_iter().flatten();
+        write::check_apart(&self.out, self.settings.files().chain(frames))?;
         if self.settings.plan == Some(Plan::Endless) && (self.data.is_some() || self.input.is_some()) {
             return Err(Error::model("--plan endless has no frames: leave --data and --input out"));
         }

@@ -96,8 +96,7 @@ impl Run {
             );
             Run::augment_args(clap::Command::new("microception run")).error(ErrorKind::ArgumentConflict, reason).exit();
         }
-        let read = [Some(&*self.settings.model), self.settings.calibration.as_deref()];
-        self.frames.check(self.tensors.as_deref(), &read)?;
+        self.frames.check(self.tensors.as_deref(), self.settings.files())?;
         match (&self.frames.output, &self.tensors) {
             (Some(output), Some(tensors)) if output == tensors => {
                 Err(Error::file(output, "cannot be both the output and the tensors"))
@@ -108,15 +107,12 @@ impl Run {
 }
 
 impl Frames {
-    /// Says early which files can't be written: the output, and `others`. All there is to `read` stays as it is.
-    pub fn check(&self, others: Option<&Path>, read: &[Option<&Path>]) -> Result<(), Error> {
+    /// Says early which files can't be written: the output, and `others`. The input and what else there is to `read` stay as they
+    /// are.
+    pub fn check<'a>(&'a self, others: Option<&Path>, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+        let read: Vec<&Path> = [&*self.input].into_iter().chain(read).collect();
         for path in [self.output.as_deref(), others].into_iter().flatten() {
-            write::check(path)?;
-            if read.iter().flatten().any(|read| write::is_same_file(path, read))
-                || write::is_same_file(path, &self.input)
-            {
-                return Err(Error::file(path, "cannot be written: it is read from"));
-            }
+            write::check_apart(path, read.iter().copied())?;
         }
         Ok(())
     }

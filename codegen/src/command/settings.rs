@@ -1,6 +1,6 @@
 //! Settings that several commands have: which model, in which arithmetic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use microception_codegen::convert::{self, Convert, Prepared};
@@ -182,6 +182,11 @@ impl Settings {
             convert = convert.labels(file);
         }
         Ok(convert)
+    }
+
+    /// The files that are read for them.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        [Some(&self.model), self.calibration.as_ref(), self.labels.as_ref()].into_iter().flatten().map(PathBuf::as_path)
     }
 
     /// The graph that they ask for, its warnings told.

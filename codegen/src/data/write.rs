@@ -14,10 +14,13 @@ use crate::error::Error;
 /// The most bytes of a zip's member of the usual form, less what an `.npy` file has beside its numbers.
 const LARGEST_MEMBER: usize = u32::MAX as usize - (1 << 16);
 
+/// How the names of files in the making begin.
+const PREFIX: &str = ".microception-";
+
 /// Says early whether a file could be written at `path`, before work that takes long.
 ///
 /// # Errors
-/// When its folder does not exist, or it is a folder itself.
+/// When its folder does not exist or nothing can be written there, or it is a folder itself.
 pub fn check(path: &Path) -> Result<(), Error> {
     if path.is_dir() {
         return Err(Error::file(path, "cannot be written: it is a folder"));
@@ -25,7 +28,27 @@ pub fn check(path: &Path) -> Result<(), Error> {
     if !folder(path).is_dir() {
         return Err(Error::file(path, format!("cannot be written: there is no folder {}", folder(path).display())));
     }
-    Ok(())
+    // Devices and pipes are written to as they are; all else begins as a new file in the folder.
+    if std::fs::metadata(path).is_ok_and(|about| !about.is_file()) {
+        return Ok(());
+    }
+    let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    tempfile::Builder::new().prefix(PREFIX).tempfile_in(folder(&target)).map(drop).map_err(|error| {
+        let (folder, reason) = (folder(&target).display(), error.kind());
+        Error::file(path, format!("cannot be written: the folder {folder} takes no new file: {reason}"))
+    })
+}
+
+/// [`check`], and that it is none of the files that are `read`, which stay as they are.
+///
+/// # Errors
+/// As [`check`], and when it is one of them.
+pub fn check_apart<'a>(path: &Path, read: impl IntoIterator<Item = &'a Path>) -> Result<(), Error> {
+    check(path)?;
+    match read.into_iter().any(|read| is_same_file(path, read)) {
+        true => Err(Error::file(path, "cannot be written: it is read from")),
+        false => Ok(()),
+    }
 }
 
 /// Whether two paths lead to one file that exists.
@@ -56,7 +79,7 @@ pub fn whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
     let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".microception-");
+    builder.prefix(PREFIX);
     // Temporary files are private to their owner by default; this one is to be an ordinary file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
