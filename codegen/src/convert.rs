@@ -338,18 +338,22 @@ impl Convert {
     }
 }
 
-/// The names in a labels file, if they are as many as the model's classes.
-fn labels(file: &Path, output: &Output) -> Result<Vec<String>, Error> {
+/// The names in a labels file, if they are as many as the model's classes. `given` says whether the user named it, or it was found
+/// beside the model.
+fn labels(file: &Path, given: bool, output: &Output) -> Result<Vec<String>, Error> {
     let names = read_labels(file)?;
     if names.len() == output.classes() {
         return Ok(names);
     }
+    let (named, told) = (names.len(), output.classes());
     Err(Error::file(
         file,
-        format!(
-            "names {} classes, and the model tells {} apart; --labels names another file",
-            names.len(),
-            output.classes()
-        ),
+        match given {
+            true => format!("names {named} classes, and the model tells {told} apart; --labels names another file"),
+            false => format!(
+                "lies beside the model and names {named} classes, and the model tells {told} apart; if it belongs to another \
+                 model, move it away or name this one's with --labels"
+            ),
+        },
     ))
 }

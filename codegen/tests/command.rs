@@ -302,7 +302,19 @@ fn labels_must_be_as_many_as_the_classes() {
     refused(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "absent.txt"], &["absent.txt"]);
     write(&folder, "other.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
     let report = json(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "other.txt", "--json"]);
+    // Of a file that nobody named it is said where it comes from.
+    std::fs::create_dir(folder.path().join("two")).unwrap();
+    std::fs::copy(shipped("xlite.keras"), folder.path().join("two/xlite.keras")).unwrap();
+    write(&folder, "two/labels.txt", "cat\ndog\n");
+    let beside = ["convert", "two/xlite.keras", "--out", "b.rs"];
+    refused(&folder, &beside, &["two/labels.txt: lies beside the model", "move it away", "--labels"]);
     assert_eq!(report["labels"][9], "j");
+    // As editors of Windows write it, with a mark in front, and in another encoding.
+    write(&folder, "marked.txt", "\u{feff}a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n");
+    let report = json(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "marked.txt", "--json"]);
+    assert_eq!((&report["labels"][0], &report["labels"][9]), (&"a".into(), &"j".into()));
+    write(&folder, "latin.txt", b"M\xfccke\n");
+    refused(&folder, &["convert", "xlite.keras", "--out", "b.rs", "--labels", "latin.txt"], &["latin.txt", "UTF-8"]);
 }
 
 #[test]

@@ -25,7 +25,12 @@ impl Convert {
         warnings: &mut Vec<String>,
     ) -> Result<(Graph, Option<Ranges>), Error> {
         if let Some(file) = self.labels_file() {
-            graph.labels = labels(&file, &Output::of(&graph))?;
+            graph.labels = labels(&file, self.labels.is_some(), &Output::of(&graph))?;
+        }
+        let choices = self.method.is_some() || self.equalize.is_some() || self.correct_bias.is_some();
+        if choices && self.calibration.is_none() {
+            let reason = "--range, --equalize and --correct-bias do nothing without calibration data (--calibration)";
+            warnings.push(format!("{}: {reason}", self.model.display()));
         }
         let default = if self.calibration.is_some() { Precision::Int8 } else { Precision::F32 };
         let (found, asked) = (Precision::of(&graph), self.precision.unwrap_or(default));

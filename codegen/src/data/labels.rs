@@ -118,7 +118,11 @@ pub fn read(path: &Path) -> Result<Vec<String>, Error> {
     if about.len() > LONGEST_FILE {
         return Err(error(format!("has {} bytes, which is no list of names", about.len())));
     }
-    let text = std::fs::read_to_string(path).map_err(|reason| error(format!("cannot be read: {reason}")))?;
+    let text = std::fs::read(path).map_err(|reason| error(format!("cannot be read: {reason}")))?;
+    let text = String::from_utf8(text)
+        .map_err(|_| error("is not text in UTF-8; one class per line is needed, saved as UTF-8".to_owned()))?;
+    // Editors of Windows put a mark in front, which is no part of the first name.
+    let text = text.trim_start_matches('\u{feff}');
     let names: Vec<String> = text.trim_end().lines().map(|line| line.trim().to_owned()).collect();
     if text.trim().is_empty() {
         return Err(error("holds no names; one class per line is needed".to_owned()));
