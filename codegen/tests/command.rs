@@ -347,6 +347,16 @@ fn run_writes_real_numbers_or_the_models_own_int8() {
     let (shape, stored) = array::<i8>(&folder, "int8.npy");
     let (_, real) = array::<f32>(&folder, "real.npy");
     assert_eq!(shape, [100, 10]);
+    // In an archive it has its name.
+    done(&folder, &[&int8[..], &["named.npz"]].concat());
+    let bytes = std::fs::read(folder.path().join("named.npz")).unwrap();
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+    let names: Vec<String> = archive.file_names().map(|name| name.unwrap().into_owned()).collect();
+    let mut member = Vec::new();
+    std::io::Read::read_to_end(&mut archive.by_name(&names[0]).unwrap(), &mut member).unwrap();
+    let file = NpyFile::new(&member[..]).unwrap();
+    assert_eq!((names.len(), file.shape()), (1, &[100, 10][..]), "{names:?}");
+    assert_eq!(file.into_vec::<i8>().unwrap(), stored);
     let probability = |stored: &i8| (f32::from(*stored) + 128.0) / 256.0;
     assert_eq!(stored.iter().map(probability).collect::<Vec<_>>(), real);
     let near = floats.iter().zip(&real).filter(|(float, real)| (**float - **real).abs() < 0.1).count();

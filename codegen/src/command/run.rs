@@ -31,8 +31,8 @@ pub struct Frames {
     /// quantize. Of an endless plan, an array of any number of rows
     #[arg(long, value_name = "DATA")]
     input: PathBuf,
-    /// Where the output goes, with one more axis in front where the input is a list; several outputs go into an .npz, by
-    /// their names. Without it the best classes are shown
+    /// Where the output goes, with one more axis in front where the input is a list; into an .npz by its name, which is where
+    /// several outputs go. Without it the best classes are shown
     #[arg(long, value_name = "FILE.npy|FILE.npz")]
     output: Option<PathBuf>,
     /// Writes real numbers, where an int8 model's tensors are int8 otherwise
@@ -125,12 +125,19 @@ impl Frames {
 
     /// Has all of it run: the best classes, or what was written.
     pub fn answer(&self, interface: &Interface, examples: &Examples, runner: &mut Runner) -> Result<String, Error> {
+        if let (Some(path), [_, _, ..]) = (&self.output, interface.outputs.as_slice())
+            && path.extension().is_some_and(|ending| ending == "npy")
+        {
+            let outputs = interface.outputs.len();
+            let reason = format!("is for one array, and the model has {outputs} outputs: name an .npz");
+            return Err(Error::file(path, reason));
+        }
         let outputs = frames::answers(runner, examples, examples.len(), "running")?;
         let answers = split(interface.outputs.clone(), &outputs);
         let name =
             |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
         match (&self.output, answers.as_slice()) {
-            (Some(path), [(_, output, values)]) => self.save(path, output, values, examples.is_list()),
+            (Some(path), [(_, output, values)]) if !is_npz(path) => self.save(path, output, values, examples.is_list()),
             (Some(path), _) => self.save_all(path, &answers, examples.is_list()),
             (None, [(_, output, values)]) => Ok(best(name, output, values, &interface.labels)),
             (None, _) => Ok(answers.iter().fold(String::new(), |text, (title, output, values)| {
@@ -147,7 +154,7 @@ impl Frames {
         interface: &Interface,
         runner: impl FnOnce() -> Result<Runner, Error>,
     ) -> Result<String, Error> {
-        let ([(_, input)], [(_, output)]) = (interface.inputs.as_slice(), interface.outputs.as_slice()) else {
+        let ([(_, input)], [(name, output)]) = (interface.inputs.as_slice(), interface.outputs.as_slice()) else {
             return Err(Error::model("a series goes into a model of one input and one output"));
         };
         let mut output = output.clone();
@@ -165,7 +172,11 @@ impl Frames {
         }
         match &self.output {
             Some(path) => {
-                self.save(path, &output, &outputs, true)?;
+                if is_npz(path) {
+                    self.save_all(path, &[(name.clone(), output.clone(), outputs.clone())], true)?;
+                } else {
+                    self.save(path, &output, &outputs, true)?;
+                }
                 let shape = Shape([vec![outputs.len()], output.shape.0].concat());
                 let rows = grouped(rows.len() as u64);
                 Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
@@ -174,12 +185,8 @@ impl Frames {
         }
     }
 
-    /// Several outputs, as arrays with their names.
+    /// Outputs as arrays with their names.
     fn save_all(&self, path: &Path, answers: &[Answer], list: bool) -> Result<String, Error> {
-        if path.extension().is_some_and(|ending| ending == "npy") {
-            let reason = format!("is for one array, and the model has {} outputs: name an .npz", answers.len());
-            return Err(Error::file(path, reason));
-        }
         let mut npz = Npz::new();
         let mut written = Vec::new();
         for (name, output, values) in answers {
@@ -205,6 +212,11 @@ impl Frames {
             grouped(outputs.len() as u64)
         ))
     }
+}
+
+/// Whether a file's name asks for arrays with names.
+fn is_npz(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "npz")
 }
 
 /// An output's name, what it is, and its bytes for each frame.
