@@ -181,6 +181,9 @@ fn wrong_usage_is_exit_code_2() {
         &["convert", "xlite.keras", "--out", "a.rs", "--target", "abacus"],
         &["convert", "xlite.keras", "--out", "a.rs", "--range", "median", "--calibration", "golden100.npz"],
         &["convert", "xlite.keras", "--out", "a.rs", "--save-ranges", "r.json"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--calibration", "golden100.npz", "--auto-mixed", "0"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--calibration", "golden100.npz", "--auto-mixed", "-1"],
+        &["convert", "xlite.keras", "--out", "a.rs", "--calibration", "golden100.npz", "--auto-mixed", "nan"],
         &["run", "xlite.keras", "--input", "golden100.npz", "--board", "abacus"],
         &["eval", "xlite.keras", "--data", "golden100.npz", "--limit", "0"],
         &["bench", "xlite.keras", "--board", "host"],
@@ -244,7 +247,9 @@ fn int8_needs_usable_ranges() {
         let arguments = [&["convert", "xlite.keras", "--out", "model.rs", "--precision", "int8"], source].concat();
         refused(&folder, &arguments, parts);
     };
-    convert(&[], &["xlite.keras", "--calibration"]);
+    convert(&[], &["xlite.keras", "int8 needs", "--calibration"]);
+    let int16 = ["convert", "xlite.keras", "--out", "model.rs", "--precision", "int16x8"];
+    refused(&folder, &int16, &["xlite.keras", "int16x8 needs", "--calibration"]);
     let ranges = std::fs::read_to_string(folder.path().join("ranges.json")).unwrap();
     write(&folder, "nan.json", ranges.replacen("\"conv2d\": [0.0,", "\"conv2d\": [NaN,", 1));
     convert(&["--calibration", "nan.json"], &["nan.json"]);
@@ -283,6 +288,20 @@ fn ranges_found_by_calibration_serve_again() {
     assert_eq!((&found["frames"], &found["source"]), (&Value::from(100), &Value::from("golden100.npz")));
     done(&folder, &["convert", "xlite.keras", "--out", "c.rs", "--calibration", "golden100.npz", "--range", "minmax"]);
     assert_ne!(text("a.rs"), text("c.rs"), "the range rule has an effect");
+}
+
+#[test]
+fn f32_has_no_ranges_to_save_or_to_choose() {
+    let folder = folder();
+    let f32 = ["convert", "xlite.keras", "--out", "a.rs", "--precision", "f32", "--calibration", "golden100.npz"];
+    refused(&folder, &[&f32[..], &["--save-ranges", "r.json"]].concat(), &["xlite.keras", "f32 has no ranges"]);
+    for option in [["--range", "mse"], ["--equalize", "off"], ["--correct-bias", "on"]] {
+        let output = microception(&folder, &[&["convert", "xlite.keras", "--out", "a.rs"], &option[..]].concat());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{errors}");
+        assert!(errors.starts_with("warning: xlite.keras: "), "{option:?}: {errors}");
+        assert!(errors.contains("--calibration"), "{option:?}: {errors}");
+    }
 }
 
 #[test]
@@ -654,6 +673,8 @@ fn layers_are_kept_in_another_precision() {
     assert_eq!(report["precision"], "mixed");
     assert!(report["layers"].as_array().unwrap().iter().any(|layer| layer["kind"] == "requantize"));
     refused(&folder, &with(&convert, &["--keep", "f32", "nowhere"]), &["no layer \"nowhere\"", &layer]);
-    refused(&folder, &with(&convert, &["--keep", "int7", &layer]), &["int7", "f32, int16 or int8"]);
+    for other in ["int7", "int4", "int4-all"] {
+        refused(&folder, &with(&convert, &["--keep", other, &layer]), &[other, "f32, int16 or int8"]);
+    }
     refused(&folder, &with(&convert, &["--auto-mixed", "1"]), &["calibration data"]);
 }

@@ -25,7 +25,7 @@ pub struct Settings {
     pub keep: Vec<String>,
     /// Keeps the layers that lose most in int16, and then in f32, until less than so many points are lost: of 100 calibration
     /// frames, so many are taken for another class than in f32
-    #[arg(long, value_name = "POINTS", requires = "calibration")]
+    #[arg(long, value_name = "POINTS", requires = "calibration", value_parser = points, allow_negative_numbers = true)]
     pub auto_mixed: Option<f64>,
     /// Where int8 and int16x8 take the ranges of activations from: training data (.npz, .npy, a folder of pictures) or a ranges
     /// file
@@ -130,6 +130,14 @@ fn switch(text: &str) -> Result<bool, Error> {
     }
 }
 
+/// Points that can be lost: with none to lose every layer would be tried, and no choice be good enough.
+fn points(text: &str) -> Result<f64, Error> {
+    match text.parse::<f64>() {
+        Ok(points) if points > 0.0 && points.is_finite() => Ok(points),
+        _ => Err(Error::model("points are a number above 0, as 1 or 0.5: of 100 frames, so many")),
+    }
+}
+
 fn method(text: &str) -> Result<Method, Error> {
     if text == "minmax" { Ok(Method::MinMax) } else { text.parse() }
 }
@@ -147,12 +155,15 @@ impl Settings {
         }
         for kept in self.keep.as_chunks::<2>().0 {
             let [precision, layer] = kept;
-            let precision = Precision::from_str(precision, true).map_err(|_| {
+            let kept = Precision::from_str(precision, true).ok();
+            // Which weights have four bits, --precision says.
+            let kept = kept.filter(|kept| matches!(kept, Precision::F32 | Precision::Int16x8 | Precision::Int8));
+            let kept = kept.ok_or_else(|| {
                 Error::model(format!(
                     "can't keep \"{layer}\" in \"{precision}\": layers are kept in f32, int16 or int8"
                 ))
             })?;
-            convert = convert.keep(layer, precision.of_library());
+            convert = convert.keep(layer, kept.of_library());
         }
         if let Some(points) = self.auto_mixed {
             convert = convert.auto_mixed(points);

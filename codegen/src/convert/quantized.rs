@@ -51,16 +51,17 @@ impl Convert {
             };
         }
         match asked {
-            Precision::F32 if self.save_ranges.is_some() => {
-                Err(Error::model("there are no ranges to save without calibration data (--calibration)"))
-            }
+            Precision::F32 if self.save_ranges.is_some() => Err(Error::model(match self.calibration {
+                Some(_) => "f32 has no ranges to save: leave --save-ranges out, or give another --precision",
+                None => "there are no ranges to save without calibration data (--calibration)",
+            })),
             Precision::F32 if !self.kept.is_empty() => Err(Error::model(
                 "is in f32 as a whole, and layers are kept in another precision than that of all: give --precision",
             )),
             Precision::F32 => Ok((graph, None)),
             Precision::Mixed => Err(Error::model("can be mixed by the layers that are kept (--keep) only")),
             Precision::Int8 | Precision::Int16x8 | Precision::Int4 | Precision::Int4All => {
-                let (graph, ranges) = self.ranges(graph, warnings)?;
+                let (graph, ranges) = self.ranges(graph, asked, warnings)?;
                 let mut elements = self.elements(&graph, asked);
                 if let Some(points) = self.auto_mixed {
                     elements = self.mixed(&graph, &ranges, &elements, points, warnings)?;
@@ -119,12 +120,13 @@ impl Convert {
     }
 
     /// The ranges from their file, or from data that the graph is run on, and the graph that they are of.
-    fn ranges(&self, graph: Graph, warnings: &mut Vec<String>) -> Result<(Graph, Ranges), Error> {
+    fn ranges(&self, graph: Graph, asked: Precision, warnings: &mut Vec<String>) -> Result<(Graph, Ranges), Error> {
         let Some(source) = &self.calibration else {
-            return Err(Error::model(
-                "int8 needs the ranges of the activations: give --calibration with training data (.npz, .npy, a folder \
+            return Err(Error::model(format!(
+                "{} needs the ranges of the activations: give --calibration with training data (.npz, .npy, a folder \
                  of pictures) or a ranges file",
-            ));
+                asked.name()
+            )));
         };
         if is_ranges_file(source) {
             if self.method.is_some() {
