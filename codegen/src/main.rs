@@ -12,7 +12,8 @@ use clap::Parser;
 
 use command::Command;
 
-/// Separable-convolution networks on microcontrollers: a trained Keras model goes in, a no_std Rust module comes out.
+/// Separable-convolution networks on microcontrollers: a trained model of Keras, TensorFlow Lite or ONNX goes in, a no_std
+/// Rust module comes out.
 #[derive(Debug, Parser)]
 #[command(name = "microception", version, arg_required_else_help = true)]
 struct Arguments {

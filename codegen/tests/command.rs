@@ -266,6 +266,8 @@ fn int8_needs_usable_ranges() {
     convert(&["--calibration", "empty.npz"], &["empty.npz", "no frames"]);
     write(&folder, "small.npz", npz(&[("x", npy_u8(&[1, 16, 16, 3], &[0; 768]))]));
     convert(&["--calibration", "small.npz"], &["small.npz", "16x16x3", "32x32x3"]);
+    write(&folder, "first.npz", npz(&[("x", npy_u8(&[1, 3, 32, 32], &[0; 3072]))]));
+    convert(&["--calibration", "first.npz"], &["first.npz", "1x3x32x32", "channels to the end"]);
     std::fs::create_dir(folder.path().join("pictures")).unwrap();
     convert(&["--calibration", "pictures"], &["pictures", "no pictures"]);
     write(&folder, "pictures/a.png", png(32));
@@ -390,7 +392,7 @@ fn run_takes_one_frame_a_picture_or_a_folder() {
     assert_eq!(array::<f32>(&folder, "y.npy").0, [10], "no list in, no list out");
     write(&folder, "photo.png", png(50));
     let arguments = ["run", "xlite.keras", "--input", "photo.png"];
-    refused(&folder, &arguments, &["photo.png", "50x50", "32x32"]);
+    refused(&folder, &arguments, &["photo.png", "50x50", "32x32", "--resize"]);
     let text = done(&folder, &[&arguments[..], &["--resize"]].concat());
     assert_eq!(text.lines().count(), 3, "the three best classes: {text}");
     let labels = std::fs::read_to_string(shipped("labels.txt")).unwrap();

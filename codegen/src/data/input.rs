@@ -50,12 +50,20 @@ impl Input {
             shape if shape == self.shape.0 => Ok((1, false)),
             [frames, frame @ ..] if *frame == self.shape.0 => Ok((*frames, true)),
             shape => Err(format!(
-                "has the shape {}; the model takes {}, or a list of them, Nx{}",
+                "has the shape {}; the model takes {}, or a list of them, Nx{}{}",
                 Shape(shape.to_vec()),
                 self.shape,
-                self.shape
+                self.shape,
+                if self.has_channels_first(shape) { ": move the channels to the end" } else { "" }
             )),
         }
+    }
+
+    /// Whether an array of these extents is frames with the channels in front, as PyTorch has them.
+    fn has_channels_first(&self, shape: &[usize]) -> bool {
+        let Some((&channels, places)) = self.shape.0.split_last() else { return false };
+        let frame = [&[channels], places].concat();
+        shape == frame || matches!(shape, [_, inner @ ..] if inner == frame)
     }
 
     /// The real numbers of a frame; none of pixels and of what is quantized, which stay as they are.

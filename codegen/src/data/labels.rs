@@ -37,7 +37,10 @@ impl Labels {
             }
         };
         match indices.iter().position(|&class| class >= classes) {
-            Some(frame) => Err(format!("says that frame {frame} is class {}; the model has {classes}", indices[frame])),
+            Some(frame) => Err(format!(
+                "says that frame {frame} is class {}; the model has {classes}, counted from 0",
+                indices[frame]
+            )),
             None => Ok(indices),
         }
     }

@@ -139,7 +139,10 @@ fn decode(bytes: Vec<u8>, input: &Input, fit: Fit) -> Result<Vec<u8>, String> {
     let (decoder, orientation) = decoder(bytes)?;
     let (found_width, found_height) = decoder.dimensions();
     if fit == Fit::Exact && (found_width as usize, found_height as usize) != (width, height) {
-        return Err(format!("is a picture of {found_width}x{found_height}, the model takes {width}x{height}"));
+        return Err(format!(
+            "is a picture of {found_width}x{found_height}, the model takes {width}x{height}: resize it as the training data \
+             was, or for a prediction give run --resize"
+        ));
     }
     let mut picture = DynamicImage::from_decoder(decoder).map_err(|error| damaged(&error))?;
     if fit == Fit::Resize {
