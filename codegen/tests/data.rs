@@ -441,3 +441,14 @@ fn files_are_written_whole_or_not_at_all() {
         assert_eq!(mode(&path), mode(&ordinary));
     }
 }
+
+/// A sensor's samples are kept as one row of numbers; no other list lacks its inner extents.
+#[test]
+fn a_series_of_one_channel_needs_no_second_axis() {
+    let of = |shape: &[usize]| input(shape, Element::F32);
+    assert_eq!(of(&[1]).frames(&[8_500]), Ok((8_500, true)));
+    assert_eq!(of(&[1]).frames(&[8_500, 1]), Ok((8_500, true)));
+    assert_eq!(of(&[1]).frames(&[1]), Ok((1, false)));
+    assert!(of(&[1]).frames(&[2, 2]).is_err());
+    assert!(of(&[2]).frames(&[8_500]).is_err());
+}

@@ -41,7 +41,7 @@ impl Input {
     }
 
     /// How many frames an array of these extents is, and whether it is a list of them: `[n, ...]` or, for
-    /// one frame, the model's own extents.
+    /// one frame, the model's own extents. Where a frame is one number, `[n]` is a list too.
     ///
     /// # Errors
     /// The reason, where the extents are not the model's.
@@ -49,6 +49,8 @@ impl Input {
         match shape {
             shape if shape == self.shape.0 => Ok((1, false)),
             [frames, frame @ ..] if *frame == self.shape.0 => Ok((*frames, true)),
+            // A series of one channel, as a sensor's samples are kept.
+            [frames] if self.shape.0 == [1] => Ok((*frames, true)),
             shape => Err(format!(
                 "has the shape {}; the model takes {}, or a list of them, Nx{}{}",
                 Shape(shape.to_vec()),
