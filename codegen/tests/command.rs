@@ -323,13 +323,13 @@ fn labels_must_be_as_many_as_the_classes() {
     refused(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "absent.txt"], &["absent.txt"]);
     write(&folder, "other.txt", "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
     let report = json(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "other.txt", "--json"]);
+    assert_eq!(report["labels"][9], "j");
     // Of a file that nobody named it is said where it comes from.
     std::fs::create_dir(folder.path().join("two")).unwrap();
     std::fs::copy(shipped("xlite.keras"), folder.path().join("two/xlite.keras")).unwrap();
     write(&folder, "two/labels.txt", "cat\ndog\n");
     let beside = ["convert", "two/xlite.keras", "--out", "b.rs"];
     refused(&folder, &beside, &["two/labels.txt: lies beside the model", "move it away", "--labels"]);
-    assert_eq!(report["labels"][9], "j");
     // As editors of Windows write it, with a mark in front, and in another encoding.
     write(&folder, "marked.txt", "\u{feff}a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n");
     let report = json(&folder, &["convert", "xlite.keras", "--out", "a.rs", "--labels", "marked.txt", "--json"]);
@@ -661,6 +661,15 @@ fn every_precision_is_shown_beside_the_others() {
     assert!(float > 3 * int8 && int4 < int8 && int8 <= int16x8, "{report}");
     let [float, int8, int16x8, int4] = of("arena_bytes")[..] else { panic!("{report}") };
     assert!(float > int16x8 && int16x8 > int8 && int4 >= int8, "{report}");
+    // In f32 there is nothing in which a layer could be kept.
+    let kept = json(&folder, &[&arguments[..], &["--keep", "f32", "conv2d", "--side-by-side", "--json"]].concat());
+    let bytes = |report: &serde_json::Value, row: usize| report["precisions"][row]["weight_bytes"].as_u64().unwrap();
+    assert_eq!(bytes(&kept, 0), bytes(&report, 0));
+    assert!(bytes(&kept, 1) > bytes(&report, 1), "{kept}");
+    let compare =
+        ["compare", "xlite.keras", "--with", "f32", "--calibration", "ranges.json", "--keep", "f32", "conv2d"];
+    let compared = json(&folder, &[&compare[..], &["--json"]].concat());
+    assert_eq!(compared["models"][1]["weight_bytes"].as_u64(), Some(bytes(&report, 0)), "{compared}");
 }
 
 #[test]

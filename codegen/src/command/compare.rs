@@ -56,7 +56,7 @@ impl Compare {
             second.model.clone_from(model);
         }
         if let Some(precision) = self.with {
-            second.precision = Some(precision);
+            second = second.with_precision(precision);
         }
         if let Some(calibration) = &self.with_calibration {
             second.calibration = Some(calibration.clone());

@@ -195,6 +195,16 @@ impl Settings {
         Ok(convert)
     }
 
+    /// The same in another precision. In f32 there is none in which a layer could be kept.
+    pub fn with_precision(&self, precision: Precision) -> Settings {
+        let mut settings = Settings { precision: Some(precision), ..self.clone() };
+        if precision == Precision::F32 {
+            settings.keep.clear();
+            settings.auto_mixed = None;
+        }
+        settings
+    }
+
     /// The files that are read for them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         [Some(&self.model), self.calibration.as_ref(), self.labels.as_ref()].into_iter().flatten().map(PathBuf::as_path)

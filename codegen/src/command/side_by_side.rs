@@ -43,15 +43,16 @@ impl SideBySide {
     pub fn measure(settings: &Settings, labelled: &Labelled, place: &Place) -> Result<SideBySide, Error> {
         let folder = tempfile::tempdir().map_err(|error| Error::model(format!("no temporary folder: {error}")))?;
         let kept = folder.path().join("ranges.json");
-        let mut settings = settings.clone();
+        let mut common = settings.clone();
         let mut precisions = Vec::new();
         for precision in PRECISIONS {
-            settings.precision = Some(precision);
+            let settings = common.with_precision(precision);
             let prepared = settings.prepare()?;
-            if let (Some(ranges), false) = (&prepared.ranges, kept.exists()) {
+            // Which layers are to be kept, only the frames themselves can say.
+            if let (Some(ranges), None, false) = (&prepared.ranges, settings.auto_mixed, kept.exists()) {
                 ranges.save(&kept)?;
-                settings.calibration = Some(kept.clone());
-                (settings.range, settings.equalize) = (None, None);
+                common.calibration = Some(kept.clone());
+                (common.range, common.equalize) = (None, None);
             }
             let frames =
                 labelled.open(&Interface::of(&prepared.graph)).map_err(|error| error.in_file(&settings.model))?;
