@@ -2,7 +2,7 @@
 
 use super::activation::Activation;
 use super::build::{Builder, Site};
-use super::merge::pairwise;
+use super::merge::{divide, negative, pairwise};
 use super::normalization::along;
 use super::settings::Settings;
 use super::variables::Wanted;
@@ -68,6 +68,8 @@ pub(super) fn tensorflow_operation(builder: &mut Builder, site: &Site) -> Result
         "math.multiply" => return pairwise(builder, site, PairFunction::Multiply),
         "math.maximum" => return pairwise(builder, site, PairFunction::Maximum),
         "math.minimum" => return pairwise(builder, site, PairFunction::Minimum),
+        "math.truediv" | "math.divide" => return divide(builder, site),
+        "math.negative" => return negative(builder, site),
         _ => {}
     }
     let name = operation.strip_prefix("nn.").or_else(|| operation.strip_prefix("math."));

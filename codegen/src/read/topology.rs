@@ -436,7 +436,7 @@ fn raw_calls<'a>(layer: &'a Value, entry: &Entry) -> Result<Vec<RawCall<'a>>, Er
             }
             Value::Array(list) => {
                 call.keras2 = true;
-                if reference(node).is_some() {
+                if reference(node).is_some() || first_constant(node).is_some() {
                     // An operation of TensorFlow, which lists the arguments of one call only.
                     keras2_argument(node, &mut call);
                 } else {
@@ -469,9 +469,20 @@ fn keras_tensors<'a>(value: &'a Value, found: &mut Vec<Reference<'a>>) {
     }
 }
 
-/// `["name", call, tensor, {arguments by name}]`.
+/// Of `["_CONSTANT_VALUE", -1, value, {arguments by name}]`, as Keras 2 writes `1 - x` down, the value.
+fn first_constant(argument: &Value) -> Option<&Value> {
+    match argument.as_array()?.as_slice() {
+        [Value::String(name), _, value, ..] if name == "_CONSTANT_VALUE" => Some(value),
+        _ => None,
+    }
+}
+
+/// `["name", call, tensor, {arguments by name}]`, or with a constant in front.
 fn keras2_argument<'a>(argument: &'a Value, call: &mut RawCall<'a>) {
-    call.inputs.extend(reference(argument));
+    match first_constant(argument) {
+        Some(value) => call.constants.extend(operand::is_list_of_numbers(value).then_some((0, value))),
+        None => call.inputs.extend(reference(argument)),
+    }
     let named = argument.get(3).and_then(Value::as_object);
     for (name, value) in named.into_iter().flatten() {
         call.inputs.extend(reference(value));
