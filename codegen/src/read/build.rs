@@ -32,7 +32,7 @@ pub(super) fn graph(architecture: &Value, store: Store, mut budget: Budget, name
     expect_supported(&model)?;
     let scope = store.whole(&mut budget)?;
     let graph = Graph::new(model.name.unwrap_or(name));
-    let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0 };
+    let mut builder = Builder { graph, store, budget, names: HashSet::new(), calls: 0, training: false };
     let inputs = builder.inputs(&model)?;
     let outputs = builder.model(&model, &scope, "", &inputs)?;
     if outputs.iter().all(|output| inputs.contains(output)) {
@@ -66,6 +66,8 @@ pub(super) struct Builder {
     budget: Budget,
     names: HashSet<String>,
     calls: usize,
+    /// Whether the model that is walked is told to behave as in training.
+    training: bool,
 }
 
 /// One call of one layer, with everything that making its operator takes.
@@ -76,6 +78,8 @@ pub(super) struct Site<'a> {
     pub(super) settings: Settings<'a>,
     /// The call.
     pub(super) call: &'a Call<'a>,
+    /// Whether it is told to behave as in training, always: it, or a model that it is in.
+    pub(super) training: bool,
     /// What it is called with.
     pub(super) inputs: Vec<TensorId>,
     scope: &'a Scope,
@@ -310,12 +314,16 @@ impl Builder {
             // It is in front of the names of a nested model's layers, and stands at the layer, at its tensor and
             // among the names; a call may become a few layers.
             self.budget.take(name.len(), 16)?;
-            let site = Site { entry, settings: entry.settings.named(&name), call, inputs, scope };
+            let training = call.training.unwrap_or(self.training);
+            let site = Site { entry, settings: entry.settings.named(&name), call, training, inputs, scope };
             let result = match &entry.nested {
                 Some(nested) => {
                     let inside = self.store.nested(scope, entry, &mut self.budget)?;
                     self.expect_declared(nested, &site)?;
-                    self.model(nested, &inside, &format!("{name}/"), &site.inputs)?
+                    let around = std::mem::replace(&mut self.training, site.training);
+                    let results = self.model(nested, &inside, &format!("{name}/"), &site.inputs)?;
+                    self.training = around;
+                    results
                 }
                 None if entry.class == INPUT => {
                     let given = model.inputs.iter().position(|&input| input == node.entry);

@@ -76,6 +76,11 @@ pub(super) fn tensorflow_operation(builder: &mut Builder, site: &Site) -> Result
     match name.and_then(Activation::of_name) {
         // The other arguments of leaky_relu and gelu are not among the settings.
         Some(Activation::Function(function)) if !matches!(function, Function::Gelu | Function::LeakyRelu { .. }) => {
+            // As silu's beta.
+            if !site.call.constants.is_empty() {
+                let reason = format!("the operation tf.{operation} with a number beside the tensor is not supported");
+                return Err(site.error(reason));
+            }
             activation(builder, site, Activation::Function(function))
         }
         _ => Err(site.error(format!("the operation tf.{operation} is not supported"))),
@@ -91,7 +96,7 @@ pub(super) fn identity(builder: &mut Builder, site: &Site) -> Result<TensorId, E
 
 /// Keras 2 keeps `training=True` of a call, and then also obeys it at inference.
 pub(super) fn expect_inference(site: &Site) -> Result<(), Error> {
-    if site.call.training {
+    if site.training {
         return Err(site.error("is called with training=True, so that it works at inference too; rebuild it without"));
     }
     Ok(())

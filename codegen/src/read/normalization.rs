@@ -21,7 +21,10 @@ pub(super) fn rescaling(builder: &mut Builder, site: &Site) -> Result<TensorId, 
 /// `BatchNormalization` at inference, `gamma * (x - mean) / sqrt(variance + epsilon) + beta`.
 pub(super) fn batch_normalization(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     let settings = &site.settings;
-    super::elementwise::expect_inference(site)?;
+    // A frozen one does as at inference, whatever it is told.
+    if settings.flag("trainable", true)? {
+        super::elementwise::expect_inference(site)?;
+    }
     if settings.flag("renorm", false)? {
         return Err(site.error("renorm is not supported"));
     }

@@ -33,8 +33,8 @@ pub(super) struct Entry<'a> {
 pub(super) struct Call<'a> {
     /// Whose results it gets.
     pub(super) inputs: Vec<Source>,
-    /// Whether it is told to behave as in training, always.
-    pub(super) training: bool,
+    /// Whether it is told to behave as in training, always, or never; else it does as the model does that it is in.
+    pub(super) training: Option<bool>,
     /// Numbers that no layer makes, and arrays of them, each with its place among the arguments.
     pub(super) constants: Vec<(usize, &'a Value)>,
 }
@@ -76,7 +76,7 @@ type Reference<'a> = (&'a str, u64, u64);
 #[derive(Default)]
 struct RawCall<'a> {
     inputs: Vec<Reference<'a>>,
-    training: bool,
+    training: Option<bool>,
     constants: Vec<(usize, &'a Value)>,
     /// Written by Keras 2, which counts the calls of nested models from 1.
     keras2: bool,
@@ -486,8 +486,10 @@ fn keras2_argument<'a>(argument: &'a Value, call: &mut RawCall<'a>) {
     let named = argument.get(3).and_then(Value::as_object);
     for (name, value) in named.into_iter().flatten() {
         call.inputs.extend(reference(value));
-        call.training |= name == "training" && value.as_bool() == Some(true);
-        // The first argument is a tensor: what stands by name comes behind it.
+        if name == "training" {
+            call.training = value.as_bool();
+        }
+        // The first argument stands in front: what stands by name comes behind it.
         call.constants.extend(operand::is_list_of_numbers(value).then_some((1, value)));
     }
 }

@@ -195,6 +195,40 @@ fn models_and_layers_from_python_code() {
     assert!(archive.refusal().starts_with("edited.keras: is a subclassed model (\"MyModel\"), whose layers"));
 }
 
+/// Keras 2 writes a call's arguments down, and obeys them at inference too.
+#[test]
+fn calls_of_keras_2() {
+    let called = |layer: serde_json::Value, arguments: serde_json::Value| {
+        let mut archive = Archive::sequence(json!([null, 6]), &[]);
+        let layers = archive.architecture["config"]["layers"].as_array_mut().unwrap();
+        let mut layer = layer;
+        layer["inbound_nodes"] = json!([["in", 0, 0, arguments]]);
+        layer["name"] = layer["config"]["name"].clone();
+        layers.push(layer);
+        let config = archive.architecture["config"].as_object_mut().unwrap();
+        config.insert("input_layers".to_owned(), json!([["in", 0, 0]]));
+        config.insert("output_layers".to_owned(), json!([["last", 0, 0]]));
+        archive.architecture["class_name"] = json!("Functional");
+        archive.read().map(|_| ()).map_err(|error| error.to_string())
+    };
+    let silu = json!({"class_name": "TFOpLambda", "config": {"name": "last", "function": "nn.silu"}});
+    assert_eq!(called(silu.clone(), json!({})), Ok(()));
+    let expected = "the operation tf.nn.silu with a number beside the tensor is not supported";
+    assert_eq!(called(silu, json!({"beta": 2.0})), Err(format!("edited.keras: layer \"last\": {expected}")));
+
+    let of = |layer: serde_json::Value| {
+        let input = json!({"class_name": "InputLayer", "config": {"name": "inside", "batch_input_shape": [null, 6]}});
+        json!({"class_name": "Sequential", "config": {"name": "last", "layers": [input, layer]}})
+    };
+    let dropout = json!({"class_name": "Dropout", "config": {"name": "dropout", "rate": 0.5}});
+    let relu = json!({"class_name": "ReLU", "config": {"name": "relu"}});
+    let expected = "is called with training=True, so that it works at inference too; rebuild it without";
+    let expected = Err(format!("edited.keras: layer \"last/dropout\": {expected}"));
+    assert_eq!(called(of(dropout.clone()), json!({"training": true})), expected);
+    assert_eq!(called(of(dropout), json!({"training": false})), Ok(()));
+    assert_eq!(called(of(relu), json!({"training": true})), Ok(()));
+}
+
 #[test]
 fn layers_without_weights() {
     let refusal = |class: &str, settings: serde_json::Value| {
