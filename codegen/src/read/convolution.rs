@@ -20,6 +20,11 @@ pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<Te
         return Err(site.error(format!("{groups} groups do not divide its {channels} channels and {filters} filters")));
     }
     let (size, window) = window(site, &spatial)?;
+    let steps = |key| settings.sizes(key, axes, Some([1; 3]));
+    // A depthwise or separable one may have both.
+    if steps("strides")? != [1; 3] && steps("dilation_rate")? != [1; 3] {
+        return Err(site.error("strides and dilation_rate are both above 1, which Keras does not allow either"));
+    }
     let shape = placed(&window, &spatial, filters, site)?;
     let activation = Activation::of_setting(settings)?;
     let kernel = kernel(&spatial, "kernel", size, [channels / groups, filters]);

@@ -208,9 +208,6 @@ impl<'a> Settings<'a> {
                 )));
             }
         };
-        if stride != [1; 3] && dilation != [1; 3] {
-            return Err(self.error("strides and dilation_rate are both above 1, which Keras does not allow either"));
-        }
         let across = |first: usize| {
             let pair = |steps: [usize; 3]| [steps[first], steps[first + 1]];
             Window { size: pair(size), stride: pair(stride), dilation: pair(dilation), padding, depth: None }

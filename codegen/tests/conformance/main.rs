@@ -49,6 +49,7 @@ groups! {
     resized: 15,
     separable1d: 9,
     separable2d: 9,
+    strided_dilated: 8,
     training_only: 12,
 }
 
