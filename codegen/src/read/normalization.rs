@@ -96,10 +96,16 @@ fn normalized_along(builder: &mut Builder, site: &Site, axes: &[f64]) -> Result<
     let extents = (0..shape.0.len()).map(|place| if kept.contains(&place) { shape.0[place] } else { 1 });
     let own = Shape(extents.collect());
     kept.sort_unstable();
-    let trained = |name: &'static str| Wanted::new(name, kept.iter().map(|&place| shape.0[place]).collect::<Vec<_>>());
-    let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
-    let mut variables = builder.variables(site, &wanted)?.into_iter();
-    let (mean, variance) = (variables.next().unwrap_or_default(), variables.next().unwrap_or_default());
+    let kept: Vec<usize> = kept.iter().map(|&place| shape.0[place]).collect();
+    let (mean, variance) = match (builder.given(site, "mean", &kept)?, builder.given(site, "variance", &kept)?) {
+        (Some(mean), Some(variance)) => (mean, variance),
+        _ => {
+            let trained = |name: &'static str| Wanted::new(name, kept.clone());
+            let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
+            let mut variables = builder.variables(site, &wanted)?.into_iter();
+            (variables.next().unwrap_or_default(), variables.next().unwrap_or_default())
+        }
+    };
     let invert = site.settings.flag("invert", false)?;
     builder.take_numbers(mean.len().saturating_mul(2))?;
     let numbers = mean.iter().zip(&variance).map(|(&mean, &variance)| {

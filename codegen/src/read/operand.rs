@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::build::{Builder, Site};
+use super::settings::excerpt;
 use crate::error::Error;
 use crate::graph::{Constant, Numbers, Shape};
 
@@ -95,6 +96,19 @@ impl Operand {
 }
 
 impl Builder {
+    /// The numbers of a setting for every place of these extents, of which it may have the last ones alone.
+    pub(super) fn given(&mut self, site: &Site, key: &str, extents: &[usize]) -> Result<Option<Vec<f32>>, Error> {
+        let Some(value) = site.settings.get(key) else { return Ok(None) };
+        self.take_bytes(count(array(value).unwrap_or(value)), BYTES_OF_A_NUMBER)?;
+        let places = extents.iter().product();
+        self.take_numbers(places)?;
+        let operand = Operand::of(0, value).filter(|operand| extents.ends_with(&operand.extents));
+        let operand = operand.ok_or_else(|| {
+            site.error(format!("{key} is {}, expected numbers for {} places", excerpt(value), Shape(extents.to_vec())))
+        })?;
+        Ok(Some(operand.numbers.iter().map(|&number| number as f32).cycle().take(places).collect()))
+    }
+
     /// The layer's operands that stand in the architecture.
     pub(super) fn operands(&mut self, site: &Site) -> Result<Vec<Operand>, Error> {
         let mut operands = Vec::new();

@@ -41,6 +41,7 @@ groups! {
     moved: 19,
     normalised: 15,
     normalised_axes: 4,
+    normalised_given: 3,
     numbers: 9,
     pools1d: 16,
     pools2d: 16,
