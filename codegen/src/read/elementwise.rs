@@ -52,6 +52,9 @@ pub(super) fn prelu(builder: &mut Builder, site: &Site) -> Result<TensorId, Erro
 
 /// `Softmax` over one axis.
 pub(super) fn softmax(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
+    if site.settings.is_none("axis") {
+        return Err(site.error("axis is None, so a softmax over all frames of a batch, which is not supported"));
+    }
     let place = site.place(site.settings.number("axis")?.unwrap_or(-1.0), builder.shape(site.input()?).0.len())?;
     along(builder, site, place, |builder, input| {
         let shape = builder.shape(input).clone();

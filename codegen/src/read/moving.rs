@@ -71,7 +71,10 @@ pub(super) fn flatten(builder: &mut Builder, site: &Site) -> Result<TensorId, Er
 /// `Reshape`.
 pub(super) fn reshape(builder: &mut Builder, site: &Site) -> Result<TensorId, Error> {
     let input = builder.shape(site.input()?).clone();
-    let target = site.settings.integers("target_shape")?;
+    let target = match site.settings.get("newshape") {
+        None => site.settings.integers("target_shape")?,
+        Some(_) => behind_the_batch(site)?,
+    };
     let misfit = || site.error(format!("makes {target:?} of {input}, which has another number of values"));
     let known: usize = target.iter().filter_map(|&extent| usize::try_from(extent).ok()).product();
     let open = input.elements().checked_div(known).unwrap_or(0);
@@ -84,6 +87,15 @@ pub(super) fn reshape(builder: &mut Builder, site: &Site) -> Result<TensorId, Er
     match shape.0.len() {
         1 => builder.push(site.name(), Operator::Flatten, site.inputs.clone(), shape),
         _ => builder.push(site.name(), Operator::Reshape { shape: shape.clone() }, site.inputs.clone(), shape),
+    }
+}
+
+/// What `keras.ops.reshape` makes, whose extents begin with the batch's.
+fn behind_the_batch(site: &Site) -> Result<Vec<i64>, Error> {
+    let extents = site.settings.integers("newshape")?;
+    match extents.as_slice() {
+        [-1, rest @ ..] if !rest.is_empty() && !rest.contains(&-1) => Ok(rest.to_vec()),
+        _ => Err(site.error(format!("newshape is {extents:?}; supported is -1 for the batch, and then fixed extents"))),
     }
 }
 

@@ -36,6 +36,11 @@ impl<'a> Settings<'a> {
         Error::layer(&self.layer, reason)
     }
 
+    /// Whether a setting is written down as None.
+    pub(super) fn is_none(&self, key: &str) -> bool {
+        self.fields.get(key).is_some_and(Value::is_null)
+    }
+
     fn unexpected(&self, key: &str, value: &Value, expected: &str) -> Error {
         self.error(format!("{key} is {}, expected {expected}", excerpt(value)))
     }

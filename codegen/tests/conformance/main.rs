@@ -47,6 +47,7 @@ groups! {
     pools2d: 16,
     rescaled: 7,
     reshaped: 15,
+    reshaped_by_operation: 2,
     resized: 15,
     separable1d: 9,
     separable2d: 9,

@@ -240,12 +240,19 @@ fn layers_without_weights() {
     assert_eq!(refusal("PReLU", json!({"shared_axes": [1, 4]})), "shared_axes has 4 for 3 axes");
     assert_eq!(refusal("PReLU", json!({"shared_axes": [1]})), "its weights (alpha) are not in the file");
     assert_eq!(refusal("Softmax", json!({"axis": 4})), "axis 4 is not one of its input, which has 3 beside the batch");
+    let expected = "axis is None, so a softmax over all frames of a batch, which is not supported";
+    assert_eq!(refusal("Softmax", json!({"axis": null})), expected);
     assert_eq!(
         refusal("Permute", json!({"dims": [1, 1, 2]})),
         "dims [1, 1, 2] are no order of the 3 axes of its input"
     );
     let expected = "makes [7, -1] of 6x5x2, which has another number of values";
     assert_eq!(refusal("Reshape", json!({"target_shape": [7, -1]})), expected);
+    let expected = "newshape is [2, 30]; supported is -1 for the batch, and then fixed extents";
+    assert_eq!(refusal("Reshape", json!({"newshape": [2, 30]})), expected);
+    let expected = "mean is [1,2,3], expected numbers for 6x2 places";
+    let given = json!({"axis": [1, 3], "mean": [1, 2, 3], "variance": [1, 2, 3]});
+    assert_eq!(refusal("Normalization", given), expected);
     let expected = "crops 4 and 2 places of 6, which leaves nothing";
     assert_eq!(refusal("Cropping2D", json!({"cropping": [[4, 2], [0, 0]]})), expected);
     let expected = "interpolation \"bicubic\" is not supported, only nearest and (of images) bilinear";
