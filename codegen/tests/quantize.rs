@@ -442,6 +442,25 @@ fn calibration_finds_ranges() {
     assert_eq!(observed(Method::Percentile(100.0), frames).unwrap().get("input"), Some([1.0, 255.0]));
 }
 
+/// Of what is computed only the padding is left, so that the rows before it are never made.
+#[test]
+fn rows_that_nobody_needs_have_a_range_too() {
+    let padding = Operator::Pad { before: [2, 0, 0, 0], after: [0; 4], value: 0.25 };
+    let crop = Operator::Crop { before: vec![0, 0, 0], shape: Shape(vec![2, 3, 1]) };
+    let graph = chain(&[4, 3, 1], REALS, vec![("conv", pointwise(vec![2.0], None)), ("pad", padding), ("crop", crop)]);
+    for method in [Method::MinMax, Method::Mse, Method::PERCENTILE] {
+        let frames =
+            (1..3).map(|number| Ok([number as f32; 12].iter().flat_map(|value| value.to_le_bytes()).collect()));
+        let found = calibrate(&graph, frames, method, |_| ()).unwrap();
+        assert_eq!(found.get("conv"), Some([0.0, 0.0]), "{method:?}");
+        let quantized = quantize(&graph, &found).unwrap();
+        let output = Machine::new(&quantized, Strategy::Balanced).unwrap().run(&[1; 12]).unwrap().to_vec();
+        let Quantization { scale, zero_point } = of(&quantized, "crop");
+        let real = output.iter().map(|&stored| scale * (i32::from(stored.cast_signed()) - zero_point) as f32);
+        assert!(real.clone().all(|real| (real - 0.25).abs() < scale), "{method:?}: {:?}", real.collect::<Vec<_>>());
+    }
+}
+
 /// Together its tensors need more addresses than a step has: rows of 252 bytes, 555 KB in all.
 #[test]
 fn calibration_takes_models_of_any_size() {

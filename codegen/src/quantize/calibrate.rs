@@ -33,5 +33,13 @@ pub fn calibrate(
         machine.watch(&frame?, |layer, rows| observer.rows(layer, bytemuck::try_cast_slice(rows).unwrap_or(&[])))?;
         progress(index + 1);
     }
-    observer.ranges()
+    let mut ranges = observer.ranges()?;
+    for layer in &graph.layers {
+        let name = &graph.tensor(layer.output).name;
+        // Of what a crop leaves out wholly no row is made: nothing is ever stored there.
+        if ranges.get(name).is_none() {
+            ranges.set(name, [0.0; 2])?;
+        }
+    }
+    Ok(ranges)
 }
