@@ -224,12 +224,14 @@ impl<'a, M: Model> Executor<'a, M> {
     pub fn predict(&mut self, frame: &M::Frame) -> &[M::Output] {
         self.reset();
         let mut rows = frame.frame(0).chunks_exact(self.row_bytes(0).max(1));
-        loop {
-            self.run_to_row();
-            let Some(step) = self.upcoming().filter(|step| self.is_input(step)) else { break };
-            let row = if self.model.plan().inputs > 1 { self.row_of(frame, &step) } else { rows.next() };
-            let Some(row) = row else { break };
-            self.run(&step, row);
+        while let Some(step) = self.upcoming() {
+            if self.is_input(&step) {
+                let row = if self.model.plan().inputs > 1 { self.row_of(frame, &step) } else { rows.next() };
+                let Some(row) = row else { break };
+                self.run(&step, row);
+            } else {
+                self.run(&step, &[]);
+            }
         }
         self.output()
     }
@@ -241,7 +243,7 @@ impl<'a, M: Model> Executor<'a, M> {
     /// first whose windows lie in the series on, one for as many rows as its strides multiply to.
     pub fn push_row(&mut self, row: &M::Row) -> Option<&[M::Output]> {
         self.begin_row(row);
-        self.run_to_row();
+        while let Progress::Ran { .. } = self.step() {}
         self.is_complete().then(|| self.output())
     }
 
@@ -349,8 +351,12 @@ impl<'a, M: Model> Executor<'a, M> {
     /// of the input with that index.
     pub fn push_row_bytes(&mut self, input: usize, row: &[u8]) -> Progress {
         self.begin_row_bytes(input, row);
-        self.run_to_row();
-        self.step()
+        loop {
+            match self.step() {
+                Progress::Ran { .. } => {}
+                progress => return progress,
+            }
+        }
     }
 
     /// As [`begin_row_of`](Executor::begin_row_of), with the bytes of a row.
@@ -457,17 +463,6 @@ impl<'a, M: Model> Executor<'a, M> {
         frame.frame(input).get(from..from.wrapping_add(bytes))
     }
 
-    /// Runs the steps that need no row. There are fewer than the plan has; an endless one that a flipped bit has left without
-    /// an input's step is not followed for ever.
-    fn run_to_row(&mut self) {
-        for _ in 0..self.model.plan().steps.len() {
-            match self.upcoming() {
-                Some(step) if !self.is_input(&step) => self.run(&step, &[]),
-                _ => break,
-            }
-        }
-    }
-
     /// Runs `step`, the next one; an input step reads `row`.
     fn run(&mut self, step: &Step, row: &[u8]) {
         let Plan { rows, addresses, unit, .. } = self.model.plan();
@@ -511,6 +506,10 @@ impl<'a, M: Model> Executor<'a, M> {
         if self.upcoming().is_none() {
             self.next = step;
             self.cursor = address;
+            // An input's, which waits for a row; where a flipped bit made another of it the series ends, or it would run for ever.
+            if self.upcoming().is_none_or(|step| !self.is_input(&step)) {
+                self.next = self.model.plan().steps.len();
+            }
         }
     }
 }

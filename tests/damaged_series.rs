@@ -88,7 +88,6 @@ fn the_series_comes_out_as_it_went_in() {
 #[test]
 fn no_flipped_bit_of_the_plan_keeps_a_row_for_ever() {
     const SERIES: Input<i8, 1> = Input::new(0);
-    let mut left_without_input = 0;
     for bit in 0..Same::PLAN_BITS {
         let same = Same::damaged(bit);
         let mut arena = Arena::<8>::new();
@@ -97,11 +96,9 @@ fn no_flipped_bit_of_the_plan_keeps_a_row_for_ever() {
             executor.push_row(&[row]);
             same.ran.set(0);
             let progress = executor.push_row_of(SERIES, &[row]);
-            left_without_input += usize::from(matches!(progress, Progress::Ran { .. }));
+            assert!(!matches!(progress, Progress::Ran { .. }), "bit {bit}: {progress:?}");
             same.ran.set(0);
         }
         executor.predict(&[4]);
     }
-    // The 16 bits of the input's layer.
-    assert_eq!(left_without_input, 3 * 16);
 }
