@@ -59,21 +59,10 @@ impl Step {
     }
 
     /// Bits of a step.
-    pub const BITS: usize = 64;
+    const BITS: usize = 64;
 
-    /// Flips the bit with that number, modulo [`BITS`](Step::BITS), as a damaged memory does: for tests of what comes of it. Twice it is
-    /// as it was.
-    ///
-    /// ```
-    /// use microception::model::Step;
-    /// let mut step = Step::new(0, 0, 0, 0, [0; 2]);
-    /// step.flip(16);
-    /// assert_eq!(step, Step::new(0, 1, 0, 0, [0; 2]));
-    /// step.flip(16);
-    /// step.flip(63);
-    /// assert_eq!(step, Step::new(0, 0, 0, 0, [0, 128]));
-    /// ```
-    pub fn flip(&mut self, bit: usize) {
+    /// Flips the bit with that number, modulo [`BITS`](Step::BITS).
+    fn flip(&mut self, bit: usize) {
         let Step { layer, row, rows, first, lines: [one, two] } = self;
         match bit % Step::BITS {
             bit @ 0..16 => *layer ^= 1 << bit,
@@ -126,6 +115,33 @@ pub struct Plan<'a> {
     pub unit: usize,
     /// Where the model's outputs are, in their order.
     pub outputs: &'a [Tensor],
+}
+
+impl Plan<'_> {
+    /// Bits of the steps and of the addresses behind them, for [`flip_plan_bit`].
+    pub const fn bits(&self) -> usize {
+        Step::BITS * self.steps.len() + u16::BITS as usize * self.addresses.len()
+    }
+}
+
+/// Flips a bit of a plan's steps, and behind them of its addresses, as a damaged memory does: for tests of what comes of it. None
+/// behind the last. Twice it is as it was.
+///
+/// ```
+/// use microception::model::{Step, flip_plan_bit};
+/// let (mut steps, mut addresses) = ([Step::new(0, 0, 0, 0, [0; 2])], [0, 0]);
+/// flip_plan_bit(&mut steps, &mut addresses, 16);
+/// assert_eq!(steps, [Step::new(0, 1, 0, 0, [0; 2])]);
+/// flip_plan_bit(&mut steps, &mut addresses, 16);
+/// flip_plan_bit(&mut steps, &mut addresses, 63);
+/// flip_plan_bit(&mut steps, &mut addresses, 64 + 16);
+/// assert_eq!((steps, addresses), ([Step::new(0, 0, 0, 0, [0, 128])], [0, 1]));
+/// ```
+pub fn flip_plan_bit(steps: &mut [Step], addresses: &mut [u16], bit: usize) {
+    match bit.checked_sub(Step::BITS * steps.len()) {
+        None => steps.iter_mut().skip(bit / Step::BITS).take(1).for_each(|step| step.flip(bit)),
+        Some(bit) => addresses.iter_mut().skip(bit / 16).take(1).for_each(|address| *address ^= 1 << (bit % 16)),
+    }
 }
 
 /// Where a whole tensor lies, its rows one after the other. 8 bytes.

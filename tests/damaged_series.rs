@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use microception::executor::{Arena, Executor, Progress};
 use microception::layers::{Geometry, input, max_pool};
-use microception::model::{Input, Model, Period, Plan, RowBytes, Step, Tensor};
+use microception::model::{Input, Model, Period, Plan, RowBytes, Step, Tensor, flip_plan_bit};
 use microception::window::Call;
 
 /// A series as it is, number by number: a window of one row, so that one step of the period takes a row and one does not.
@@ -16,8 +16,6 @@ struct Same {
 }
 
 impl Same {
-    const PLAN_BITS: usize = 2 * Step::BITS + 5 * 16;
-
     fn whole() -> Same {
         let steps = [Step::new(0, 0, 1, 0, [0, 0]), Step::new(1, 0, 1, 0, [1, 0])];
         Same { steps, addresses: [0, 0, 0, 1, 0], ran: Cell::new(0) }
@@ -26,10 +24,7 @@ impl Same {
     /// With that bit of the plan flipped.
     fn damaged(bit: usize) -> Same {
         let mut same = Same::whole();
-        match bit.checked_sub(2 * Step::BITS) {
-            None => same.steps[bit / Step::BITS].flip(bit),
-            Some(bit) => same.addresses[bit / 16] ^= 1 << (bit % 16),
-        }
+        flip_plan_bit(&mut same.steps, &mut same.addresses, bit);
         same
     }
 }
@@ -88,7 +83,9 @@ fn the_series_comes_out_as_it_went_in() {
 #[test]
 fn no_flipped_bit_of_the_plan_keeps_a_row_for_ever() {
     const SERIES: Input<i8, 1> = Input::new(0);
-    for bit in 0..Same::PLAN_BITS {
+    let bits = (&Same::whole()).plan().bits();
+    assert_eq!(bits, 2 * 64 + 5 * 16);
+    for bit in 0..bits {
         let same = Same::damaged(bit);
         let mut arena = Arena::<8>::new();
         let mut executor = Executor::new(&same, &mut arena);

@@ -9,7 +9,7 @@ use microception::layers::{
     concatenate, crop, global_max_pool, input, pad, requantize, reshape, resize_bilinear, resize_nearest, softmax,
     transpose,
 };
-use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step, Tensor};
+use microception::model::{Model, Period, Plan as RuntimePlan, RowBytes, Step, Tensor, flip_plan_bit};
 use microception::window::Call;
 use microception::window::planes::by_lines;
 
@@ -225,19 +225,13 @@ impl Machine {
 
     /// Bits of the plan's steps and addresses, for [`flip_plan_bit`](Machine::flip_plan_bit).
     pub fn plan_bits(&self) -> usize {
-        Step::BITS * self.network.steps.len() + 16 * self.network.addresses.len()
+        (&self.network).plan().bits()
     }
 
     /// Flips a bit of the plan as it lies in flash; none behind its end. Twice it is as it was.
     pub fn flip_plan_bit(&mut self, bit: usize) {
         let Network { steps, addresses, .. } = &mut self.network;
-        match steps.get_mut(bit / Step::BITS) {
-            Some(step) => step.flip(bit),
-            None => {
-                let bit = bit - Step::BITS * steps.len();
-                addresses.iter_mut().skip(bit / 16).take(1).for_each(|address| *address ^= 1 << (bit % 16));
-            }
-        }
+        flip_plan_bit(steps, addresses, bit);
     }
 
     /// A tensor's bytes after [`run`](Machine::run), under a plan that keeps it

@@ -12,7 +12,7 @@
 use board::{FrameWords, model};
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use microception::executor::{Executor, Progress};
-use microception::model::{Model, Period, Plan, Step, Weights};
+use microception::model::{Model, Period, Plan, Step, Weights, flip_plan_bit};
 use microception::quantized::{Channel, WideChannel};
 use microception::window::Call;
 use microception_mps::exit_on_panic;
@@ -69,16 +69,9 @@ impl Copied {
         self.addresses[..self.address_count].copy_from_slice(plan.addresses);
     }
 
-    fn bits(&self) -> usize {
-        Step::BITS * self.step_count + 16 * self.address_count
-    }
-
     /// Flips a bit of the plan; twice it is as it was.
     fn flip(&mut self, bit: usize) {
-        match bit.checked_sub(Step::BITS * self.step_count) {
-            Some(bit) => self.addresses[bit / 16] ^= 1 << (bit % 16),
-            None => self.steps[bit / Step::BITS].flip(bit),
-        }
+        flip_plan_bit(&mut self.steps[..self.step_count], &mut self.addresses[..self.address_count], bit);
     }
 }
 
@@ -126,7 +119,7 @@ fn main() -> ! {
     let mut changed = 0;
     for number in 0..FLIPS {
         let (step, bit) = (random.below(steps), random.below(8 * model::ARENA_BYTES) as u32);
-        let of_plan = random.below(copy.bits());
+        let of_plan = random.below((&*copy).plan().bits());
         let weight = if number % 3 == 0 { Place::any(&mut random) } else { None };
         let in_plan = number % 3 == 1;
         if let Some(place) = weight {
