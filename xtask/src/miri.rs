@@ -14,13 +14,16 @@ use crate::stage::{Counts, report, run};
 /// run examples.
 const NIGHTLY: &str = "nightly-2026-06-15";
 
+/// What rustup is told to install it.
+const INSTALL: [&str; 7] = ["toolchain", "install", NIGHTLY, "--profile", "minimal", "--component", "miri,rust-src"];
+
 /// Why the stage is skipped where there is none.
 pub const NO_MIRI: &str = "no Miri";
 
 /// The stage.
 pub fn stage(name: &str) -> Result<Counts, Error> {
     if !is_there() {
-        let why = format!("{NO_MIRI}: rustup toolchain install {NIGHTLY} --profile minimal --component miri,rust-src");
+        let why = format!("{NO_MIRI}: rustup {}", INSTALL.join(" "));
         return report(name, Instant::now(), Counts { skipped: vec![why], ..Counts::default() }, "");
     }
     run(name, Ok(vec![miri("--doc"), miri("--lib")]))
@@ -35,8 +38,7 @@ fn miri(tests: &str) -> Command {
 
 /// Lets rustup install the interpreter where there is none, and says if it can't: the stage is skipped then.
 pub fn install() {
-    let arguments = ["toolchain", "install", NIGHTLY, "--profile", "minimal", "--component", "miri,rust-src"];
-    if !is_there() && !setup::run("rustup", &arguments) {
+    if !is_there() && !setup::run("rustup", &INSTALL) {
         eprintln!("no Miri can be installed: the portable path is not interpreted");
     }
 }

@@ -137,8 +137,7 @@ impl Frames {
         let name =
             |index: usize| examples.file(index).map_or_else(|| index.to_string(), |file| file.display().to_string());
         match (&self.output, answers.as_slice()) {
-            (Some(path), [(_, output, values)]) if !is_npz(path) => self.save(path, output, values, examples.is_list()),
-            (Some(path), _) => self.save_all(path, &answers, examples.is_list()),
+            (Some(path), answers) => self.save(path, answers, examples.is_list()),
             (None, [(_, output, values)]) => Ok(best(name, output, values, &interface.labels)),
             (None, _) => Ok(answers.iter().fold(String::new(), |text, (title, output, values)| {
                 let one_place = output.shape.elements() == output.shape.channels();
@@ -172,12 +171,8 @@ impl Frames {
         }
         match &self.output {
             Some(path) => {
-                if is_npz(path) {
-                    self.save_all(path, &[(name.clone(), output.clone(), outputs.clone())], true)?;
-                } else {
-                    self.save(path, &output, &outputs, true)?;
-                }
-                let shape = Shape([vec![outputs.len()], output.shape.0].concat());
+                let shape = Shape([&[outputs.len()], &output.shape.0[..]].concat());
+                self.save(path, &[(name.clone(), output, outputs)], true)?;
                 let rows = grouped(rows.len() as u64);
                 Ok(format!("wrote {}: {shape}, of a series of {rows} rows", path.display()))
             }
@@ -185,8 +180,18 @@ impl Frames {
         }
     }
 
+    /// One output as an array, unless the file's name asks for arrays with names; several always as these.
+    fn save(&self, path: &Path, answers: &[Answer], list: bool) -> Result<String, Error> {
+        match answers {
+            [(_, output, values)] if path.extension().is_none_or(|ending| ending != "npz") => {
+                self.save_array(path, output, values, list)
+            }
+            _ => self.save_archive(path, answers, list),
+        }
+    }
+
     /// Outputs as arrays with their names.
-    fn save_all(&self, path: &Path, answers: &[Answer], list: bool) -> Result<String, Error> {
+    fn save_archive(&self, path: &Path, answers: &[Answer], list: bool) -> Result<String, Error> {
         let mut npz = Npz::new();
         let mut written = Vec::new();
         for (name, output, values) in answers {
@@ -199,7 +204,7 @@ impl Frames {
         Ok(format!("wrote {}: {}", path.display(), written.join(", ")))
     }
 
-    fn save(&self, path: &Path, output: &Output, outputs: &[Vec<u8>], list: bool) -> Result<String, Error> {
+    fn save_array(&self, path: &Path, output: &Output, outputs: &[Vec<u8>], list: bool) -> Result<String, Error> {
         let mut shape = if list { vec![outputs.len()] } else { Vec::new() };
         shape.extend(&output.shape.0);
         let element = if self.dequantize { Element::F32 } else { output.element };
@@ -212,11 +217,6 @@ impl Frames {
             grouped(outputs.len() as u64)
         ))
     }
-}
-
-/// Whether a file's name asks for arrays with names.
-fn is_npz(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "npz")
 }
 
 /// An output's name, what it is, and its bytes for each frame.

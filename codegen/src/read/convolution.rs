@@ -20,9 +20,9 @@ pub(super) fn full(builder: &mut Builder, site: &Site, axes: usize) -> Result<Te
         return Err(site.error(format!("{groups} groups do not divide its {channels} channels and {filters} filters")));
     }
     let (size, window) = window(site, &spatial)?;
-    let steps = |key| settings.sizes(key, axes, Some([1; 3]));
+    let taps = taps(&window, &spatial);
     // A depthwise or separable one may have both.
-    if steps("strides")? != [1; 3] && steps("dilation_rate")? != [1; 3] {
+    if taps.iter().any(|taps| taps.stride != 1) && taps.iter().any(|taps| taps.dilation != 1) {
         return Err(site.error("strides and dilation_rate are both above 1, which Keras does not allow either"));
     }
     let shape = placed(&window, &spatial, filters, site)?;
@@ -188,9 +188,14 @@ fn multiplied(channels: usize, multiplier: usize, site: &Site) -> Result<usize, 
     channels.checked_mul(multiplier).ok_or_else(|| site.error(format!("depth_multiplier {multiplier} is too large")))
 }
 
+/// How a window slides along each spatial axis.
+fn taps(window: &Window, spatial: &Spatial) -> [Taps; 3] {
+    std::array::from_fn(|place| window.slide(place, spatial.places[place]))
+}
+
 /// The shape that a window makes of a layer's input.
 pub(super) fn placed(window: &Window, spatial: &Spatial, channels: usize, site: &Site) -> Result<Shape, Error> {
-    let taps: [Taps; 3] = std::array::from_fn(|place| window.slide(place, spatial.places[place]));
+    let taps = taps(window, spatial);
     let outputs = std::array::from_fn(|place| taps[place].outputs(spatial.places[place]));
     if outputs.contains(&0) {
         // A series is told as what it is run as, an image of width 1.

@@ -64,18 +64,14 @@ pub(super) fn normalization(builder: &mut Builder, site: &Site) -> Result<Tensor
         (Some(mean), Some(variance)) => (mean, variance),
         _ => {
             let shape: Vec<usize> = place.map(|_| channels).into_iter().collect();
-            let trained = |name: &'static str| Wanted::new(name, shape.clone());
-            let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
-            let mut variables = builder.variables(site, &wanted)?.into_iter();
-            let mut next = || variables.next().unwrap_or_default().into_iter().map(f64::from).collect::<Vec<_>>();
-            (next(), next())
+            let (mean, variance) = adapted(builder, site, &shape)?;
+            (mean.into_iter().map(f64::from).collect(), variance.into_iter().map(f64::from).collect())
         }
     };
     let invert = settings.flag("invert", false)?;
     let numbers = move |channel: usize| {
         let channel = if mean.len() == 1 { 0 } else { channel };
-        let (mean, deviation) = (mean[channel], variance[channel].sqrt().max(LEAST_DEVIATION));
-        if invert { (deviation, mean) } else { (1.0 / deviation, -mean / deviation) }
+        factor_and_summand(mean[channel], variance[channel], invert)
     };
     let Some(place) = place else {
         let channels = builder.shape(input).channels();
@@ -99,19 +95,12 @@ fn normalized_along(builder: &mut Builder, site: &Site, axes: &[f64]) -> Result<
     let kept: Vec<usize> = kept.iter().map(|&place| shape.0[place]).collect();
     let (mean, variance) = match (builder.given(site, "mean", &kept)?, builder.given(site, "variance", &kept)?) {
         (Some(mean), Some(variance)) => (mean, variance),
-        _ => {
-            let trained = |name: &'static str| Wanted::new(name, kept.clone());
-            let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
-            let mut variables = builder.variables(site, &wanted)?.into_iter();
-            (variables.next().unwrap_or_default(), variables.next().unwrap_or_default())
-        }
+        _ => adapted(builder, site, &kept)?,
     };
     let invert = site.settings.flag("invert", false)?;
     builder.take_numbers(mean.len().saturating_mul(2))?;
-    let numbers = mean.iter().zip(&variance).map(|(&mean, &variance)| {
-        let (mean, deviation) = (f64::from(mean), f64::from(variance).sqrt().max(LEAST_DEVIATION));
-        if invert { (deviation, mean) } else { (1.0 / deviation, -mean / deviation) }
-    });
+    let numbers = mean.iter().zip(&variance);
+    let numbers = numbers.map(|(&mean, &variance)| factor_and_summand(mean.into(), variance.into(), invert));
     let (scale, shift): (Vec<f32>, Vec<f32>) = numbers.map(|(scale, shift)| (scale as f32, shift as f32)).unzip();
     let mut result = input;
     for (name, function, numbers) in [
@@ -123,6 +112,20 @@ fn normalized_along(builder: &mut Builder, site: &Site, axes: &[f64]) -> Result<
         result = builder.push(&name, operator, vec![result], shape.clone())?;
     }
     Ok(result)
+}
+
+/// Mean and variance of these extents that were found in data, and are among the weights.
+fn adapted(builder: &mut Builder, site: &Site, extents: &[usize]) -> Result<(Vec<f32>, Vec<f32>), Error> {
+    let trained = |name: &'static str| Wanted::new(name, extents.to_vec());
+    let wanted = [trained("mean"), trained("variance"), Wanted::unread("count")];
+    let mut variables = builder.variables(site, &wanted)?.into_iter();
+    Ok((variables.next().unwrap_or_default(), variables.next().unwrap_or_default()))
+}
+
+/// What a value is multiplied by, and what is then added.
+fn factor_and_summand(mean: f64, variance: f64, invert: bool) -> (f64, f64) {
+    let deviation = variance.sqrt().max(LEAST_DEVIATION);
+    if invert { (deviation, mean) } else { (1.0 / deviation, -mean / deviation) }
 }
 
 /// The place of an axis of a layer's input.
